@@ -1,0 +1,23 @@
+//! What should happen, decided from values alone.
+//!
+//! ```text
+//! folder --scan--> Tree (local) --+
+//! remote --list--> Tree (remote) -+--> reconcile --> Plan
+//! state  --------> Known ---------+    pure          a value
+//! ```
+//!
+//! Nothing here opens a file, asks the time, draws a random number or starts a thread. The same values give the same
+//! plan, on every machine.
+
+pub mod clock;
+pub mod conflict;
+pub mod content;
+pub mod node;
+pub mod path;
+pub mod plan;
+pub mod policy;
+pub mod progress;
+pub mod reconcile;
+pub mod remote;
+pub mod safety;
+pub mod tree;

@@ -1,0 +1,290 @@
+//! Names and paths: what may stand in a tree, whoever sent it.
+//!
+//! A [`Name`] is one component, a [`TreePath`] a relative path of them. Both are bytes, as on Unix; nothing is folded or
+//! normalised here. They cannot be wrong once made: no empty part, no `.` or `..`, no slash, no NUL. Whether a name is
+//! *reserved*, or can be held by a given disk, is another question (see [`Name::is_reserved`]).
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One component of a path: non-empty bytes without `/` and NUL, and not `.` or `..`.
+///
+/// Clones share the bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<[u8]>);
+
+/// A relative path of [`Name`]s joined by `/`; empty for the workspace itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TreePath(Box<[u8]>);
+
+/// Why bytes are no name or path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// A part between two slashes is empty.
+    #[error("the name has an empty part")]
+    Empty,
+    /// A part is `.`.
+    #[error("the name has a part that is only a dot")]
+    Dot,
+    /// A part is `..`.
+    #[error("the name tries to leave the folder")]
+    DotDot,
+    /// The path starts with a slash.
+    #[error("the path is absolute")]
+    Absolute,
+    /// One name holds a slash.
+    #[error("one name holds a slash")]
+    Slash,
+    /// A name holds a NUL byte.
+    #[error("the name holds a NUL byte")]
+    Nul,
+}
+
+impl PathError {
+    /// Answers the stable code that people can search for.
+    pub fn code(&self) -> &'static str {
+        match self {
+            PathError::Empty => "E-PATH-EMPTY",
+            PathError::Dot => "E-PATH-DOT",
+            PathError::DotDot => "E-PATH-DOTDOT",
+            PathError::Absolute => "E-PATH-ABSOLUTE",
+            PathError::Slash => "E-PATH-SLASH",
+            PathError::Nul => "E-PATH-NUL",
+        }
+    }
+}
+
+impl Name {
+    /// Checks and takes one component.
+    pub fn new(bytes: &[u8]) -> Result<Self, PathError> {
+        match bytes {
+            b"" => Err(PathError::Empty),
+            b"." => Err(PathError::Dot),
+            b".." => Err(PathError::DotDot),
+            _ if bytes.contains(&b'/') => Err(PathError::Slash),
+            _ if bytes.contains(&0) => Err(PathError::Nul),
+            _ => Ok(Name(bytes.into())),
+        }
+    }
+
+    /// Borrows the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Answers whether this name is never synced, whatever the rules: our own state and settings of one machine, and
+    /// `.git` in all the forms that some file system or program takes for it.
+    pub fn is_reserved(&self) -> bool {
+        let bytes = self.as_bytes();
+        bytes == b".instep" || bytes == b"instep.local.yaml" || is_git_name(bytes)
+    }
+}
+
+/// The zero-width and direction marks that HFS+ drops when it compares names (CVE-2014-9390).
+const HFS_IGNORED: [char; 16] = [
+    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
+];
+
+fn is_git_name(bytes: &[u8]) -> bool {
+    if is_git_prefix(bytes) {
+        return true;
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    if text.is_ascii() {
+        return false;
+    }
+    let seen: String = text.chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
+    seen.eq_ignore_ascii_case(".git")
+}
+
+/// NTFS drops trailing dots and spaces, reads `git~1` as the short form, and `:` starts a stream.
+fn is_git_prefix(bytes: &[u8]) -> bool {
+    let rest = if bytes.len() >= 4 && bytes[..4].eq_ignore_ascii_case(b".git") {
+        &bytes[4..]
+    } else if bytes.len() >= 5 && bytes[..5].eq_ignore_ascii_case(b"git~1") {
+        &bytes[5..]
+    } else {
+        return false;
+    };
+    let end = rest.iter().position(|&b| b == b':').unwrap_or(rest.len());
+    rest[..end].iter().all(|&b| b == b'.' || b == b' ')
+}
+
+impl TreePath {
+    /// The workspace itself.
+    pub fn root() -> Self {
+        TreePath::default()
+    }
+
+    /// Checks and takes a path; the empty one is the root.
+    pub fn new(bytes: &[u8]) -> Result<Self, PathError> {
+        if bytes.is_empty() {
+            return Ok(TreePath::root());
+        }
+        if bytes[0] == b'/' {
+            return Err(PathError::Absolute);
+        }
+        for part in bytes.split(|&b| b == b'/') {
+            Name::new(part)?;
+        }
+        Ok(TreePath(bytes.into()))
+    }
+
+    /// Appends one name.
+    pub fn join(&self, name: &Name) -> Self {
+        if self.is_root() {
+            return TreePath(name.as_bytes().into());
+        }
+        let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.as_bytes().len());
+        bytes.extend_from_slice(&self.0);
+        bytes.push(b'/');
+        bytes.extend_from_slice(name.as_bytes());
+        TreePath(bytes.into())
+    }
+
+    /// Borrows the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Answers whether this is the workspace itself.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The parts, outermost first.
+    pub fn names(&self) -> impl Iterator<Item = Name> + '_ {
+        self.0.split(|&b| b == b'/').filter(|part| !part.is_empty()).map(|part| Name(part.into()))
+    }
+
+    /// The path without its last part; `None` for the root.
+    pub fn parent(&self) -> Option<TreePath> {
+        if self.is_root() {
+            return None;
+        }
+        let cut = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        Some(TreePath(self.0[..cut].into()))
+    }
+
+    /// The last part; `None` for the root.
+    pub fn name(&self) -> Option<Name> {
+        if self.is_root() {
+            return None;
+        }
+        let cut = self.0.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+        Some(Name(self.0[cut..].into()))
+    }
+
+    /// Answers whether this path is `folder` or lies below it.
+    pub fn is_within(&self, folder: &TreePath) -> bool {
+        folder.is_root()
+            || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+
+    /// How many names it has.
+    pub fn depth(&self) -> usize {
+        if self.is_root() { 0 } else { 1 + self.0.iter().filter(|&&b| b == b'/').count() }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(self.as_bytes()))
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() { f.write_str(".") } else { f.write_str(&escape(self.as_bytes())) }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Debug for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Makes bytes from elsewhere safe and readable on a terminal: control characters, direction marks and bytes that are
+/// not UTF-8 become C-style escapes; a backslash is doubled only where an escape follows it.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => text.push_str("\\n"),
+                '\t' => text.push_str("\\t"),
+                '\r' => text.push_str("\\r"),
+                c if c.is_control() => text.push_str(&format!("\\x{:02x}", c as u32)),
+                c if is_direction_mark(c) => text.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                c => text.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_lead_elsewhere_is_refused() {
+        for (bytes, why) in [
+            (&b""[..], PathError::Empty),
+            (b".", PathError::Dot),
+            (b"..", PathError::DotDot),
+            (b"a/b", PathError::Slash),
+            (b"a\0b", PathError::Nul),
+        ] {
+            assert_eq!(Name::new(bytes), Err(why));
+        }
+        assert_eq!(TreePath::new(b"a//b"), Err(PathError::Empty));
+        assert_eq!(TreePath::new(b"a/../../x"), Err(PathError::DotDot));
+        assert_eq!(TreePath::new(b"/etc/passwd"), Err(PathError::Absolute));
+    }
+
+    #[test]
+    fn git_is_reserved_in_all_its_forms() {
+        for name in
+            [".git", ".GIT", ".git ", ".git.", "git~1", "GIT~1", ".git::$INDEX_ALLOCATION", ".g\u{200c}it"]
+        {
+            assert!(Name::new(name.as_bytes()).unwrap().is_reserved(), "{name}");
+        }
+        for name in [".gitignore", ".github", "git", "git~2", "a.git", ".gitx"] {
+            assert!(!Name::new(name.as_bytes()).unwrap().is_reserved(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_knows_its_parts() {
+        let path = TreePath::new(b"a/b/c").unwrap();
+        assert_eq!(path.parent(), Some(TreePath::new(b"a/b").unwrap()));
+        assert_eq!(path.name(), Some(Name::new(b"c").unwrap()));
+        assert_eq!(path.depth(), 3);
+        assert!(path.is_within(&TreePath::new(b"a").unwrap()));
+        assert!(!TreePath::new(b"ab").unwrap().is_within(&TreePath::new(b"a").unwrap()));
+        assert_eq!(TreePath::root().join(&Name::new(b"x").unwrap()), TreePath::new(b"x").unwrap());
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(escape(b"a\x1b[31m\n\xff"), "a\\x1b[31m\\n\\xff");
+        assert_eq!(escape("\u{202e}gpj".as_bytes()), "\\u{202e}gpj");
+        assert_eq!(escape("é".as_bytes()), "é");
+    }
+}

@@ -1,0 +1,86 @@
+//! What a person decided in advance: directions, and standing answers for conflicts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::node::{NodeId, PerSide};
+
+/// Which way changes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// Only from the remote to this folder.
+    Pull,
+    /// Only from this folder to the remote.
+    Push,
+}
+
+/// The standing answer for conflicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Merge contents by their kind; what a merge leaves open is asked.
+    #[default]
+    Merge,
+    /// Record a conflict; both versions stay where they are.
+    AskUser,
+    /// The later modification shows; the other version is kept.
+    LastWriteWins,
+    /// The version here shows; the other is kept.
+    KeepLocal,
+    /// The version at the remote shows; the other is kept.
+    KeepRemote,
+    /// The version the remote holds keeps the name; the other becomes a copy beside it.
+    Both,
+}
+
+impl Strategy {
+    /// The word in settings and options.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Strategy::Merge => "merge",
+            Strategy::AskUser => "ask-user",
+            Strategy::LastWriteWins => "last-write-wins",
+            Strategy::KeepLocal => "keep-local",
+            Strategy::KeepRemote => "keep-remote",
+            Strategy::Both => "both",
+        }
+    }
+}
+
+/// Which names a folder takes for the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Fold {
+    /// Upper and lower case are one (`README` and `readme`).
+    pub case: bool,
+    /// Composed and decomposed Unicode forms are one.
+    pub unicode: bool,
+}
+
+/// All that `reconcile` must know besides the trees.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Which way changes go.
+    pub direction: Direction,
+    /// With `Pull` or `Push`: the changed side is made equal to the other, its own changes included.
+    pub mirror: bool,
+    /// The standing answer for conflicts.
+    pub strategy: Strategy,
+    /// What a person chose for single nodes in conflict; it wins over `strategy`.
+    pub chosen: BTreeMap<NodeId, Strategy>,
+    /// Which names each side takes for the same.
+    pub fold: PerSide<Fold>,
+    /// The name of this machine, and of the machine that wrote the remote's head: for names of conflict copies.
+    pub machines: PerSide<String>,
+}
+
+impl Policy {
+    /// The answer that holds for one node.
+    pub fn strategy_of(&self, node: NodeId) -> Strategy {
+        self.chosen.get(&node).copied().unwrap_or(self.strategy)
+    }
+}
