@@ -1,4 +1,6 @@
 //! Makes one folder and its remotes agree, and survives anything in between.
 
+pub mod cycle;
 pub mod digest;
+pub mod failure;
 pub mod folder;
