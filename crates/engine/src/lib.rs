@@ -1,6 +1,11 @@
 //! Makes one folder and its remotes agree, and survives anything in between.
 
+pub mod apply;
 pub mod cycle;
 pub mod digest;
 pub mod failure;
 pub mod folder;
+pub mod history;
+pub mod journal;
+pub mod stage;
+pub mod state;

@@ -1,0 +1,3 @@
+//! What was: kept contents, the log, undo and restore.
+
+pub mod contents;
