@@ -1,5 +1,9 @@
 //! Where the program stands: folder, home, environment; and the settings, read in layers.
 
+pub mod files;
+pub mod layers;
+pub mod trust;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
