@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod failure;
 mod interrupt;
+mod place;
 mod render;
 mod terminal;
 

@@ -6,6 +6,7 @@ pub mod explanation;
 pub mod log;
 pub mod outcome;
 pub mod plan;
+pub mod settings;
 pub mod status;
 
 use std::fmt::Write as _;
