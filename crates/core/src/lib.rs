@@ -10,6 +10,7 @@
 //! plan, on every machine.
 
 pub mod clock;
+pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
@@ -20,5 +21,6 @@ pub mod policy;
 pub mod progress;
 pub mod reconcile;
 pub mod remote;
+pub mod retention;
 pub mod safety;
 pub mod tree;
