@@ -4,3 +4,4 @@ pub mod cycle;
 pub mod digest;
 pub mod failure;
 pub mod folder;
+pub mod scan;
