@@ -39,6 +39,21 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All of them.
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Merge,
+        Strategy::AskUser,
+        Strategy::LastWriteWins,
+        Strategy::KeepLocal,
+        Strategy::KeepRemote,
+        Strategy::Both,
+    ];
+
+    /// Reads the word; `None` if it is none.
+    pub fn parse(word: &str) -> Option<Self> {
+        Strategy::ALL.into_iter().find(|strategy| strategy.word() == word)
+    }
+
     /// The word in settings and options.
     pub const fn word(self) -> &'static str {
         match self {

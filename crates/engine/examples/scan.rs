@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = DiskFolder::create(Path::new(&path))?;
     let filter = Filter::default();
     let mut options = ScanOptions {
+        refuses: &|_, _| None,
         filter: &filter,
         links: Links::Portable,
         digests: &DigestCache::default(),

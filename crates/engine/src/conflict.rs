@@ -57,7 +57,8 @@ pub fn open(state: &State, remote: i64) -> Result<Vec<OpenConflict>, EngineError
     state.conflicts(remote)?.into_iter().map(read).collect()
 }
 
-fn read(record: ConflictRecord) -> Result<OpenConflict, EngineError> {
+/// Reads a conflict's stored form.
+pub fn read(record: ConflictRecord) -> Result<OpenConflict, EngineError> {
     let nonsense = || EngineError::StateCorrupt(format!("conflict c{} makes no sense", record.number));
     let stored: Stored = serde_json::from_str(&record.value).map_err(|_| nonsense())?;
     let kind = KINDS.into_iter().find(|kind| kind.word() == stored.kind).ok_or_else(nonsense)?;

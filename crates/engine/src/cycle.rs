@@ -30,7 +30,8 @@ use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, Revision};
-use instep_core::tree::Unknown;
+use instep_core::content::ContentId;
+use instep_core::tree::{Tree, Unknown};
 
 use crate::digest::DigestCache;
 use crate::failure::{Danger, EngineError};
@@ -227,11 +228,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
     fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
         let digests = self.workspace.state.digests()?;
         let asked = self.workspace.clock.now();
+        let (remote, restless, seen) = (self.remote, &self.restless, record.seen.clone());
         let refuses = |path: &TreePath, size: u64| {
-            if self.restless.contains(path) {
+            if restless.contains(path) {
                 return Some(Unknown::Changing);
             }
-            let refusal = self.remote.refuses(path, size)?;
+            if let Some(max) = settings.file_bytes_max.filter(|max| size > *max) {
+                let why = format!("{size} bytes is above max_file_size, {max} bytes");
+                return Some(Unknown::Unfit { code: "E-SIZE", why });
+            }
+            let refusal = remote.refuses(path, size)?;
             Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
         };
         let options = ScanOptions {
@@ -239,11 +245,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
             links: settings.links,
             digests: &digests,
             workers: settings.workers,
-            file_bytes_max: settings.file_bytes_max,
             refuses: &refuses,
             observer: self.observer,
         };
-        let ask = || if fetch { self.remote.head() } else { Ok(record.seen.clone()) };
+        let ask = || if fetch { remote.head() } else { Ok(seen) };
         let (head, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask);
@@ -266,7 +271,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if record.quiet.is_none() || record.head != look.head || !self.is_whole() {
             return Ok(None);
         }
-        if record.quiet != Some(self.stamp(settings, look)) {
+        if record.quiet != Some(self.stamp(settings, &look.scan.tree, look.head.as_ref())) {
             return Ok(None);
         }
         if !self.request.dry_run {
@@ -285,9 +290,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
         self.request.paths.is_empty() && !self.request.mirror && self.request.expected.is_none()
     }
 
-    fn stamp(&self, settings: &SyncSettings, look: &Look) -> instep_core::content::ContentId {
+    fn stamp(&self, settings: &SyncSettings, tree: &Tree, head: Option<&Revision>) -> ContentId {
         let policy = format!("{:?} {:?} {:?}", settings.direction, settings.strategy, settings.links);
-        quiet::stamp(&look.scan.tree, look.head.as_ref(), settings.filter.rules_hash(), &policy)
+        quiet::stamp(tree, head, settings.filter.rules_hash(), &policy)
     }
 
     /// Stops before anything is changed if a plan looks like an accident.

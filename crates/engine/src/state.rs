@@ -323,6 +323,12 @@ impl State {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    /// The number that the next conflict with a remote gets.
+    pub fn next_conflict(&self, remote: i64) -> Result<u64, EngineError> {
+        let sql = "SELECT next_conflict FROM remote WHERE id = ?1";
+        Ok(self.connection.query_row(sql, [remote], |row| row.get(0))?)
+    }
+
     /// What a person chose for single nodes: node and the strategy's word.
     pub fn choices(&self, remote: i64) -> Result<Vec<(NodeId, String)>, EngineError> {
         let mut query = self
@@ -422,6 +428,12 @@ impl Write<'_> {
             self.run("DELETE FROM node WHERE remote = ?1 AND id = ?2", params![remote, id.0])?;
         }
         self.run("UPDATE remote SET next_node = max(next_node, ?2) WHERE id = ?1", params![remote, next])?;
+        Ok(())
+    }
+
+    /// Forgets all rows: those of a new first contact follow in the same transaction.
+    pub fn forget_nodes(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM node WHERE remote = ?1", [remote])?;
         Ok(())
     }
 
@@ -576,12 +588,6 @@ impl Write<'_> {
             params![remote, next],
         )?;
         Ok(())
-    }
-
-    /// The number that the next conflict with a remote gets.
-    pub fn next_conflict(&self, remote: i64) -> Result<u64, EngineError> {
-        let sql = "SELECT next_conflict FROM remote WHERE id = ?1";
-        Ok(self.transaction.query_row(sql, [remote], |row| row.get(0))?)
     }
 
     /// Records a person's choice for nodes in conflict.

@@ -6,7 +6,7 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::filter::{Decision, FolderRules, IgnoreFiles};
 use instep_core::node::{Body, Known, NodeId, Side};
-use instep_core::path::{Name, TreePath};
+use instep_core::path::{DEPTH_MAX, Name, TreePath};
 use instep_core::remote::{Listed, ListedKind, ObjectId, Snapshot};
 use instep_core::tree::{Entry, Leaf, LeafKind, NewEntry, Place, Tree, TreeBuilder, Unknown};
 
@@ -208,8 +208,8 @@ impl View<'_> {
             let why = format!("the name is {length} bytes, this disk allows {max}");
             return Some(Unknown::Unfit { code: "E-PATH-LONG", why });
         }
-        if next.path.depth() > crate::scan::DEPTH_MAX {
-            let why = format!("it lies more than {} folders deep", crate::scan::DEPTH_MAX);
+        if next.path.depth() > DEPTH_MAX {
+            let why = format!("it lies more than {} folders deep", DEPTH_MAX);
             return Some(Unknown::Unfit { code: "E-PATH-DEEP", why });
         }
         None

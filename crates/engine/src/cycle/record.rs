@@ -6,7 +6,7 @@ use instep_core::conflict::{Conflict, Version};
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Row, Side};
 use instep_core::remote::Revision;
-use instep_core::tree::{Entry, Place, Unknown};
+use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
 use super::merging::open_parent;
@@ -186,9 +186,4 @@ fn rows_that_hold(thought: &Thought, applied: &Applied) -> Rows {
     }
     let forgotten = thought.plan.forgotten.iter().copied().filter(|id| !stay.contains(id)).collect();
     Rows { hold, forgotten }
-}
-
-/// Answers whether a place lies in no unknown folder; used where only what takes part counts.
-pub(super) fn is_leaf(look: &Look, place: Place) -> bool {
-    matches!(look.scan.tree.at(place).entry, Entry::Leaf(_))
 }

@@ -1,8 +1,6 @@
 //! What a cycle did or would do, said as values.
 
-use std::collections::BTreeSet;
-
-use instep_core::node::{Body, NodeId, PerSide, Side};
+use instep_core::node::{Body, PerSide, Side};
 use instep_core::path::escape;
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::tree::{Entry, Tree, Unknown};
@@ -214,9 +212,4 @@ fn planned(side: Side, change: &Change) -> PlannedChange {
             _ => None,
         }),
     }
-}
-
-/// The nodes of a set of changes.
-pub(super) fn nodes_of(changes: &[Change]) -> BTreeSet<NodeId> {
-    changes.iter().map(|change| change.node).collect()
 }
