@@ -128,12 +128,12 @@ impl<F: Folder> Cycle<'_, F> {
         Ok(received.iter().map(|one| one.2).sum())
     }
 
-    fn apply<'s>(
-        &'s mut self,
-        changes: &'s [Change],
-        thought: &'s Thought,
-        look: &'s Look,
-        tools: &'s mut Tools<'_, F>,
+    fn apply(
+        &mut self,
+        changes: &[Change],
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
     ) -> Result<Applied, EngineError> {
         if changes.is_empty() {
             return Ok(Applied::default());
