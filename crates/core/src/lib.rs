@@ -14,6 +14,7 @@ pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
+pub mod merge;
 pub mod node;
 pub mod path;
 pub mod plan;
