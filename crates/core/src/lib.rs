@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod conflict;
 pub mod content;
+mod moved;
 pub mod node;
 pub mod path;
 pub mod plan;
