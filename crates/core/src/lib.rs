@@ -14,6 +14,8 @@ pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
+pub mod merge;
+mod moved;
 pub mod node;
 pub mod path;
 pub mod plan;

@@ -30,15 +30,15 @@ use ground::Ground;
 use order::{Step, StepKind};
 
 /// All that an apply works with.
-pub struct Setting<'a, F: Folder> {
+pub struct Setting<'a, 'f, F: Folder> {
     /// The workspace's folder.
     pub folder: &'a F,
     /// Its database, for the journal.
     pub state: &'a mut State,
     /// Its kept contents.
-    pub contents: &'a Contents<'a, F>,
+    pub contents: &'a Contents<'f, F>,
     /// The staged contents.
-    pub staging: &'a mut Staging<'a, F>,
+    pub staging: &'a mut Staging<'f, F>,
     /// What the folder was seen to hold.
     pub tree: &'a Tree,
     /// Which entry each node is.
@@ -72,7 +72,7 @@ struct Placed {
 }
 
 /// Carries out the changes of the local side.
-pub fn apply<'a, F: Folder>(setting: Setting<'a, F>, changes: &'a [Change]) -> Result<Applied, EngineError> {
+pub fn apply<'a, F: Folder>(setting: Setting<'a, '_, F>, changes: &'a [Change]) -> Result<Applied, EngineError> {
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }
@@ -104,8 +104,8 @@ fn count_uses(changes: &[Change]) -> BTreeMap<ContentId, usize> {
     uses
 }
 
-struct Work<'a, F: Folder> {
-    setting: Setting<'a, F>,
+struct Work<'a, 'f, F: Folder> {
+    setting: Setting<'a, 'f, F>,
     ground: Ground<'a, F>,
     changes: BTreeMap<NodeId, &'a Change>,
     applied: Applied,
@@ -135,7 +135,7 @@ impl From<EngineError> for StepError {
     }
 }
 
-impl<'a, F: Folder> Work<'a, F> {
+impl<F: Folder> Work<'_, '_, F> {
     /// Runs the steps, round after round, until none is left or none can go on.
     fn run(&mut self, mut pending: Vec<Step>) -> Result<(), EngineError> {
         while !pending.is_empty() {

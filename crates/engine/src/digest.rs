@@ -7,6 +7,7 @@
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::tree::Key;
 
 use crate::folder::Metadata;
 
@@ -29,9 +30,16 @@ const COARSE_TICK_NS: i64 = 2_000_000_000;
 impl Digest {
     /// Answers whether the file could have been written again without a trace in its times.
     pub fn is_racy(&self) -> bool {
-        let last = self.metadata.modified.max(self.metadata.changed).ns();
+        self.metadata.is_racy(self.observed)
+    }
+}
+
+impl Metadata {
+    /// Answers whether a file that is observed at this moment could be written again without a trace in its times.
+    pub fn is_racy(&self, observed: Timestamp) -> bool {
+        let last = self.modified.max(self.changed).ns();
         let tick = if last % 1_000_000_000 == 0 { COARSE_TICK_NS } else { TICK_NS };
-        last.saturating_add(tick) >= self.observed.ns()
+        last.saturating_add(tick) >= observed.ns()
     }
 }
 
@@ -53,13 +61,26 @@ impl DigestCache {
 
     /// The content of a file, if nothing can have happened to it since it was read.
     pub fn content(&self, metadata: &Metadata) -> Option<ContentId> {
-        let key = (metadata.key.inode, metadata.key.device);
-        let at = self
-            .digests
+        self.content_at(self.place(metadata.key)?, metadata)
+    }
+
+    /// Where the digest of the file with this number stands, be it still true or not.
+    pub fn place(&self, key: Key) -> Option<usize> {
+        let key = (key.inode, key.device);
+        self.digests
             .binary_search_by_key(&key, |digest| (digest.metadata.key.inode, digest.metadata.key.device))
-            .ok()?;
-        let digest = &self.digests[at];
+            .ok()
+    }
+
+    /// The content of a file whose digest stands there, if nothing can have happened to it since it was read.
+    pub fn content_at(&self, place: usize, metadata: &Metadata) -> Option<ContentId> {
+        let digest = &self.digests[place];
         (digest.metadata.same_content(metadata) && !digest.is_racy()).then_some(digest.content)
+    }
+
+    /// All digests, in order of file number.
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
     }
 
     /// How many there are.

@@ -8,6 +8,8 @@
 //! [`Folder::exchange`] keeps both, and [`Folder::remove_file`] and [`Folder::replace`] are for our own state folder.
 
 pub mod disk;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod probe;
 mod system;
 

@@ -171,6 +171,24 @@ impl<'a, F: Folder> Staging<'a, F> {
         Ok(Some(bytes))
     }
 
+    /// The length of a staged content in bytes.
+    pub fn size(&self, content: ContentId) -> Option<u64> {
+        Some(self.staged.get(&content)?.first()?.metadata.size)
+    }
+
+    /// Opens a staged content for reading.
+    pub fn reader(&self, content: ContentId) -> Result<Option<Box<dyn Read + Send>>, FolderError> {
+        let Some(staged) = self.staged.get(&content).and_then(|files| files.first()) else { return Ok(None) };
+        Ok(Some(Box::new(self.folder.open(&self.dir, &staged.name)?)))
+    }
+
+    /// Gives a staged content to the history, as the copy that a conflict's record keeps.
+    pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
+        self.multiply(content, 2)?;
+        let Some(staged) = self.take(content) else { return Ok(()) };
+        kept.keep((&self.dir, &staged.name), content)
+    }
+
     /// Makes all that is staged durable: one call for many files, one each for a handful.
     pub fn sync(&self) -> Result<(), FolderError> {
         const HANDFUL: usize = 8;

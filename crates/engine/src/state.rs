@@ -12,6 +12,7 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
+use instep_core::tree::Key;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::digest::{Digest, DigestCache};
@@ -25,6 +26,7 @@ CREATE TABLE remote (
     id INTEGER PRIMARY KEY,
     address TEXT NOT NULL UNIQUE,
     head TEXT,
+    seen TEXT,
     checked INTEGER,
     synced INTEGER,
     next_node INTEGER NOT NULL DEFAULT 1,
@@ -49,6 +51,10 @@ CREATE TABLE object (
     content BLOB NOT NULL,
     size INTEGER NOT NULL,
     PRIMARY KEY (remote, object)
+) WITHOUT ROWID;
+CREATE TABLE target (
+    content BLOB PRIMARY KEY,
+    target BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX object_content ON object (remote, content);
 CREATE TABLE offered (
@@ -115,6 +121,8 @@ pub struct RemoteRecord {
     pub id: i64,
     /// The head with which the last cycle ended.
     pub head: Option<Revision>,
+    /// The head that was last seen, even if nothing was done about it.
+    pub seen: Option<Revision>,
     /// When it was last asked.
     pub checked: Option<Timestamp>,
     /// When a cycle last came to its end.
@@ -194,7 +202,7 @@ impl State {
     pub fn remote(&self, address: &str) -> Result<RemoteRecord, EngineError> {
         self.connection.execute("INSERT OR IGNORE INTO remote (address) VALUES (?1)", [address])?;
         let record = self.connection.query_row(
-            "SELECT id, head, checked, synced, quiet FROM remote WHERE address = ?1",
+            "SELECT id, head, checked, synced, quiet, seen FROM remote WHERE address = ?1",
             [address],
             |row| {
                 Ok(RemoteRecord {
@@ -203,6 +211,7 @@ impl State {
                     checked: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ns),
                     synced: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ns),
                     quiet: row.get::<_, Option<[u8; 32]>>(4)?.map(ContentId::from_bytes),
+                    seen: row.get::<_, Option<String>>(5)?.map(Revision),
                 })
             },
         )?;
@@ -255,6 +264,13 @@ impl State {
         Ok(objects)
     }
 
+    /// The targets of all links that remotes were seen to hold.
+    pub fn targets(&self) -> Result<BTreeMap<ContentId, Vec<u8>>, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT content, target FROM target")?;
+        let found = query.query_map([], |row| Ok((ContentId::from_bytes(row.get(0)?), row.get(1)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// A remote's name for a content, if it ever had one.
     pub fn object_of(&self, remote: i64, content: ContentId) -> Result<Option<ObjectId>, EngineError> {
         let mut query = self
@@ -305,6 +321,12 @@ impl State {
             })
         })?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// The number that the next conflict with a remote gets.
+    pub fn next_conflict(&self, remote: i64) -> Result<u64, EngineError> {
+        let sql = "SELECT next_conflict FROM remote WHERE id = ?1";
+        Ok(self.connection.query_row(sql, [remote], |row| row.get(0))?)
     }
 
     /// What a person chose for single nodes: node and the strategy's word.
@@ -409,12 +431,21 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Forgets all rows: those of a new first contact follow in the same transaction.
+    pub fn forget_nodes(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM node WHERE remote = ?1", [remote])?;
+        Ok(())
+    }
+
     /// Forgets all that was agreed on with a remote: the next cycle is a first contact. History and log stay.
     pub fn forget_remote(&self, remote: i64) -> Result<(), EngineError> {
         for table in ["node", "object", "offered", "conflict", "choice", "undone"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
         }
-        self.run("UPDATE remote SET head = NULL, quiet = NULL, synced = NULL WHERE id = ?1", [remote])?;
+        self.run(
+            "UPDATE remote SET head = NULL, seen = NULL, quiet = NULL, synced = NULL WHERE id = ?1",
+            [remote],
+        )?;
         Ok(())
     }
 
@@ -426,8 +457,18 @@ impl Write<'_> {
         quiet: Option<ContentId>,
     ) -> Result<(), EngineError> {
         self.run(
-            "UPDATE remote SET head = ?2, quiet = ?3 WHERE id = ?1",
+            "UPDATE remote SET head = ?2, seen = ?2, quiet = ?3 WHERE id = ?1",
             params![remote, head.map(|head| head.0.as_str()), quiet.map(|stamp| *stamp.as_bytes())],
+        )?;
+        Ok(())
+    }
+
+    /// Records the head that was seen, when nothing is done about it yet.
+    pub fn seen(&self, remote: i64, head: Option<&Revision>, checked: Timestamp) -> Result<(), EngineError> {
+        let head = head.map(|head| head.0.as_str());
+        self.run(
+            "UPDATE remote SET seen = ?2, checked = ?3 WHERE id = ?1",
+            params![remote, head, checked.ns()],
         )?;
         Ok(())
     }
@@ -459,9 +500,10 @@ impl Write<'_> {
     }
 
     /// Forgets the digests of files that are no more.
-    pub fn forget_digests(&self, inodes: &[u64]) -> Result<(), EngineError> {
-        for inode in inodes {
-            self.run("DELETE FROM digest WHERE inode = ?1", [*inode as i64])?;
+    pub fn forget_digests(&self, stale: &[Key]) -> Result<(), EngineError> {
+        for key in stale {
+            let key = params![key.inode as i64, key.device as i64];
+            self.run("DELETE FROM digest WHERE inode = ?1 AND device = ?2", key)?;
         }
         Ok(())
     }
@@ -472,6 +514,17 @@ impl Write<'_> {
             self.run(
                 "INSERT OR REPLACE INTO object (remote, object, content, size) VALUES (?1, ?2, ?3, ?4)",
                 params![remote, object.as_bytes(), content.as_bytes(), *size as i64],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Records the targets of links.
+    pub fn targets(&self, targets: &[(ContentId, Vec<u8>)]) -> Result<(), EngineError> {
+        for (content, target) in targets {
+            self.run(
+                "INSERT OR REPLACE INTO target (content, target) VALUES (?1, ?2)",
+                params![content.as_bytes(), target],
             )?;
         }
         Ok(())
@@ -535,12 +588,6 @@ impl Write<'_> {
             params![remote, next],
         )?;
         Ok(())
-    }
-
-    /// The number that the next conflict with a remote gets.
-    pub fn next_conflict(&self, remote: i64) -> Result<u64, EngineError> {
-        let sql = "SELECT next_conflict FROM remote WHERE id = ?1";
-        Ok(self.transaction.query_row(sql, [remote], |row| row.get(0))?)
     }
 
     /// Records a person's choice for nodes in conflict.

@@ -134,7 +134,7 @@ impl GitRemote {
         let mut hooks = None;
         if let Some(git_dir) = &self.git_dir {
             if local::is_checked_out(&self.program, git_dir, &self.branch)? {
-                return Err(checked_out(&self.branch));
+                return Err(local::checked_out(&self.reference));
             }
             hooks = local::own_hooks(&self.program, git_dir)?;
         }
@@ -224,22 +224,43 @@ impl GitRemote {
         call.args([oid.to_string()]).answer().map(drop)
     }
 
-    /// Our own repository is a copy: if it is damaged, it is put aside and what it held is fetched anew.
+    /// Our own repository is a copy: if it is damaged, it is made anew, and the step is done once more.
     fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         match step() {
-            Err(error) if error.code == "E-GIT-CORRUPT" && !self.is_sound()? => {
-                put_aside(self.program.directory())?;
-                make_ours(&self.program)?;
-                step()
-            }
+            Err(error) if self.remake(&error)? => step(),
             other => other,
         }
     }
 
-    fn is_sound(&self) -> Result<bool, RemoteError> {
+    /// As [`GitRemote::mended`], for a step that needs what was sent before: the caller begins again.
+    fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+        match step() {
+            Err(error) if self.remake(&error)? => Err(RemoteError::new(
+                RemoteErrorKind::Busy,
+                "E-GIT-REMADE",
+                "Our own copy of the repository was damaged and was made anew; nothing is lost.",
+            )
+            .caused_by(error)),
+            other => other,
+        }
+    }
+
+    /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
+    fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
+        if error.code != "E-GIT-CORRUPT" {
+            return Ok(false);
+        }
         let mut call = self.program.call(Scope::Ours)?;
-        let outcome = call.args(["fsck", "--connectivity-only", "--no-dangling", "--no-progress"]).run(&[])?;
-        Ok(outcome.status.success())
+        for oddity in program::HARMLESS {
+            call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
+        }
+        if call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success() {
+            return Ok(false);
+        }
+        put_aside(self.program.directory())?;
+        self.program.forget_settings();
+        make_ours(&self.program)?;
+        Ok(true)
     }
 }
 
@@ -284,15 +305,6 @@ fn find_or_make(program: &Program, path: &Path, branch: &str, create: bool) -> R
     }
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
     Err(RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}.")))
-}
-
-fn checked_out(branch: &str) -> RemoteError {
-    RemoteError::new(
-        RemoteErrorKind::Invalid,
-        "E-GIT-CHECKEDOUT",
-        format!("The repository has a work tree that shows the branch {branch}."),
-    )
-    .hinted("name another branch with --branch, or use a bare repository")
 }
 
 fn oid_of(revision: &Revision) -> Result<Oid, RemoteError> {
@@ -364,15 +376,17 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
-        let absent = contents::receive(&self.program, &wanted, into, observer)?;
-        if absent.is_empty() {
-            return Ok(());
-        }
-        self.fetch_branch()?;
-        match contents::receive(&self.program, &absent, into, observer)?.first() {
-            Some(&oid) => Err(objects::missing(oid)),
-            None => Ok(()),
-        }
+        self.mended_from_start(|| {
+            let absent = contents::receive(&self.program, &wanted, into, observer)?;
+            if absent.is_empty() {
+                return Ok(());
+            }
+            self.fetch_branch()?;
+            match contents::receive(&self.program, &absent, into, observer)?.first() {
+                Some(&oid) => Err(objects::missing(oid)),
+                None => Ok(()),
+            }
+        })
     }
 
     fn upload(
@@ -381,7 +395,7 @@ impl Remote for GitRemote {
         from: &dyn Source,
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
-        contents::send(&self.program, offered, from, observer)
+        self.mended(|| contents::send(&self.program, offered, from, observer))
     }
 
     fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError> {
@@ -390,14 +404,14 @@ impl Remote for GitRemote {
             let tree = tree::write(&self.program, draft)?;
             commit::write(&self.program, draft, tree, parent, self.clock.now())
         };
-        let oid = match write() {
-            // Our copy may have been lost since the snapshot.
-            Err(error) if parent.is_some() && error.code != "E-DISK-FULL" => {
+        let oid = self.mended_from_start(|| match write() {
+            // What the draft builds on may have been lost with our copy.
+            Err(error) if parent.is_some() && error.code == "E-GIT-CORRUPT" => {
                 self.fetch_branch()?;
-                write().map_err(|_| error)?
+                write()
             }
-            other => other?,
-        };
+            other => other,
+        })?;
         self.hold(PREPARED, oid)?;
         program::sync_file_system(self.program.directory())?;
         Ok(Revision(oid.to_string()))
@@ -410,7 +424,7 @@ impl Remote for GitRemote {
             new: oid_of(prepared)?,
             git_dir: self.git_dir.as_deref(),
         };
-        push.run(&self.program, || self.found_head())?;
+        self.mended_from_start(|| push.run(&self.program, || self.found_head()))?;
         // It is committed, whatever becomes of our own note of it.
         let _ = self.hold(HEAD, push.new);
         Ok(())

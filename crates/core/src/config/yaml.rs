@@ -4,7 +4,7 @@
 //! none of them, and they are how a small text becomes a large one.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, StrInput, options};
@@ -82,20 +82,45 @@ pub(super) fn parse(file: &Arc<str>, bytes: &[u8]) -> Result<Option<Node>, Confi
     Ok(builder.root)
 }
 
-/// Answers whether a text is YAML at all, of any size that a merge may meet; nothing is kept of it.
+/// Answers whether a text of any size that a merge may meet is YAML, with no key twice in one block; nothing is kept.
 pub(crate) fn is_yaml(text: &str) -> bool {
-    let mut depth = 0_usize;
+    let mut open: Vec<Block> = Vec::new();
     events(text).all(|event| match event {
-        Ok((Event::MappingStart(..) | Event::SequenceStart(..), _)) => {
-            depth += 1;
-            depth < 1_000
-        }
+        Ok((Event::Scalar(text, ..), _)) => match open.last_mut() {
+            Some(Block { keys: Some(keys), at_key: at_key @ true }) => {
+                *at_key = false;
+                keys.insert(text.into_owned())
+            }
+            _ => ends_value(&mut open),
+        },
+        Ok((Event::MappingStart(..), _)) => opens(&mut open, Some(HashSet::new())),
+        Ok((Event::SequenceStart(..), _)) => opens(&mut open, None),
         Ok((Event::MappingEnd | Event::SequenceEnd, _)) => {
-            depth -= 1;
-            true
+            open.pop();
+            ends_value(&mut open)
         }
+        Ok((Event::Alias(_), _)) => ends_value(&mut open),
         event => event.is_ok(),
     })
+}
+
+/// A block that is not closed yet; a list has no keys.
+struct Block {
+    keys: Option<HashSet<String>>,
+    at_key: bool,
+}
+
+fn opens(open: &mut Vec<Block>, keys: Option<HashSet<String>>) -> bool {
+    open.push(Block { keys, at_key: true });
+    open.len() < 1_000
+}
+
+/// After a key comes its value, after a value the next key; a key may be a block itself.
+fn ends_value(open: &mut [Block]) -> bool {
+    if let Some(block) = open.last_mut() {
+        block.at_key = !block.at_key;
+    }
+    true
 }
 
 /// Comments are skipped, so that no number of them is too many for the parser.

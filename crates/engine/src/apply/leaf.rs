@@ -22,7 +22,7 @@ enum Displaced {
     PutBack,
 }
 
-impl<F: Folder> Work<'_, F> {
+impl<F: Folder> Work<'_, '_, F> {
     pub(super) fn create_leaf(&mut self, change: &Change) -> Result<Tried, StepError> {
         let after = change.after.as_ref().expect("because a creation has an after");
         self.needs_parent(change, after)?;

@@ -60,7 +60,7 @@ pub(super) fn send(
     let marks = program.directory().join("instep.marks");
     let mut call = program.call(Scope::Ours)?;
     call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
-    call.args(["-c", "core.bigFileThreshold=16m", "fast-import", "--quiet", "--depth=0"]);
+    call.args(["fast-import", "--quiet", "--depth=0"]);
     let running = call.args([format!("--export-marks={}", marks.display())]).start()?;
     let mut feed = Feed { running, buffer: Vec::with_capacity(2 * BUFFER_BYTES) };
     for (at, &content) in offered.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use instep_core::path::escape;
-use instep_core::remote::RemoteError;
+use instep_core::remote::{RemoteError, RemoteErrorKind};
 use rustix::io::FdFlags;
 
 use super::failure;
@@ -73,6 +73,14 @@ pub(super) fn is_checked_out(program: &Program, git_dir: &Path, branch: &str) ->
     let has_work_tree = git_dir.file_name().is_some_and(|name| name == ".git");
     let head = fs::read_to_string(git_dir.join("HEAD")).unwrap_or_default();
     Ok(has_work_tree && head.trim() == format!("ref: {reference}"))
+}
+
+/// The refusal to write to a branch that a work tree shows: its files would not follow.
+pub(super) fn checked_out(reference: &str) -> RemoteError {
+    let branch = reference.trim_start_matches("refs/heads/");
+    let message = format!("The repository has a work tree that shows the branch {branch}.");
+    RemoteError::new(RemoteErrorKind::Invalid, "E-GIT-CHECKEDOUT", message)
+        .hinted("name another branch with --branch, or use a bare repository")
 }
 
 /// The record of a push that is under way.

@@ -8,7 +8,7 @@ use std::path::Path;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
 use super::failure;
-use super::local::PushRecord;
+use super::local::{self, PushRecord};
 use super::objects::Oid;
 use super::program::{Call, Outcome, Program, Scope, sync_file_system};
 
@@ -71,6 +71,7 @@ impl Push<'_> {
                 Some(reason) if reason.contains("lock") || reason.contains("failed to update ref") => {
                     failure::of(outcome)
                 }
+                Some(reason) if reason.contains("checked out") => local::checked_out(self.reference),
                 Some(reason) => failure::rejected(&reason).caused_by(said(outcome)),
                 None => failure::of(outcome),
             }),

@@ -1,5 +1,6 @@
 //! A bare repository to try things on, and machines that reach it.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use instep_core::clock::{Clock, Timestamp};
 use instep_core::remote::{Remote, RemoteError, Revision};
 use instep_remote::address::{Address, Typed};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
+use instep_testkit::git_host::{HttpHost, SshHost};
 use instep_testkit::remote_suite::Bench;
 use tempfile::TempDir;
 
@@ -31,6 +33,7 @@ pub struct Lab {
     pub folder: Arc<TempDir>,
     pub environment: Environment,
     pub address: String,
+    host: Option<Box<dyn Any + Send + Sync>>,
     machines: AtomicU64,
 }
 
@@ -39,10 +42,40 @@ impl Lab {
     pub fn by_path() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let address = folder.path().join("place.git").display().to_string();
-        let lab =
-            Lab { environment: environment(folder.path()), address, machines: AtomicU64::new(0), folder };
+        let environment = environment(folder.path());
+        let lab = Lab { environment, address, host: None, machines: AtomicU64::new(0), folder };
         lab.git(["init", "-q", "--bare", "--initial-branch=main", "place.git"]);
+        lab.git_place(["config", "http.receivepack", "true"], b"");
         lab
+    }
+
+    /// Reached over HTTP.
+    pub fn by_http() -> Self {
+        let mut lab = Lab::by_path();
+        let host = HttpHost::serve(lab.folder.path());
+        lab.address = host.url("place.git");
+        lab.host = Some(Box::new(host));
+        lab
+    }
+
+    /// Reached over ssh; `None` where there is no daemon.
+    pub fn by_ssh() -> Option<Self> {
+        let mut lab = Lab::by_path();
+        let host = SshHost::prepare(&lab.folder.path().join("ssh"))?;
+        lab.address = format!("ssh://place{}", lab.place().display());
+        lab.set("core.sshCommand", &host.command());
+        lab.host = Some(Box::new(host));
+        Some(lab)
+    }
+
+    /// The ssh host, for labs that have one.
+    pub fn ssh(&self) -> &SshHost {
+        self.host.as_ref().unwrap().downcast_ref().unwrap()
+    }
+
+    /// Sets a value of the person's own configuration.
+    pub fn set(&self, name: &str, value: &str) {
+        self.git(["config", "--global", name, value]);
     }
 
     /// The repository.
