@@ -77,9 +77,11 @@ fn sentence(look: &Look, outcome: &Outcome) -> String {
     format!("A sync would {}. Nothing was changed.", parts.join(", "))
 }
 
-/// The one object of `sync -n --json`: the plan itself, as `sync --plan` takes it back.
-pub fn to_json(plan: &PlanFile) -> Value {
-    serde_json::to_value(plan).unwrap_or_else(|_| json!(null))
+/// The one object of `sync -n --json`: the plan itself, as `sync --plan` takes it back. Where all is quiet there may be
+/// none, and nothing to do.
+pub fn to_json(plan: Option<&PlanFile>) -> Value {
+    let quiet = || json!({"schema": 1, "changes": [], "conflicts": []});
+    plan.and_then(|plan| serde_json::to_value(plan).ok()).unwrap_or_else(quiet)
 }
 
 #[cfg(test)]
