@@ -17,6 +17,7 @@ pub mod filter;
 pub mod merge;
 mod moved;
 pub mod node;
+pub mod operation;
 pub mod path;
 pub mod plan;
 pub mod policy;

@@ -1,6 +1,9 @@
 //! What was: kept contents, the log, undo and restore.
 
+pub mod act;
 pub mod contents;
+pub mod log;
+pub mod wish;
 
 use instep_core::tree::LeafKind;
 

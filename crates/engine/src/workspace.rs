@@ -20,13 +20,15 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub machine: MachineStamp,
     /// Where time and chance come from.
     pub clock: Arc<dyn Clock>,
+    /// Who works here, as the system knows them; for the log.
+    pub person: Option<String>,
     pub(crate) root: PathBuf,
 }
 
 impl<F: Folder> Workspace<F> {
     /// Puts a workspace together from its parts; for simulations and tests.
     pub fn assemble(folder: Arc<F>, state: State, machine: MachineStamp, clock: Arc<dyn Clock>, root: PathBuf) -> Self {
-        Workspace { folder, state, machine, clock, root }
+        Workspace { folder, state, machine, clock, person: None, root }
     }
 
     /// The workspace's folder, for people and for other programs.

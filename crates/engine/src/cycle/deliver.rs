@@ -87,6 +87,7 @@ impl<F: Folder> Cycle<'_, F> {
         mut thought: Thought,
         tools: &mut Tools<'_, F>,
     ) -> Result<Outcome, PassEnd> {
+        self.hold_to_plan(look, &thought)?;
         let changes = std::mem::take(&mut thought.plan.changes.local);
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;

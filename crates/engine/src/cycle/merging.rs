@@ -41,7 +41,7 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<MergeAnswer, EngineError> {
         let [base, local, remote] = versions else { return Ok(MergeAnswer::Undecided) };
-        match merge::contents(name, base, local, remote) {
+        match merge::contents(name, Some(base), local, remote) {
             Merged::Clean(bytes) => {
                 let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
                 Ok(MergeAnswer::Clean { content, size: metadata.size })

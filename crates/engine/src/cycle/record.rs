@@ -1,22 +1,30 @@
 //! What is true now is written down: one transaction, after all of it is durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use instep_core::clock::Timestamp;
 use instep_core::conflict::{Conflict, Version};
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Row, Side};
+use instep_core::operation::{
+    Counts, Operation, OperationId, OperationKind, PathRecord, RemoteStep, Trigger,
+};
+use instep_core::path::TreePath;
+use instep_core::plan::ChangeKind;
+use instep_core::policy::Direction;
 use instep_core::remote::Revision;
 use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
 use super::merging::open_parent;
-use super::outcome::Outcome;
+use super::outcome::{Done, Outcome};
 use super::think::Thought;
 use super::{Cycle, Look, Tools};
 use crate::apply::Applied;
 use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::history::act::side_record;
 use crate::state::{Kept, RemoteRecord};
 
 impl<F: Folder> Cycle<'_, F> {
@@ -102,8 +110,10 @@ impl<F: Folder> Cycle<'_, F> {
         };
         let conflicts =
             conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
-        let outcome = self.report(look, thought, sent.as_ref(), &applied);
-        let operation = self.operation_of(look, thought, sent.as_ref(), &outcome, conflicts.new);
+        let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
+        outcome.conflicts_new = conflicts.new;
+        let waiting = conflicts.records.len() as u64;
+        let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
         let (id, request) = (record.id, self.request);
         let forget = thought.first_contact || self.rewound;
         self.workspace.state.transact(|write| {
@@ -131,10 +141,62 @@ impl<F: Folder> Cycle<'_, F> {
                 None => Ok(()),
             }
         })?;
-        let conflicts_new = conflicts.new;
         let conflicts = conflict::open(&self.workspace.state, record.id)?;
         let operation = operation.is_some().then(|| self.operation.clone());
-        Ok(Outcome { operation, conflicts, conflicts_new, ..outcome })
+        Ok(Outcome { operation, conflicts, ..outcome })
+    }
+
+    /// What the log says of it; `None` if nothing changed.
+    fn operation_of(
+        &self,
+        look: &Look,
+        thought: &Thought,
+        sent: Option<&Sent>,
+        applied: &Applied,
+        outcome: &Outcome,
+        conflicts: u64,
+    ) -> Option<(Timestamp, String)> {
+        let mut paths: BTreeMap<TreePath, PathRecord> = BTreeMap::new();
+        for side in Side::BOTH {
+            let changes = thought.plan.changes[side].iter();
+            for change in changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node)) {
+                let path = change.path().clone();
+                let record =
+                    paths.entry(path.clone()).or_insert_with(|| PathRecord { path, local: None, remote: None });
+                match side {
+                    Side::Local => record.local = Some(side_record(change)),
+                    Side::Remote => record.remote = Some(side_record(change)),
+                }
+            }
+        }
+        if paths.is_empty() && outcome.conflicts_new == 0 {
+            return None;
+        }
+        let now = self.workspace.clock.now();
+        let before = look.head.as_ref().map(|head| head.0.clone());
+        let after = sent.map(|sent| sent.revision.0.clone()).or_else(|| before.clone());
+        let operation = Operation {
+            id: self.operation_id(),
+            time: now,
+            machine: self.workspace.machine.name.clone(),
+            kind: self.request.kind.unwrap_or(match thought.policy.direction {
+                Direction::Both => OperationKind::Sync,
+                Direction::Pull => OperationKind::Pull,
+                Direction::Push => OperationKind::Push,
+            }),
+            trigger: if self.request.explicit { Trigger::Person } else { Trigger::Interval },
+            person: self.workspace.person.clone(),
+            message: self.request.message.clone(),
+            counts: counts_of(outcome, conflicts),
+            remote: Some(RemoteStep { before, after }),
+            undoes: None,
+            paths: paths.into_values().collect(),
+        };
+        Some((now, serde_json::to_string(&operation).expect("because an operation is plain data")))
+    }
+
+    fn operation_id(&self) -> OperationId {
+        OperationId::parse(&self.operation).expect("because it was made from 16 hexadecimal digits")
     }
 
     /// The stamp of this state, if the next cycle would find nothing to do in it.
@@ -155,6 +217,28 @@ impl<F: Folder> Cycle<'_, F> {
         }
         let settings = self.settings()?;
         Ok(Some(self.stamp(&settings, &look.scan.tree, head)))
+    }
+}
+
+/// How much was done, in files.
+fn counts_of(outcome: &Outcome, conflicts: u64) -> Counts {
+    let count = |wanted: &dyn Fn(&Done) -> bool| {
+        outcome.done.iter().filter(|done| !done.folder && wanted(done)).count() as u64
+    };
+    let brings = |kind| matches!(kind, ChangeKind::Create | ChangeKind::Write | ChangeKind::MoveAndWrite);
+    let moves = |kind| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
+    let moved = outcome.done.iter().filter(|done| moves(done.kind)).count() as u64;
+    Counts {
+        sent: count(&|done| done.side == Side::Remote && !done.merged && brings(done.kind)),
+        received: count(&|done| done.side == Side::Local && !done.merged && brings(done.kind)),
+        merged: count(&|done| done.side == Side::Remote && done.merged),
+        moved,
+        deleted_here: count(&|done| done.side == Side::Local && done.kind == ChangeKind::Remove),
+        deleted_there: count(&|done| done.side == Side::Remote && done.kind == ChangeKind::Remove),
+        conflicts,
+        held: outcome.held.len() as u64,
+        bytes_sent: outcome.bytes.remote,
+        bytes_received: outcome.bytes.local,
     }
 }
 
