@@ -7,14 +7,16 @@ use std::time::Duration;
 use instep_core::config::{Flag, Settings, Symlinks};
 use instep_core::filter::Filter;
 use instep_core::path::escape;
+use instep_core::policy::Links;
 use instep_core::remote::Remote;
-use instep_engine::cycle::settings::{LinkPolicy, SettingsSource, SyncSettings};
+use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
-use instep_engine::workspace::{self, Workspace};
+use instep_engine::workspace::Workspace;
 use instep_remote::address::{Address, Typed};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
+use crate::ahead as workspace;
 use crate::commands::Context;
 use crate::configuration::layers::{Loaded, Sources};
 use crate::failure::{CommandError, Exit};
@@ -50,7 +52,10 @@ impl Context {
         let sources = self.sources(&root);
         let loaded = sources.load(&[])?;
         let busy = || self.terminal.say("Another instep is working in this workspace; waiting up to 30 s …");
-        let workspace = Workspace::open(&root, &self.surroundings.home, WAIT, &busy)?;
+        let mut workspace = workspace::open(&root, &self.surroundings.home, WAIT, &busy)?;
+        if let Some(name) = &loaded.settings.config().machine {
+            workspace.machine.name.clone_from(name);
+        }
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
@@ -98,7 +103,11 @@ impl Opened {
     }
 
     /// The path of the workspace that a typed one means.
-    pub fn tree_path(&self, context: &Context, typed: &Path) -> Result<instep_core::path::TreePath, CommandError> {
+    pub fn tree_path(
+        &self,
+        context: &Context,
+        typed: &Path,
+    ) -> Result<instep_core::path::TreePath, CommandError> {
         crate::place::tree_path(self.workspace.root(), &context.surroundings.folder, typed)
     }
 
@@ -106,10 +115,14 @@ impl Opened {
     pub fn check_may_send(&self) -> Result<(), CommandError> {
         let idle = self.loaded.settings.not_in_effect();
         let Some(guard) = idle.iter().find(|idle| idle.guards) else { return Ok(()) };
-        Err(CommandError::new("E-CONF-LATER", Exit::Usage, "A setting that keeps something in can't be followed yet.")
-            .at(format!("{}: {} ({})", guard.key, escape(guard.value.as_bytes()), guard.origin))
-            .because("This version does not know it, so nothing is sent.")
-            .hinted(format!("`instep config unset {}` if it may go out as it is.", guard.key)))
+        Err(CommandError::new(
+            "E-CONF-LATER",
+            Exit::Usage,
+            "A setting that keeps something in can't be followed yet.",
+        )
+        .at(format!("{}: {} ({})", guard.key, escape(guard.value.as_bytes()), guard.origin))
+        .because("This version does not know it, so nothing is sent.")
+        .hinted(format!("`instep config unset {}` if it may go out as it is.", guard.key)))
     }
 
     /// Refuses while syncing is switched off.
@@ -124,7 +137,11 @@ impl Opened {
 }
 
 /// Opens our git repository for an address.
-pub fn open_git(workspace: &Workspace, address: &Address, access: Access<'_>) -> Result<GitRemote, CommandError> {
+pub fn open_git(
+    workspace: &Workspace,
+    address: &Address,
+    access: Access<'_>,
+) -> Result<GitRemote, CommandError> {
     let options = GitOptions {
         directory: workspace.root().join(".instep").join("git"),
         branch: access.branch.unwrap_or(BRANCH).to_owned(),
@@ -176,14 +193,15 @@ impl SettingsSource for FromFiles {
 pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, CommandError> {
     let config = settings.config();
     let filter = Filter::new(&config.filter_rules(machine)).map_err(|error| {
-        CommandError::new(error.code(), Exit::Usage, "A pattern in the settings can't be used.").because(error)
+        CommandError::new(error.code(), Exit::Usage, "A pattern in the settings can't be used.")
+            .because(error)
     })?;
     Ok(SyncSettings {
         filter,
         links: match config.symlinks {
-            Symlinks::Portable => LinkPolicy::Portable,
-            Symlinks::Any => LinkPolicy::Any,
-            Symlinks::Skip => LinkPolicy::Skip,
+            Symlinks::Portable => Links::Portable,
+            Symlinks::Any => Links::Any,
+            Symlinks::Skip => Links::Skip,
         },
         strategy: config.strategy,
         direction: config.direction,

@@ -25,12 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
 use instep_core::node::PerSide;
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, Revision};
-use instep_core::content::ContentId;
 use instep_core::tree::{Tree, Unknown};
 
 use crate::digest::DigestCache;

@@ -27,7 +27,13 @@ pub struct Workspace<F: Folder = DiskFolder> {
 
 impl<F: Folder> Workspace<F> {
     /// Puts a workspace together from its parts; for simulations and tests.
-    pub fn assemble(folder: Arc<F>, state: State, machine: MachineStamp, clock: Arc<dyn Clock>, root: PathBuf) -> Self {
+    pub fn assemble(
+        folder: Arc<F>,
+        state: State,
+        machine: MachineStamp,
+        clock: Arc<dyn Clock>,
+        root: PathBuf,
+    ) -> Self {
         Workspace { folder, state, machine, clock, person: None, root }
     }
 

@@ -70,13 +70,19 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
 /// `10m`, `90s`, `1h`.
 fn patience(text: &str) -> Result<Duration, CommandError> {
     let span: jiff::SignedDuration = text.parse().map_err(|_| {
-        CommandError::usage("This is no length of time.").at(text.to_owned()).because("Such as 90s, 10m or 1h.")
+        CommandError::usage("This is no length of time.")
+            .at(text.to_owned())
+            .because("Such as 90s, 10m or 1h.")
     })?;
     Duration::try_from(span).map_err(|_| CommandError::usage("A length of time can't be negative."))
 }
 
 /// Looks at the folder, and at the remote as it was last seen, or with `--fetch` as it is.
-pub fn look(context: &Context, opened: &mut Opened, arguments: &StatusArguments) -> Result<Status, CommandError> {
+pub fn look(
+    context: &Context,
+    opened: &mut Opened,
+    arguments: &StatusArguments,
+) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
     let remote = match config.remote {
@@ -94,7 +100,8 @@ pub fn look(context: &Context, opened: &mut Opened, arguments: &StatusArguments)
         }
     };
     drop(progress);
-    let place = remote.as_ref().map(|remote| Place { name: ORIGIN.to_owned(), address: remote.describe().address });
+    let place =
+        remote.as_ref().map(|remote| Place { name: ORIGIN.to_owned(), address: remote.describe().address });
     Ok(Status {
         workspace: name(opened),
         machine: opened.machine().to_owned(),

@@ -128,6 +128,7 @@ fn request(
         message: arguments.message.clone(),
         expected,
         explicit: true,
+        kind: None,
         trigger: trigger(),
     })
 }
@@ -170,7 +171,9 @@ fn direction_of(plan: &PlanFile) -> Result<Direction, CommandError> {
         "both" => Ok(Direction::Both),
         "pull" => Ok(Direction::Pull),
         "push" => Ok(Direction::Push),
-        _ => Err(CommandError::new("E-PLAN-PARSE", Exit::Usage, "The plan names no direction that is known.")),
+        _ => {
+            Err(CommandError::new("E-PLAN-PARSE", Exit::Usage, "The plan names no direction that is known."))
+        }
     }
 }
 
