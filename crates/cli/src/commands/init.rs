@@ -26,7 +26,8 @@ use crate::terminal::prompt::Question;
 #[derive(Debug, Args)]
 pub struct InitArguments {
     /// The folder; the present one if none is named.
-    pub directory: Option<PathBuf>,
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
     /// Where your private copy lives: the address of a git repository.
     #[arg(long, value_name = "ADDRESS")]
     pub remote: Option<String>,
@@ -146,7 +147,7 @@ fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
 
 /// The folder that becomes a workspace: there, whole, and not one that would take in the whole machine.
 fn folder(context: &Context, arguments: &InitArguments) -> Result<PathBuf, CommandError> {
-    let named = arguments.directory.as_deref().unwrap_or(Path::new("."));
+    let named = arguments.folder.as_deref().unwrap_or(Path::new("."));
     let path = context.surroundings.folder.join(named);
     let root = path.canonicalize().map_err(|error| CommandError::file("open", &path, &error))?;
     if !root.is_dir() {
