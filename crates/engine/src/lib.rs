@@ -4,4 +4,7 @@ pub mod cycle;
 pub mod digest;
 pub mod failure;
 pub mod folder;
+pub mod identity;
+pub mod lock;
+pub mod registry;
 pub mod scan;
