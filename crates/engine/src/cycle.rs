@@ -33,7 +33,6 @@ use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, Revision};
 use instep_core::tree::{Tree, Unknown};
 
-use crate::digest::DigestCache;
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::history::contents::Contents;
@@ -156,7 +155,6 @@ impl<E: Into<EngineError>> From<E> for PassEnd {
 /// What the folder here and the remote's head were found to be.
 struct Look {
     scan: Scan,
-    digests: DigestCache,
     head: Option<Revision>,
     asked: Timestamp,
 }
@@ -258,7 +256,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         } else {
             (ask(), crate::scan::scan(&*self.workspace.folder, &options))
         };
-        Ok(Look { scan: scan?, head: head?, digests, asked })
+        Ok(Look { scan: scan?, head: head?, asked })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.

@@ -47,6 +47,8 @@ impl Metadata {
 #[derive(Debug, Clone, Default)]
 pub struct DigestCache {
     digests: Vec<Digest>,
+    /// The number of each, side by side: a search through the digests themselves would touch far more memory.
+    inodes: Vec<u64>,
 }
 
 impl DigestCache {
@@ -56,7 +58,8 @@ impl DigestCache {
         if !digests.is_sorted_by_key(order) {
             digests.sort_by_key(order);
         }
-        DigestCache { digests }
+        let inodes = digests.iter().map(|digest| digest.metadata.key.inode).collect();
+        DigestCache { digests, inodes }
     }
 
     /// The content of a file, if nothing can have happened to it since it was read.
@@ -66,10 +69,9 @@ impl DigestCache {
 
     /// Where the digest of the file with this number stands, be it still true or not.
     pub fn place(&self, key: Key) -> Option<usize> {
-        let key = (key.inode, key.device);
-        self.digests
-            .binary_search_by_key(&key, |digest| (digest.metadata.key.inode, digest.metadata.key.device))
-            .ok()
+        let first = self.inodes.partition_point(|&inode| inode < key.inode);
+        let same = self.inodes[first..].iter().take_while(|&&inode| inode == key.inode).count();
+        (first..first + same).find(|&place| self.digests[place].metadata.key.device == key.device)
     }
 
     /// The content of a file whose digest stands there, if nothing can have happened to it since it was read.

@@ -12,6 +12,7 @@ pub mod disk;
 pub(crate) mod faulty;
 mod probe;
 mod system;
+pub mod whole;
 
 use std::io::{self, Read, Write};
 

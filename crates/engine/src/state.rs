@@ -83,7 +83,13 @@ CREATE TABLE choice (
     remote INTEGER NOT NULL,
     node INTEGER NOT NULL,
     strategy TEXT NOT NULL,
+    operation TEXT NOT NULL,
     PRIMARY KEY (remote, node)
+) WITHOUT ROWID;
+CREATE TABLE half_undone (
+    remote INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    PRIMARY KEY (remote, operation)
 ) WITHOUT ROWID;
 CREATE TABLE undone (
     remote INTEGER NOT NULL,
@@ -347,6 +353,14 @@ impl State {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    /// The operations whose part at the remote is still to be taken back.
+    pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
+        let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
+        let mut query = self.connection.prepare_cached(sql)?;
+        let found = query.query_map([remote], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// The operations, newest first, as stored.
     pub fn operations(&self, limit: usize) -> Result<Vec<String>, EngineError> {
         let mut query =
@@ -429,6 +443,13 @@ impl Write<'_> {
         }
         self.run("UPDATE remote SET next_node = max(next_node, ?2) WHERE id = ?1", params![remote, next])?;
         Ok(())
+    }
+
+    /// Forgets all that was agreed on with any remote; see [`Write::forget_remote`].
+    pub fn forget_all_remotes(&self) -> Result<(), EngineError> {
+        let mut query = self.transaction.prepare_cached("SELECT id FROM remote")?;
+        let ids = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        ids.into_iter().try_for_each(|id| self.forget_remote(id))
     }
 
     /// Forgets all rows: those of a new first contact follow in the same transaction.
@@ -591,11 +612,17 @@ impl Write<'_> {
     }
 
     /// Records a person's choice for nodes in conflict.
-    pub fn choose(&self, remote: i64, nodes: &[NodeId], strategy: &str) -> Result<(), EngineError> {
+    pub fn choose(
+        &self,
+        remote: i64,
+        nodes: &[NodeId],
+        strategy: &str,
+        operation: &str,
+    ) -> Result<(), EngineError> {
         for node in nodes {
             self.run(
-                "INSERT OR REPLACE INTO choice (remote, node, strategy) VALUES (?1, ?2, ?3)",
-                params![remote, node.0, strategy],
+                "INSERT OR REPLACE INTO choice (remote, node, strategy, operation) VALUES (?1, ?2, ?3, ?4)",
+                params![remote, node.0, strategy, operation],
             )?;
         }
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
@@ -608,6 +635,20 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Drops the choices that one operation made.
+    pub fn unchoose(&self, operation: &str) -> Result<(), EngineError> {
+        self.run("DELETE FROM choice WHERE operation = ?1", [operation])?;
+        self.run("UPDATE remote SET quiet = NULL", [])?;
+        Ok(())
+    }
+
+    /// Closes a conflict: it is settled, or a choice settles it in the next cycle.
+    pub fn close_conflict(&self, remote: i64, number: u64) -> Result<(), EngineError> {
+        self.run("DELETE FROM conflict WHERE remote = ?1 AND number = ?2", params![remote, number])?;
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
     /// Holds paths until a person syncs.
     pub fn hold(&self, remote: i64, paths: &[Vec<u8>], operation: &str) -> Result<(), EngineError> {
         for path in paths {
@@ -616,6 +657,18 @@ impl Write<'_> {
                 params![remote, path, operation],
             )?;
         }
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Notes that an operation's part at the remote is still to be taken back, or that it was.
+    pub fn half_undone(&self, remote: i64, operation: &str, waits: bool) -> Result<(), EngineError> {
+        let sql = if waits {
+            "INSERT OR IGNORE INTO half_undone (remote, operation) VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM half_undone WHERE remote = ?1 AND operation = ?2"
+        };
+        self.run(sql, params![remote, operation])?;
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
         Ok(())
     }

@@ -33,13 +33,13 @@ pub struct DiskDir(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     fd: OwnedFd,
-    /// A handle has one position: two listings at once would each get a part.
-    listing: Mutex<()>,
+    /// A handle has one position: two listings at once would each get a part. True once it was moved.
+    moved: Mutex<bool>,
 }
 
 impl DiskDir {
     fn new(fd: OwnedFd) -> Self {
-        DiskDir(Arc::new(Handle { fd, listing: Mutex::new(()) }))
+        DiskDir(Arc::new(Handle { fd, moved: Mutex::new(false) }))
     }
 }
 
@@ -186,7 +186,10 @@ impl Folder for DiskFolder {
     }
 
     fn list(&self, folder: &DiskDir) -> Result<Listing, FolderError> {
-        let _one_at_a_time = folder.0.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut moved = folder.0.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *moved, true) {
+            system::rewind(folder).map_err(|e| FolderError::new("list", b"folder", e))?;
+        }
         system::list(folder).map_err(|e| FolderError::new("list", b"folder", e))
     }
 

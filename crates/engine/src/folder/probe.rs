@@ -123,6 +123,7 @@ struct Bench {
 
 impl Bench {
     fn clear(&self) -> rustix::io::Result<()> {
+        system::rewind(&self.folder)?;
         for name in system::list(&self.folder)?.names {
             rustix::fs::unlinkat(&self.folder, name.as_bytes(), AtFlags::empty())?;
         }

@@ -177,10 +177,14 @@ fn kind(file_type: FileType) -> Option<DiskKind> {
     }
 }
 
-/// All names in a folder. The handle's position is shared by all who hold it: the caller sees to it that no two list
-/// at once.
+/// Goes back to the start of a folder.
+pub fn rewind(folder: impl AsFd) -> Result<()> {
+    retried(|| rustix::fs::seek(&folder, SeekFrom::Start(0))).map(drop)
+}
+
+/// All names in a folder, from where its handle stands: at first at the start. The position is shared by all who hold
+/// the handle, and it is the caller who sees to it that no two list at once.
 pub fn list(folder: impl AsFd) -> Result<Listing> {
-    retried(|| rustix::fs::seek(&folder, SeekFrom::Start(0)))?;
     let mut buffer = [const { MaybeUninit::uninit() }; 32 * 1024];
     let mut entries = RawDir::new(folder, &mut buffer);
     let mut listing = Listing::default();

@@ -90,6 +90,7 @@ fn takes_part(inside: &Inside) -> bool {
 /// Builds the tree along its folders, so that it is the same whoever came first.
 fn build(root: Key, mut folders: Vec<Option<Result<Inside, Unknown>>>) -> Tree {
     let mut builder = TreeBuilder::new(Some(root));
+    builder.reserve(folders.iter().flatten().flatten().map(|inside| inside.entries.len()).sum());
     let mut waiting = vec![(Place::ROOT, 0)];
     while let Some((place, id)) = waiting.pop() {
         let Some(Ok(inside)) = folders[id as usize].take() else { continue };
