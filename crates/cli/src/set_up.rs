@@ -9,7 +9,6 @@ use instep_engine::workspace::Workspace;
 use instep_remote::address::{Address, Place};
 use instep_remote::git::GitRemote;
 
-use crate::ahead as workspace;
 use crate::commands::Context;
 use crate::configuration::change::{Change, Target};
 use crate::failure::{CommandError, Exit};
@@ -49,7 +48,7 @@ impl SetUp<'_> {
         let wish = wish.map_or_else(|| Ok(host_name()), |name| check_name(&name).map(|()| name))?;
         traces.remember(state);
         traces.remember(sources.here());
-        let mut workspace = workspace::create(self.root, &context.surroundings.home, &wish)?;
+        let mut workspace = context.enter(&wish, |opening| Workspace::create(self.root, opening))?;
         let git = self.open_remote(context, &workspace, traces)?;
         let name = free_name(&wish, &workspace.machine.id, &git)?;
         workspace.machine.name.clone_from(&name);
@@ -94,7 +93,7 @@ fn other_remote(known: &str) -> CommandError {
 }
 
 /// The host's short name in lower case, with only what a file name can hold everywhere.
-fn host_name() -> String {
+pub fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let short = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let plain: String =

@@ -10,7 +10,7 @@ use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
 
 use super::Context;
-use super::sync::{run_cycle, trigger};
+use super::sync::run_cycle;
 use crate::configuration::change::{Change, Target};
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
@@ -114,13 +114,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
 }
 
 fn request(dry_run: bool) -> Request {
-    Request {
-        dry_run,
-        explicit: true,
-        kind: Some(OperationKind::Init),
-        trigger: trigger(),
-        ..Request::default()
-    }
+    Request { dry_run, explicit: true, kind: Some(OperationKind::Init), ..Request::default() }
 }
 
 fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
