@@ -16,6 +16,7 @@ pub mod content;
 pub mod filter;
 pub mod merge;
 pub mod node;
+pub mod operation;
 pub mod path;
 pub mod plan;
 pub mod policy;
