@@ -1,5 +1,7 @@
 //! Says the same as git: patterns as `git check-ignore`, merges as `git merge-file`. Needs the `git` program.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,7 +36,7 @@ fn patterns_mean_what_git_means() {
     assert!(git(folder.path()).args(["init", "-q"]).status().unwrap().success());
     let mut dice = Dice(1);
     let paths: Vec<String> = (0..150).map(|_| random_path(&mut dice)).collect();
-    for round in 0..120 {
+    for round in 0..60 {
         let mut files = IgnoreFiles::default();
         for place in ["", "a", "a/b"] {
             let lines: String = (0..1 + dice.roll(4)).map(|_| random_pattern(&mut dice) + "\n").collect();
@@ -129,7 +131,7 @@ fn merges_agree_with_git() {
     let name = Name::new(b"a.txt").unwrap();
     let mut dice = Dice(2);
     let mut clean = 0;
-    for round in 0..400 {
+    for round in 0..200 {
         let base = random_text(&mut dice);
         let [local, remote] = [0, 1].map(|_| edited(&base, &mut dice));
         for (file, text) in [("base", &base), ("local", &local), ("remote", &remote)] {
@@ -145,7 +147,7 @@ fn merges_agree_with_git() {
         clean += usize::from(got.is_some());
         assert_eq!(got, expected, "round {round}: {base:?} {local:?} {remote:?}");
     }
-    assert!((100..300).contains(&clean), "{clean} of 400 are clean: the texts prove little");
+    assert!((50..150).contains(&clean), "{clean} of 200 are clean: the texts prove little");
 }
 
 fn random_text(dice: &mut Dice) -> String {
