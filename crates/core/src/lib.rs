@@ -15,6 +15,7 @@ pub mod conflict;
 pub mod content;
 pub mod filter;
 pub mod merge;
+mod moved;
 pub mod node;
 pub mod operation;
 pub mod path;

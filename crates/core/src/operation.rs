@@ -278,6 +278,11 @@ impl PathRecord {
     }
 }
 
+/// Bytes as base64 text (RFC 4648), for paths that are not UTF-8.
+pub fn base64(bytes: &[u8]) -> String {
+    text::encode(bytes)
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

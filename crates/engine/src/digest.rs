@@ -1,0 +1,97 @@
+//! The digest cache: which content a file has, as long as the file system says that nothing happened to it.
+//!
+//! Keyed by the file system's own number, so that a renamed folder costs nothing. An entry is believed only if identity,
+//! length, time of modification and time of change are all the same, and only if both times were safely past when the
+//! content was read: a file written twice within one tick of the disk's clock looks unchanged (the "racy" entries of
+//! git's index).
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::tree::Key;
+
+use crate::folder::Metadata;
+
+/// What was found when a file was last read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// What the file system said of the file, before and after the reading.
+    pub metadata: Metadata,
+    /// The content's name.
+    pub content: ContentId,
+    /// The moment, by the file system's clock, at which the reading began.
+    pub observed: Timestamp,
+}
+
+/// How long a file must have been left alone, by the disk's clock, before an observation of it is believed. Disks keep
+/// times in steps of up to 10 ms; those that keep whole seconds only (FAT: two) are told by their times.
+pub(crate) const TICK_NS: i64 = 20_000_000;
+const COARSE_TICK_NS: i64 = 2_000_000_000;
+
+impl Digest {
+    /// Answers whether the file could have been written again without a trace in its times.
+    pub fn is_racy(&self) -> bool {
+        self.metadata.is_racy(self.observed)
+    }
+}
+
+impl Metadata {
+    /// Answers whether a file that is observed at this moment could be written again without a trace in its times.
+    pub fn is_racy(&self, observed: Timestamp) -> bool {
+        let last = self.modified.max(self.changed).ns();
+        let tick = if last % 1_000_000_000 == 0 { COARSE_TICK_NS } else { TICK_NS };
+        last.saturating_add(tick) >= observed.ns()
+    }
+}
+
+/// All digests, in order of file number.
+#[derive(Debug, Clone, Default)]
+pub struct DigestCache {
+    digests: Vec<Digest>,
+    /// The number of each, side by side: a search through the digests themselves would touch far more memory.
+    inodes: Vec<u64>,
+}
+
+impl DigestCache {
+    /// Takes the digests, in any order.
+    pub fn new(mut digests: Vec<Digest>) -> Self {
+        let order = |digest: &Digest| (digest.metadata.key.inode, digest.metadata.key.device);
+        if !digests.is_sorted_by_key(order) {
+            digests.sort_by_key(order);
+        }
+        let inodes = digests.iter().map(|digest| digest.metadata.key.inode).collect();
+        DigestCache { digests, inodes }
+    }
+
+    /// The content of a file, if nothing can have happened to it since it was read.
+    pub fn content(&self, metadata: &Metadata) -> Option<ContentId> {
+        self.content_at(self.place(metadata.key)?, metadata)
+    }
+
+    /// Where the digest of the file with this number stands, be it still true or not.
+    pub fn place(&self, key: Key) -> Option<usize> {
+        let first = self.inodes.partition_point(|&inode| inode < key.inode);
+        let same = self.inodes[first..].iter().take_while(|&&inode| inode == key.inode).count();
+        (first..first + same).find(|&place| self.digests[place].metadata.key.device == key.device)
+    }
+
+    /// The content of a file whose digest stands there, if nothing can have happened to it since it was read.
+    pub fn content_at(&self, place: usize, metadata: &Metadata) -> Option<ContentId> {
+        let digest = &self.digests[place];
+        (digest.metadata.same_content(metadata) && !digest.is_racy()).then_some(digest.content)
+    }
+
+    /// All digests, in order of file number.
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Answers whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+}
