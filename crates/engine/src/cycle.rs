@@ -25,17 +25,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
 use instep_core::node::PerSide;
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, Revision};
-use instep_core::content::ContentId;
 use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::history::contents::Contents;
+use crate::history::undo::finish_half_undone;
 use crate::journal;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::Staging;
@@ -63,6 +64,9 @@ pub fn run<F: Folder>(
 ) -> Result<Outcome, EngineError> {
     let started = std::time::Instant::now();
     let mut notices = recover(workspace)?;
+    if !request.dry_run {
+        finish_half_undone(workspace, remote, &source.read()?, observer)?;
+    }
     let mut restless = BTreeMap::<TreePath, u32>::new();
     for attempt in 1..=STALE_TRIES {
         let cycle = Cycle::new(workspace, remote, source, request, observer, &restless);

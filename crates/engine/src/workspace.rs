@@ -117,7 +117,15 @@ impl Workspace {
         let machine = MachineStamp { name: opening.machine.to_owned(), id: identity.id.to_string() };
         let clock = Arc::clone(&opening.clock);
         let folder = Arc::new(folder);
-        Ok(Workspace { folder, state, machine, clock, person: None, root: root.to_owned(), _lock: Some(lock) })
+        Ok(Workspace {
+            folder,
+            state,
+            machine,
+            clock,
+            person: None,
+            root: root.to_owned(),
+            _lock: Some(lock),
+        })
     }
 }
 

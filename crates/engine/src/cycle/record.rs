@@ -159,10 +159,15 @@ impl<F: Folder> Cycle<'_, F> {
         let mut paths: BTreeMap<TreePath, PathRecord> = BTreeMap::new();
         for side in Side::BOTH {
             let changes = thought.plan.changes[side].iter();
-            for change in changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node)) {
+            for change in
+                changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node))
+            {
                 let path = change.path().clone();
-                let record =
-                    paths.entry(path.clone()).or_insert_with(|| PathRecord { path, local: None, remote: None });
+                let record = paths.entry(path.clone()).or_insert_with(|| PathRecord {
+                    path,
+                    local: None,
+                    remote: None,
+                });
                 match side {
                     Side::Local => record.local = Some(side_record(change)),
                     Side::Remote => record.remote = Some(side_record(change)),

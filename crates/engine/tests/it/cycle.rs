@@ -56,7 +56,8 @@ fn a_renamed_folder_takes_the_edits_inside_with_it_and_sends_no_content() {
 
 #[test]
 fn rotations_and_swaps_come_out_right() {
-    let (mut left, mut right) = pair(&[("a", "first content"), ("b", "second content"), ("c", "third content")]);
+    let (mut left, mut right) =
+        pair(&[("a", "first content"), ("b", "second content"), ("c", "third content")]);
     left.rename("a", "parked");
     left.rename("b", "a");
     left.rename("c", "b");

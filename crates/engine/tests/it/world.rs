@@ -51,8 +51,7 @@ impl Machine {
         let seed = name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte));
         let clock = Arc::new(Ticking(AtomicU64::new(seed)));
         let stamp = MachineStamp { name: name.to_owned(), id: format!("{seed:016x}") };
-        let workspace =
-            Workspace::assemble(folder, State::in_memory().unwrap(), stamp, clock, root.clone());
+        let workspace = Workspace::assemble(folder, State::in_memory().unwrap(), stamp, clock, root.clone());
         Machine { _home: home, root, workspace, remote: place.open(), settings: SyncSettings::default() }
     }
 
@@ -84,7 +83,7 @@ impl Machine {
     pub fn drawing(&self) -> String {
         let mut lines = Vec::new();
         self.draw("", &mut lines);
-        lines.sort();
+        lines.sort_by_key(|line| line.split('=').next().map(str::to_owned));
         lines.join(";")
     }
 
