@@ -12,6 +12,8 @@
 pub mod clock;
 pub mod conflict;
 pub mod content;
+#[cfg(any(test, feature = "testing"))]
+pub mod generate;
 mod moved;
 pub mod node;
 pub mod path;
