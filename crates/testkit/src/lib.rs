@@ -11,5 +11,6 @@
 pub mod bare;
 pub mod chance;
 pub mod drawing;
+pub mod kills;
 pub mod ledger;
 pub mod machine;

@@ -2,6 +2,7 @@
 //! levels below prove the cases.
 
 mod acceptance;
+mod kill;
 mod reports;
 
 /// The program under test.

@@ -14,9 +14,12 @@ pub struct Recorded {
     pub settled: bool,
 }
 
-/// Asks a machine for its conflicts.
+/// Asks a machine for its conflicts. A folder that is no workspace any more has none.
 pub fn conflicts(machine: &Machine) -> Result<Vec<Recorded>, String> {
     let output = machine.run(["conflicts", "--json"]);
+    if matches!(output.code, 6 | 10) {
+        return Ok(Vec::new());
+    }
     let value: Value = serde_json::from_str(output.stdout.trim())
         .map_err(|error| format!("conflicts --json on {} is no JSON ({error}): {output}", machine.name()))?;
     let list = value["conflicts"].as_array().ok_or_else(|| format!("no list of conflicts in {value}"))?;
