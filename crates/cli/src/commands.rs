@@ -17,9 +17,7 @@ pub mod status;
 pub mod sync;
 pub mod undo;
 
-use std::path::{Path, PathBuf};
-
-use instep_engine::failure::EngineError;
+use std::path::Path;
 
 use crate::arguments::{Command, GlobalArguments};
 use crate::configuration::Surroundings;
@@ -38,20 +36,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// The workspace around the folder a person stands in.
-    pub fn root(&self) -> Result<PathBuf, CommandError> {
-        find(&self.surroundings.folder)
-    }
-
     /// Where the settings of a workspace stand.
     pub fn sources(&self, root: &Path) -> Sources {
         layers::sources(root, &self.surroundings, self.global.config.as_deref())
     }
-}
-
-fn find(start: &Path) -> Result<PathBuf, CommandError> {
-    let found = start.ancestors().find(|folder| folder.join(".instep").is_dir());
-    found.map(Path::to_path_buf).ok_or_else(|| EngineError::NoWorkspace(start.to_path_buf()).into())
 }
 
 /// Runs a command to its end.
@@ -59,6 +47,11 @@ pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, Command
     match command {
         Some(Command::Completions(arguments)) => completions::run(context, arguments),
         Some(Command::Config(arguments)) => config::run(context, arguments),
+        Some(Command::Init(arguments)) => init::run(context, arguments),
+        Some(Command::Pull(arguments)) => sync::pull(context, arguments),
+        Some(Command::Push(arguments)) => sync::push(context, arguments),
+        Some(Command::Status(arguments)) => status::run(context, arguments),
+        Some(Command::Sync(arguments)) => sync::run(context, arguments),
         _ => Err(CommandError::later("This command")),
     }
 }

@@ -6,13 +6,16 @@
 //!
 //! Nothing is decided here: the engine decides, this crate asks and tells.
 
+mod ahead;
 mod arguments;
 mod commands;
 mod configuration;
 mod failure;
 mod interrupt;
+mod opening;
 mod place;
 mod render;
+mod set_up;
 mod terminal;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ pub struct CloneArguments {
     pub address: String,
     /// The folder to make; named after the address if none is given.
     #[arg(value_name = "DIR")]
-    pub directory: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
     /// The branch to use.
     #[arg(long, value_name = "BRANCH")]
     pub branch: Option<String>,
