@@ -15,6 +15,8 @@ pub mod conflict;
 pub mod content;
 pub mod filter;
 pub mod merge;
+#[cfg(any(test, feature = "testing"))]
+pub mod generate;
 mod moved;
 pub mod node;
 pub mod operation;

@@ -1,5 +1,7 @@
 //! Conflicts on record: how they lie in the database, and what they are called here.
 
+pub mod resolve;
+
 use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;

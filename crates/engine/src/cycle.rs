@@ -36,6 +36,7 @@ use instep_core::tree::{Tree, Unknown};
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::history::contents::Contents;
+use crate::history::undo::finish_half_undone;
 use crate::journal;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::Staging;
@@ -63,6 +64,9 @@ pub fn run<F: Folder>(
 ) -> Result<Outcome, EngineError> {
     let started = std::time::Instant::now();
     let mut notices = recover(workspace)?;
+    if !request.dry_run {
+        finish_half_undone(workspace, remote, &source.read()?, observer)?;
+    }
     let mut restless = BTreeMap::<TreePath, u32>::new();
     for attempt in 1..=STALE_TRIES {
         let cycle = Cycle::new(workspace, remote, source, request, observer, &restless);

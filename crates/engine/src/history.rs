@@ -3,6 +3,8 @@
 pub mod act;
 pub mod contents;
 pub mod log;
+pub mod restore;
+pub mod undo;
 pub mod wish;
 
 use instep_core::tree::LeafKind;

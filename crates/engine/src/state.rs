@@ -86,6 +86,12 @@ CREATE TABLE choice (
     operation TEXT NOT NULL,
     PRIMARY KEY (remote, node)
 ) WITHOUT ROWID;
+CREATE TABLE settlement (
+    operation TEXT PRIMARY KEY,
+    remote INTEGER NOT NULL,
+    before BLOB NOT NULL,
+    after BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE half_undone (
     remote INTEGER NOT NULL,
     operation TEXT NOT NULL,
@@ -353,6 +359,18 @@ impl State {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    /// What a resolve changed in what is known: the remote, the rows before and the rows after.
+    pub fn settlement(&self, operation: &str) -> Result<Option<Settlement>, EngineError> {
+        let sql = "SELECT remote, before, after FROM settlement WHERE operation = ?1";
+        let found: Option<(i64, Vec<u8>, Vec<u8>)> = self
+            .connection
+            .query_row(sql, [operation], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((remote, before, after)) = found else { return Ok(None) };
+        let read = |bytes: &[u8]| codec::decode_rows(bytes).map_err(nonsense);
+        Ok(Some(Settlement { remote, before: read(&before)?, after: read(&after)? }))
+    }
+
     /// The operations whose part at the remote is still to be taken back.
     pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
         let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
@@ -395,6 +413,17 @@ impl State {
 
 fn nonsense(why: impl std::fmt::Display) -> EngineError {
     EngineError::StateCorrupt(why.to_string())
+}
+
+/// What a resolve changed in what is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The remote.
+    pub remote: i64,
+    /// The rows before.
+    pub before: Vec<Row>,
+    /// The rows after.
+    pub after: Vec<Row>,
 }
 
 /// A conflict as stored.
@@ -640,6 +669,20 @@ impl Write<'_> {
         self.run("DELETE FROM choice WHERE operation = ?1", [operation])?;
         self.run("UPDATE remote SET quiet = NULL", [])?;
         Ok(())
+    }
+
+    /// Changes what is known as a resolve wants it, and notes how it was.
+    pub fn settle(&self, operation: &str, settlement: &Settlement) -> Result<(), EngineError> {
+        self.run(
+            "INSERT OR REPLACE INTO settlement (operation, remote, before, after) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                operation,
+                settlement.remote,
+                codec::encode_rows(&settlement.before),
+                codec::encode_rows(&settlement.after)
+            ],
+        )?;
+        self.nodes(settlement.remote, &settlement.after, &[], 0)
     }
 
     /// Closes a conflict: it is settled, or a choice settles it in the next cycle.

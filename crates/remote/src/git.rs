@@ -78,6 +78,7 @@ pub struct GitRemote {
     reference: String,
     create: bool,
     content_bytes_max: Option<u64>,
+    is_http: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -119,6 +120,7 @@ impl GitRemote {
             branch: options.branch,
             create: options.create,
             content_bytes_max: address.content_bytes_max(),
+            is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             clock: options.clock,
         })
     }
@@ -147,6 +149,9 @@ impl GitRemote {
             return Ok(found.into_iter().map(|branch| branch.name).collect());
         }
         let heads = self.ls_remote("refs/heads/*")?;
+        if heads.is_empty() && self.is_http {
+            self.check_that_git_answers()?;
+        }
         Ok(heads.into_iter().map(|(name, _)| name.trim_start_matches("refs/heads/").to_owned()).collect())
     }
 
@@ -164,6 +169,19 @@ impl GitRemote {
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| failure::protocol("git did not list the branches", &text))
+    }
+
+    /// A login page of some network answers everything with success, and git takes it for a repository without
+    /// branches, served as plain files.
+    fn check_that_git_answers(&self) -> Result<(), RemoteError> {
+        let mut call = self.program.call(Scope::Talking)?;
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        if said.contains("# service=git-upload-pack") || said.contains("< version 2") {
+            return Ok(());
+        }
+        Err(failure::no_git_host())
     }
 
     /// The head, where there is one; whether a missing branch is an error is not asked here.
@@ -224,7 +242,8 @@ impl GitRemote {
         call.args([oid.to_string()]).answer().map(drop)
     }
 
-    /// Our own repository is a copy: if it is damaged, it is made anew, and the step is done once more.
+    /// Our own repository is a copy, and most of it is not waited for to reach the disk: if a power cut damaged it, it
+    /// is made anew, and the step is done once more.
     fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         match step() {
             Err(error) if self.remake(&error)? => step(),
@@ -247,7 +266,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if error.code != "E-GIT-CORRUPT" {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -321,8 +340,8 @@ impl Remote for GitRemote {
         if let Some(oid) = self.found_head()? {
             return Ok(Some(Revision(oid.to_string())));
         }
-        let others = if self.create { Vec::new() } else { self.branches()? };
-        if others.is_empty() { Ok(None) } else { Err(self.no_branch(&others)) }
+        let others = self.branches()?;
+        if others.is_empty() || self.create { Ok(None) } else { Err(self.no_branch(&others)) }
     }
 
     fn lineage(&self, known: &Revision, head: &Revision) -> Result<Lineage, RemoteError> {
@@ -413,7 +432,6 @@ impl Remote for GitRemote {
             other => other,
         })?;
         self.hold(PREPARED, oid)?;
-        program::sync_file_system(self.program.directory())?;
         Ok(Revision(oid.to_string()))
     }
 

@@ -199,7 +199,8 @@ impl<'a> World<'a> {
                 &format!("Something that is not synced has this name {}.", there(side)),
             ),
             Why::Frozen(side) | Why::Lost(side) => {
-                let changed = self.val(side.other(), node) != self.val(Stand::Base, node);
+                let changed = !self.hidden[side.other()].contains_key(&node)
+                    && self.val(side.other(), node) != self.val(Stand::Base, node);
                 let why =
                     format!("It can't be seen {}, and it changed {}.", there(side), there(side.other()));
                 if changed || waited_for { one(ConflictKind::Problem, &why) } else { None }

@@ -83,7 +83,7 @@ impl Machine {
     pub fn drawing(&self) -> String {
         let mut lines = Vec::new();
         self.draw("", &mut lines);
-        lines.sort();
+        lines.sort_by_key(|line| line.split('=').next().map(str::to_owned));
         lines.join(";")
     }
 

@@ -4,8 +4,10 @@
 //! record says that a push of ours was under way, that no process of that push lives, and when the same lock has stood
 //! there through a whole push of today.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -51,14 +53,19 @@ pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Resu
     let mut branches = Vec::new();
     let mut fields = outcome.stdout.split(|&b| b == 0);
     while let (Some(head), Some(name)) = (fields.next(), fields.next()) {
-        let head = String::from_utf8_lossy(head);
-        let mut words = head.trim_start().splitn(3, ' ');
-        let oid = words.next().and_then(|word| Oid::parse(word.as_bytes()));
-        let (Some(oid), Some("commit"), Some(place)) = (oid, words.next(), words.next()) else {
+        let head = head.trim_ascii_start();
+        let oid = head.get(..40).and_then(Oid::parse);
+        let (Some(oid), Some(shown_in)) =
+            (oid, head.get(40..).and_then(|rest| rest.strip_prefix(b" commit ")))
+        else {
             return Err(failure::corrupt("E-GIT-CORRUPT", "A branch of the repository names no commit."));
         };
         let name = String::from_utf8_lossy(name).trim_start_matches("refs/heads/").to_owned();
-        branches.push(Branch { name, head: oid, checked_out: place.len() > 1 });
+        // A bare repository counts as the work tree of its own first branch.
+        let shown_in = Path::new(OsStr::from_bytes(shown_in));
+        let is_bare = shown_in.canonicalize().ok() == git_dir.canonicalize().ok();
+        let checked_out = !shown_in.as_os_str().is_empty() && !is_bare;
+        branches.push(Branch { name, head: oid, checked_out });
     }
     Ok(branches)
 }
