@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub const ORIGIN: &str = "origin";
 
 /// The branch, unless the settings or a person name another.
-const BRANCH: &str = "main";
+pub const BRANCH: &str = "main";
 
 /// A workspace, open for work, with its settings.
 pub struct Opened {
@@ -124,6 +124,14 @@ impl Opened {
         let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
         let git = open_git(&self.workspace, &self.address()?, access)?;
         Ok(retrying(git))
+    }
+
+    /// The remote, where there is one.
+    pub fn remote_if_any(&self) -> Result<Option<Box<dyn Remote>>, CommandError> {
+        match self.loaded.settings.config().remote {
+            Some(_) => self.remote().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The settings as a cycle takes them, read again when new ones arrive.

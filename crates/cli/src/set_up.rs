@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use instep_core::config::edit::Edit;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
 use instep_engine::workspace::Workspace;
@@ -10,7 +11,7 @@ use instep_remote::address::{Address, Place};
 use instep_remote::git::GitRemote;
 
 use crate::commands::Context;
-use crate::configuration::change::{Change, Target};
+use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::{Access, Opened, open_git};
@@ -53,8 +54,11 @@ impl SetUp<'_> {
         let name = free_name(&wish, &workspace.machine.id, &git)?;
         workspace.machine.name.clone_from(&name);
         let address = self.address.to_text();
-        let mut changes = vec![Change::Set("machine", &name), Change::Set("sync.remote", &address)];
-        changes.extend(self.branch.map(|branch| Change::Set("sync.branch", branch)));
+        let mut changes = vec![
+            Edit::Set { key: "machine", value: &name },
+            Edit::Set { key: "sync.remote", value: &address },
+        ];
+        changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
         sources.change(Target::Here, &changes)?;
         let loaded = sources.load(&[])?;
         Ok(Opened { workspace, sources, loaded })
