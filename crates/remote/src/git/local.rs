@@ -41,10 +41,7 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
 /// Lists the branches whose names match a pattern of git's.
 pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Result<Vec<Branch>, RemoteError> {
     let mut call = program.call(Scope::At(git_dir))?;
-    call.args([
-        "for-each-ref",
-        "--format=%(objectname) %(objecttype) %(HEAD)%(worktreepath)%00%(refname)%00",
-    ]);
+    call.args(["for-each-ref", "--format=%(objectname) %(objecttype) %(worktreepath)%00%(refname)%00"]);
     let outcome = call.args([pattern]).run(&[])?;
     // A branch whose file is damaged is left out with a warning; it must not look like one that is not there.
     if !outcome.status.success() || !outcome.stderr.is_empty() {
