@@ -116,6 +116,7 @@ impl PushRecord {
     pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
         let path = ours.join("instep.push");
         let io = |error| failure::at_path("writing", &path, error);
+        let is_new = !path.exists();
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         let is_dead = match file.try_lock() {
@@ -134,6 +135,8 @@ impl PushRecord {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(line)?;
                 file.sync_all()?;
+            }
+            if is_new {
                 File::open(ours)?.sync_all()?;
             }
             rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
@@ -143,11 +146,14 @@ impl PushRecord {
         Ok(PushRecord { file, leftover })
     }
 
-    /// Removes the lock that a dead push of ours left, if it stood there all the time; answers whether it did.
-    pub fn remove_leftover(&mut self) -> bool {
-        let Some(leftover) = self.leftover.take() else { return false };
-        Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
-            && fs::remove_file(&leftover.path).is_ok()
+    /// Removes the lock that a dead push of ours left, if it has stood there all the time.
+    pub fn remove_leftover(&mut self) {
+        if let Some(leftover) = self.leftover.take()
+            && Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
+        {
+            // If it can't be removed, the next try says so.
+            let _ = fs::remove_file(&leftover.path);
+        }
     }
 
     /// The push has ended: nothing of it may be left.
