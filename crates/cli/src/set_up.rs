@@ -48,6 +48,7 @@ impl SetUp<'_> {
         let wish = self.name.or(loaded.settings.config().machine.as_deref()).map(str::to_owned);
         let wish = wish.map_or_else(|| Ok(host_name()), |name| check_name(&name).map(|()| name))?;
         traces.remember(state);
+        traces.remember_known(&context.surroundings.home, self.root);
         traces.remember(sources.here());
         let mut workspace = context.enter(&wish, |opening| Workspace::create(self.root, opening))?;
         let git = self.open_remote(context, &workspace, traces)?;
