@@ -10,15 +10,20 @@
 //! plan, on every machine.
 
 pub mod clock;
+pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
+pub mod merge;
+mod moved;
 pub mod node;
+pub mod operation;
 pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod reconcile;
 pub mod remote;
+pub mod retention;
 pub mod safety;
 pub mod tree;

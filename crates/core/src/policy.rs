@@ -1,10 +1,13 @@
 //! What a person decided in advance: directions, and standing answers for conflicts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::node::{NodeId, PerSide};
+use crate::path::Name;
 
 /// Which way changes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -39,6 +42,21 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All of them.
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Merge,
+        Strategy::AskUser,
+        Strategy::LastWriteWins,
+        Strategy::KeepLocal,
+        Strategy::KeepRemote,
+        Strategy::Both,
+    ];
+
+    /// Reads the word; `None` if it is none.
+    pub fn parse(word: &str) -> Option<Self> {
+        Strategy::ALL.into_iter().find(|strategy| strategy.word() == word)
+    }
+
     /// The word in settings and options.
     pub const fn word(self) -> &'static str {
         match self {
@@ -102,6 +120,31 @@ pub struct Fold {
     pub case: bool,
     /// Composed and decomposed Unicode forms are one.
     pub unicode: bool,
+}
+
+impl Fold {
+    /// Takes for one what either takes for one.
+    pub fn or(self, other: Fold) -> Fold {
+        Fold { case: self.case || other.case, unicode: self.unicode || other.unicode }
+    }
+
+    /// Answers the same bytes for names that are one here. Bytes that are no text are never folded.
+    pub fn key(self, name: &Name) -> Cow<'_, [u8]> {
+        let bytes = name.as_bytes();
+        if self == Fold::default() {
+            return Cow::Borrowed(bytes);
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
+        match (self.case, self.unicode) {
+            (false, false) => Cow::Borrowed(bytes),
+            (true, false) => Cow::Owned(text.to_lowercase().into_bytes()),
+            (false, true) => Cow::Owned(text.nfc().collect::<String>().into_bytes()),
+            (true, true) => {
+                let lower = text.nfc().collect::<String>().to_lowercase();
+                Cow::Owned(lower.nfc().collect::<String>().into_bytes())
+            }
+        }
+    }
 }
 
 /// All that `reconcile` must know besides the trees.

@@ -24,7 +24,7 @@ pub struct Digest {
 
 /// How long a file must have been left alone, by the disk's clock, before an observation of it is believed. Disks keep
 /// times in steps of up to 10 ms; those that keep whole seconds only (FAT: two) are told by their times.
-const TICK_NS: i64 = 20_000_000;
+pub(crate) const TICK_NS: i64 = 20_000_000;
 const COARSE_TICK_NS: i64 = 2_000_000_000;
 
 impl Digest {

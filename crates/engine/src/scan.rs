@@ -18,10 +18,11 @@ mod read;
 mod walk;
 
 use instep_core::clock::Timestamp;
-use instep_core::filter::Filter;
+use instep_core::filter::{Filter, IgnoreFiles};
+use instep_core::path::TreePath;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::tree::{Key, Tree};
+use instep_core::tree::{Key, Tree, Unknown};
 
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
@@ -36,6 +37,8 @@ pub struct ScanOptions<'a> {
     pub links: Links,
     /// What is known of contents.
     pub digests: &'a DigestCache,
+    /// Why a file of this path and length takes no part, beyond the rules; asked before the file is read.
+    pub refuses: &'a (dyn Fn(&TreePath, u64) -> Option<Unknown> + Sync),
     /// How many threads work on it. With one, all runs in order on the caller's thread.
     pub workers: usize,
     /// Hears of progress, and may ask to stop.
@@ -53,6 +56,8 @@ pub struct Scan {
     pub stale: Vec<Key>,
     /// How much there is, and was read.
     pub counts: ScanCounts,
+    /// The ignore files that were met.
+    pub ignore: IgnoreFiles,
     /// When it began, by the file system's clock.
     pub started: Timestamp,
 }

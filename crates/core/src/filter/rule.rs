@@ -72,7 +72,7 @@ impl PartialEq for Rule {
 impl Eq for Rule {}
 
 impl Rule {
-    /// Reads a pattern of the settings: stricter than an ignore file, as a mistake here can still be told to a person.
+    /// Reads a pattern of the settings, which is held to more than a line of an ignore file.
     pub(super) fn parse(rule: &RuleText, kind: Kind) -> Result<Self, GlobError> {
         let refuse = |(at, why)| GlobError { pattern: rule.text.clone(), at, why, place: rule.place.clone() };
         check(&rule.text).map_err(refuse)?;
@@ -104,6 +104,22 @@ impl Rule {
             .map(|(line, pattern)| Arc::new(Rule { pattern, kind: Kind::IgnoreFile, place: place(line) }))
             .collect()
     }
+}
+
+/// Checks a pattern of the settings, more strictly than a line of an ignore file: the mistake can still be told to a
+/// person. `!` is for lists that take back.
+pub fn check_pattern(rule: &RuleText, takes_back: TakesBack) -> Result<(), GlobError> {
+    let kind = if takes_back == TakesBack::Yes { Kind::Exclude } else { Kind::Include };
+    Rule::parse(rule, kind).map(drop)
+}
+
+/// Whether a list may hold patterns that take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakesBack {
+    /// It may.
+    Yes,
+    /// It may not.
+    No,
 }
 
 impl RuleRef {

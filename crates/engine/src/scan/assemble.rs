@@ -19,7 +19,7 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     }
     let fresh = fill_in(&mut folders, walked.files);
     settle(&mut folders);
-    Scan { tree: build(walked.root, folders), fresh, stale, counts, started }
+    Scan { tree: build(walked.root, folders), fresh, stale, counts, ignore: walked.ignore, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {

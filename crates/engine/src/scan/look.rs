@@ -30,6 +30,8 @@ pub struct Looked {
     pub rules: FolderRules,
     /// How much was settled at once.
     pub counts: ScanCounts,
+    /// Its `.instepignore` and its `.gitignore`, where it has one that counts.
+    pub ignore: (Option<Vec<u8>>, Option<Vec<u8>>),
 }
 
 /// A folder to be entered.
@@ -74,6 +76,7 @@ pub fn look<F: Folder>(
         unread: Vec::new(),
         rules,
         counts: ScanCounts { folders: 1, ..ScanCounts::default() },
+        ignore: (instepignore, gitignore),
     };
     let mut look = Look { walk, dir, depth: looked.rules.path().depth(), looked };
     for (name, kind) in names {
@@ -227,6 +230,10 @@ impl<F: Folder> Look<'_, '_, F> {
     }
 
     fn file(&mut self, name: Name, seen: &Metadata) {
+        let path = self.looked.rules.path().join(&name);
+        if let Some(refused) = (self.walk.options.refuses)(&path, seen.size) {
+            return self.push(name, Entry::Unknown(refused), Some(seen));
+        }
         let digests = self.walk.options.digests;
         let known = digests.place(seen.key).and_then(|place| {
             self.walk.meet(place);

@@ -57,6 +57,7 @@ impl Bench {
         ScanOptions {
             filter: &self.filter,
             links: self.links,
+            refuses: &|_, _| None,
             digests: &self.digests,
             workers: self.workers,
             observer: &Silent,

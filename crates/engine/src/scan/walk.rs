@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use instep_core::clock::Timestamp;
-use instep_core::filter::FolderRules;
+use instep_core::filter::{FolderRules, IgnoreFiles};
 use instep_core::path::Name;
 use instep_core::progress::{Event, Phase};
 use instep_core::tree::{Key, NewEntry, Unknown};
@@ -41,6 +41,8 @@ pub struct Walked {
     pub files: Vec<FileRead>,
     /// How much there is.
     pub counts: ScanCounts,
+    /// The ignore files that were met.
+    pub ignore: IgnoreFiles,
     /// One bit for each known digest: its file was met.
     pub met: Vec<u64>,
 }
@@ -227,9 +229,12 @@ pub fn walk<F: Folder>(
         folders: Vec::with_capacity(walk.next_id.load(Ordering::Relaxed) as usize),
         files: Vec::new(),
         counts: ScanCounts::default(),
+        ignore: IgnoreFiles::default(),
         met: walk.met.iter().map(|bits| bits.load(Ordering::Relaxed)).collect(),
     };
-    for found in workers {
+    for mut found in workers {
+        walked.ignore.instepignore.append(&mut found.ignore.instepignore);
+        walked.ignore.gitignore.append(&mut found.ignore.gitignore);
         walked.folders.extend(found.folders);
         walked.files.extend(found.files);
         walked.counts.add(found.counts);
@@ -243,6 +248,7 @@ struct Found {
     folders: Vec<FolderFound>,
     files: Vec<FileRead>,
     counts: ScanCounts,
+    ignore: IgnoreFiles,
     cancelled: bool,
 }
 
@@ -323,6 +329,13 @@ impl<'w, F: Folder> Worker<'w, F> {
     /// Puts what there is still to do on the pile, files first: they need this folder only, which is open.
     fn take_in(&mut self, id: u32, dir: F::Dir, looked: Looked) -> Inside {
         self.found.counts.add(looked.counts);
+        let (instepignore, gitignore) = looked.ignore;
+        if let Some(bytes) = instepignore {
+            self.found.ignore.instepignore.insert(looked.rules.path().clone(), bytes);
+        }
+        if let Some(bytes) = gitignore {
+            self.found.ignore.gitignore.insert(looked.rules.path().clone(), bytes);
+        }
         let count = looked.folders.len() as u32;
         let first_id = self.walk.next_id.fetch_add(count, Ordering::Relaxed);
         let mut folders = Vec::with_capacity(looked.folders.len());
