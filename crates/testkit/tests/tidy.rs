@@ -2,6 +2,8 @@
 //!
 //! A file is read as text; what stands below its `#[cfg(test)]` at the left margin is no production code.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
