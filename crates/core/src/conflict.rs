@@ -5,7 +5,7 @@ use std::fmt;
 use crate::clock::Timestamp;
 use crate::content::ContentId;
 use crate::node::{NodeId, Side};
-use crate::path::TreePath;
+use crate::path::{Name, TreePath};
 use crate::tree::LeafKind;
 
 /// A conflict's full id: from its kind, its own name and its versions, in no order of sides, without parent folders. So
@@ -111,6 +111,83 @@ impl Conflict {
         match side {
             Side::Local => self.local.as_ref(),
             Side::Remote => self.remote.as_ref(),
+        }
+    }
+}
+
+/// The longest name that common disks hold.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Names a conflict copy: `plan.md` of machine `laptop` becomes `plan.laptop-3f9c2a1b.md`, with `-2`, `-3` and so on
+/// before the ending from the second `number` on. Depends on nothing else, so that every machine finds the same name.
+pub fn copy_name(name: &Name, machine: &str, content: ContentId, number: u32) -> Name {
+    let (stem, ending) = split_ending(name.as_bytes());
+    let mut middle = format!(".{}-{}", machine_word(machine), content.short());
+    if number > 1 {
+        middle.push_str(&format!("-{number}"));
+    }
+    let room = NAME_BYTES_MAX - middle.len() - ending.len();
+    let mut bytes = shorten(stem, room).to_vec();
+    bytes.extend_from_slice(middle.as_bytes());
+    bytes.extend_from_slice(ending);
+    Name::new(&bytes).expect("because it is made of parts of a name and of plain letters")
+}
+
+/// Splits before the last dot, unless the name starts with it or what follows is too long to be an ending.
+fn split_ending(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|&b| b == b'.') {
+        Some(at) if at > 0 && name.len() - at <= 64 => name.split_at(at),
+        _ => (name, b""),
+    }
+}
+
+fn machine_word(machine: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let word: String = machine.chars().map(plain).take(40).collect();
+    let word = word.trim_matches('-');
+    if word.is_empty() { "machine".to_owned() } else { word.to_owned() }
+}
+
+/// Cuts at the end, never inside a character.
+fn shorten(bytes: &[u8], room: usize) -> &[u8] {
+    let mut end = bytes.len().min(room);
+    while end < bytes.len() && end > 0 && bytes[end] & 0xc0 == 0x80 {
+        end -= 1;
+    }
+    &bytes[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, machine: &str, number: u32) -> String {
+        let content = ContentId::parse(&"3f9c2a1b".repeat(8)).unwrap();
+        copy_name(&Name::new(name.as_bytes()).unwrap(), machine, content, number).to_string()
+    }
+
+    #[test]
+    fn a_copy_keeps_stem_and_ending() {
+        assert_eq!(named("plan.md", "laptop", 1), "plan.laptop-3f9c2a1b.md");
+        assert_eq!(named("plan.md", "laptop", 2), "plan.laptop-3f9c2a1b-2.md");
+        assert_eq!(named("a.tar.gz", "x", 1), "a.tar.x-3f9c2a1b.gz");
+        assert_eq!(named("Makefile", "x", 1), "Makefile.x-3f9c2a1b");
+        assert_eq!(named(".env", "x", 1), ".env.x-3f9c2a1b");
+        assert_eq!(named("plan.md", "Ann's Laptop", 1), "plan.ann-s-laptop-3f9c2a1b.md");
+        assert_eq!(named("plan.md", "\u{e9}", 1), "plan.machine-3f9c2a1b.md");
+    }
+
+    #[test]
+    fn a_copy_of_a_long_name_still_fits() {
+        for name in [
+            "x".repeat(255),
+            "\u{e9}".repeat(127),
+            format!("{}.md", "x".repeat(252)),
+            format!("a.{}", "x".repeat(253)),
+        ] {
+            let copy = named(&name, &"m".repeat(100), 12);
+            assert!(copy.len() <= 255, "{copy}");
+            assert!(!copy.contains("\\x"), "no half characters: {copy}");
         }
     }
 }

@@ -10,14 +10,22 @@
 //! plan, on every machine.
 
 pub mod clock;
+pub mod config;
 pub mod conflict;
 pub mod content;
+pub mod filter;
+pub mod merge;
+#[cfg(any(test, feature = "testing"))]
+pub mod generate;
+mod moved;
 pub mod node;
+pub mod operation;
 pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod reconcile;
 pub mod remote;
+pub mod retention;
 pub mod safety;
 pub mod tree;

@@ -7,6 +7,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// How many names a path may have; what lies deeper is held.
+pub const DEPTH_MAX: usize = 300;
+
+/// How long a path may be, in bytes; what is longer is held.
+pub const PATH_BYTES_MAX: usize = 4_096;
+
 /// One component of a path: non-empty bytes without `/` and NUL, and not `.` or `..`.
 ///
 /// Clones share the bytes.

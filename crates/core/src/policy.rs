@@ -1,10 +1,13 @@
 //! What a person decided in advance: directions, and standing answers for conflicts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::node::{NodeId, PerSide};
+use crate::path::Name;
 
 /// Which way changes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -39,6 +42,21 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All of them.
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Merge,
+        Strategy::AskUser,
+        Strategy::LastWriteWins,
+        Strategy::KeepLocal,
+        Strategy::KeepRemote,
+        Strategy::Both,
+    ];
+
+    /// Reads the word; `None` if it is none.
+    pub fn parse(word: &str) -> Option<Self> {
+        Strategy::ALL.into_iter().find(|strategy| strategy.word() == word)
+    }
+
     /// The word in settings and options.
     pub const fn word(self) -> &'static str {
         match self {
@@ -52,6 +70,49 @@ impl Strategy {
     }
 }
 
+/// Which symbolic links travel. None is ever followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Links {
+    /// Those that mean the same on every machine: relative, and not leading out of the workspace.
+    #[default]
+    Portable,
+    /// All, whatever they say.
+    Any,
+    /// None.
+    Skip,
+}
+
+impl Links {
+    /// The word in settings.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Links::Portable => "portable",
+            Links::Any => "any",
+            Links::Skip => "skip",
+        }
+    }
+
+    /// Answers whether a link with this target travels that stands so many folders below the workspace.
+    ///
+    /// The target is read as text: what other links make of it on the way is not asked.
+    pub fn carries(self, target: &[u8], folders_above: usize) -> bool {
+        match self {
+            Links::Any => true,
+            Links::Skip => false,
+            Links::Portable => {
+                let step = |depth: usize, part: &[u8]| match part {
+                    b"" | b"." => Some(depth),
+                    b".." => depth.checked_sub(1),
+                    _ => Some(depth + 1),
+                };
+                !target.starts_with(b"/")
+                    && target.split(|&byte| byte == b'/').try_fold(folders_above, step).is_some()
+            }
+        }
+    }
+}
+
 /// Which names a folder takes for the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fold {
@@ -59,6 +120,31 @@ pub struct Fold {
     pub case: bool,
     /// Composed and decomposed Unicode forms are one.
     pub unicode: bool,
+}
+
+impl Fold {
+    /// Takes for one what either takes for one.
+    pub fn or(self, other: Fold) -> Fold {
+        Fold { case: self.case || other.case, unicode: self.unicode || other.unicode }
+    }
+
+    /// Answers the same bytes for names that are one here. Bytes that are no text are never folded.
+    pub fn key(self, name: &Name) -> Cow<'_, [u8]> {
+        let bytes = name.as_bytes();
+        if self == Fold::default() {
+            return Cow::Borrowed(bytes);
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
+        match (self.case, self.unicode) {
+            (false, false) => Cow::Borrowed(bytes),
+            (true, false) => Cow::Owned(text.to_lowercase().into_bytes()),
+            (false, true) => Cow::Owned(text.nfc().collect::<String>().into_bytes()),
+            (true, true) => {
+                let lower = text.nfc().collect::<String>().to_lowercase();
+                Cow::Owned(lower.nfc().collect::<String>().into_bytes())
+            }
+        }
+    }
 }
 
 /// All that `reconcile` must know besides the trees.
@@ -82,5 +168,30 @@ impl Policy {
     /// The answer that holds for one node.
     pub fn strategy_of(&self, node: NodeId) -> Strategy {
         self.chosen.get(&node).copied().unwrap_or(self.strategy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portable_link_is_relative_and_stays_inside() {
+        for (target, folders_above, carried) in [
+            (&b"x"[..], 0, true),
+            (b"d/../x", 0, true),
+            (b"../x", 1, true),
+            (b"./../a/../x", 1, true),
+            (b".", 0, true),
+            (b"..", 1, true),
+            (b"../x", 0, false),
+            (b"../../x", 1, false),
+            (b"d/../../x", 0, false),
+            (b"/etc/passwd", 3, false),
+        ] {
+            assert_eq!(Links::Portable.carries(target, folders_above), carried, "{target:?}");
+            assert!(Links::Any.carries(target, folders_above));
+            assert!(!Links::Skip.carries(target, folders_above));
+        }
     }
 }

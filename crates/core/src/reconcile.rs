@@ -1,9 +1,41 @@
-//! Three trees become a plan. See `docs/design/engine.md`.
+//! Three trees become a plan, while files and folders keep their identity. See `docs/design/reconcile.md`.
+//!
+//! ```text
+//! moved::detect   which entry of each side is which node
+//! unify           what both created at one place is one node
+//! merge, parents, names     one goal for each node: values, then a tree, then one name for one thing
+//! hold            what can't be carried out stays as it is, on all sides
+//! ```
+//!
+//! The steps after detection are repeated on their own result until nothing changes, so that the next cycle is quiet.
 
-use crate::node::{Known, PerSide};
+mod arena;
+mod copies;
+pub(crate) mod hash;
+mod hold;
+pub(crate) mod index;
+mod merge;
+mod names;
+mod oneway;
+mod output;
+mod parents;
+mod record;
+mod unify;
+pub(crate) mod value;
+mod world;
+
+use crate::conflict::ConflictKind;
+use crate::node::{Known, PerSide, Side};
 use crate::plan::{MergeAnswer, MergeInput, Plan};
-use crate::policy::Policy;
+use crate::policy::{Direction, Policy, Strategy};
 use crate::tree::Tree;
+use hash::Map;
+use index::Index;
+use value::Idx;
+use world::{Made, World};
+
+/// More rounds than were ever needed.
+const ROUNDS_MAX: usize = 12;
 
 /// Decides what must happen so that both sides hold the same, from what is known and what each side holds now.
 ///
@@ -14,6 +46,84 @@ pub fn reconcile(
     policy: &Policy,
     merged: &dyn Fn(&MergeInput) -> MergeAnswer,
 ) -> Plan {
-    let _ = (known, trees, policy, merged);
-    Plan::default()
+    let index = Index::new(known);
+    let mut forced = Map::default();
+    loop {
+        let made = Made { leaves: arena::Arena::new(), names: arena::Arena::new() };
+        let mut world = World::new(known, &index, trees, policy, merged, &made);
+        world.forced.clone_from(&forced);
+        world.settle();
+        let more = world.chosen_as_a_whole(&index);
+        if more.is_empty() || !more.keys().any(|node| !forced.contains_key(node)) {
+            return world.plan();
+        }
+        forced.extend(more);
+    }
+}
+
+impl World<'_> {
+    /// Runs rounds until one changes nothing.
+    fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let joined = self.unify();
+            if self.active.is_empty() {
+                return;
+            }
+            self.begin_round();
+            match self.policy.direction {
+                Direction::Both => {
+                    self.merge_values();
+                    self.revive_parents();
+                    self.break_cycles();
+                    self.make_copies();
+                    self.settle_names();
+                }
+                Direction::Push => self.follow(Side::Local),
+                Direction::Pull => self.follow(Side::Remote),
+            }
+            self.hold_until_sound();
+            self.keep_records();
+            let changed = self.commit();
+            let all_agreed = self.why.is_empty();
+            if all_agreed || !(changed || joined) {
+                return;
+            }
+        }
+    }
+
+    /// Starts over with what the last round left; what is out of sight is held from the start.
+    fn begin_round(&mut self) {
+        self.held.fill(false);
+        self.why.clear();
+        self.groups.clear();
+        self.combined.clear();
+        self.copies.clear();
+        self.copies_due.clear();
+        for side in Side::BOTH {
+            for (node, why) in self.hidden[side].clone() {
+                self.hold(node, why);
+            }
+        }
+    }
+
+    /// Nodes of conflicts that no rule can settle, for which a person chose a side: that side's value counts.
+    fn chosen_as_a_whole(&self, index: &Index<'_>) -> Map<Idx, Side> {
+        let mut forced = Map::default();
+        if self.policy.chosen.is_empty() {
+            return forced;
+        }
+        for conflict in self.conflicts() {
+            let chosen = conflict.nodes.iter().find_map(|node| self.policy.chosen.get(node));
+            let side = match chosen {
+                Some(Strategy::KeepLocal) => Side::Local,
+                Some(Strategy::KeepRemote) => Side::Remote,
+                _ => continue,
+            };
+            if matches!(conflict.kind, ConflictKind::Held | ConflictKind::Name) {
+                let known = conflict.nodes.iter().filter_map(|&node| index.number(node));
+                forced.extend(known.map(|node| (node, side)));
+            }
+        }
+        forced
+    }
 }

@@ -1,8 +1,9 @@
 //! Halts: when a cycle must stop before it changes anything, and ask.
 
-use crate::node::{Known, PerSide, Side};
-use crate::plan::Plan;
-use crate::tree::Tree;
+use crate::node::{Body, Known, NodeId, PerSide, Row, Side, Value};
+use crate::path::Name;
+use crate::plan::{Change, Plan};
+use crate::tree::{Place, Tree};
 
 /// Why a cycle stops to protect data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,56 @@ impl Default for Limits {
     }
 }
 
-/// Looks for a danger in a plan before anything is done. Moves are no deletions.
+/// Our own files at the top, which say nothing of what a person keeps there.
+const OURS: [&[u8]; 2] = [b"instep.yaml", b".instepignore"];
+
+/// Looks for a danger in a plan before anything is done. Moves are no deletions, and a first contact never deletes.
 pub fn check(known: &Known, trees: PerSide<&Tree>, plan: &Plan, limits: &Limits) -> Option<Halt> {
-    let _ = (known, trees, plan, limits);
-    None
+    if known.is_first_contact() {
+        return None;
+    }
+    let emptied = Side::BOTH.into_iter().find_map(|side| find_emptied(known, trees[side], side, plan));
+    emptied.or_else(|| find_mass_delete(known, plan, limits))
+}
+
+/// A side where nothing is left of two or more entries at the top that both sides agreed on.
+fn find_emptied(known: &Known, tree: &Tree, side: Side, plan: &Plan) -> Option<Halt> {
+    let agreed =
+        |row: &&Row| row.views.base().is_some_and(|base| base.parent == NodeId::ROOT && !is_ours(&base.name));
+    let top: Vec<&Row> = known.rows().iter().filter(agreed).collect();
+    if top.len() < 2 {
+        return None;
+    }
+    // Still there under its name, whatever it is now, or seen elsewhere.
+    let is_left = |row: &&Row| {
+        let base = row.views.base();
+        base.is_some_and(|base| tree.child(Place::ROOT, &base.name).is_some())
+            || plan.places[side].of(row.id).is_some()
+    };
+    // Gone in an earlier cycle, on purpose: it does not count as gone now.
+    let stood = |row: &&&Row| row.views.side(side).is_some();
+    if !top.iter().any(|row| stood(&row)) || top.iter().any(|row| is_left(&row)) {
+        return None;
+    }
+    let is_file = |row: &&Row| matches!(row.views.side(side), Some(Value { body: Body::Leaf(_), .. }));
+    Some(Halt::Emptied { side, files: known.rows().iter().filter(is_file).count() as u64 })
+}
+
+fn is_ours(name: &Name) -> bool {
+    OURS.contains(&name.as_bytes())
+}
+
+/// More files would be deleted on one side, because they are missing on the other, than is let pass without a question.
+fn find_mass_delete(known: &Known, plan: &Plan, limits: &Limits) -> Option<Halt> {
+    let is_file = |row: &&Row| matches!(row.views.base(), Some(Value { body: Body::Leaf(_), .. }));
+    let of = known.rows().iter().filter(is_file).count() as u64;
+    let most = limits.files.max((of as f64 * limits.percent / 100.0) as u64);
+    Side::BOTH.into_iter().find_map(|side| {
+        let removed = |change: &&Change| match (&change.before, &change.after) {
+            (Some(before), None) => matches!(before.body, Body::Leaf(_)),
+            _ => false,
+        };
+        let files = plan.changes[side].iter().filter(removed).count() as u64;
+        (files > most).then_some(Halt::MassDelete { missing: side.other(), files, of })
+    })
 }

@@ -150,6 +150,11 @@ impl TreeBuilder {
         TreeBuilder { tree: Tree { entries: vec![root] } }
     }
 
+    /// Makes room for so many more entries.
+    pub fn reserve(&mut self, entries: usize) {
+        self.tree.entries.reserve_exact(entries);
+    }
+
     /// Gives a folder its entries, in any order; answers their places in order of name. A folder is filled once.
     pub fn fill(&mut self, folder: Place, mut entries: Vec<NewEntry>) -> impl Iterator<Item = Place> + use<> {
         entries.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,5 +1,319 @@
 //! One pass: scan, ask, reconcile, stage, commit, apply, record; each one call.
+//!
+//! The remote is changed before the folder here: until it has accepted, nothing that a person can see has changed, so
+//! that a remote that moved on costs only a new plan. A crash in between is harmless: what was offered is written down,
+//! and what is known of each path moves only when it is true on the disk.
 
+pub mod draft;
+pub mod far;
 pub mod outcome;
 pub mod plan_file;
+pub mod quiet;
 pub mod request;
+pub mod settings;
+
+mod ask;
+mod deliver;
+mod merging;
+mod record;
+mod report;
+mod select;
+mod think;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::node::PerSide;
+use instep_core::path::TreePath;
+use instep_core::policy::Direction;
+use instep_core::progress::{Event, Observer, Phase};
+use instep_core::remote::{Class, Remote, Revision};
+use instep_core::tree::{Tree, Unknown};
+
+use crate::failure::{Danger, EngineError};
+use crate::folder::Folder;
+use crate::history::contents::Contents;
+use crate::history::undo::finish_half_undone;
+use crate::journal;
+use crate::scan::{Scan, ScanOptions};
+use crate::stage::Staging;
+use crate::state::RemoteRecord;
+use crate::workspace::Workspace;
+
+use outcome::Outcome;
+use request::Request;
+use settings::{SettingsSource, SyncSettings};
+use think::Thought;
+
+/// How often a cycle plans anew because the remote moved on while it worked.
+const STALE_TRIES: u32 = 5;
+
+/// How often new shared rules may arrive within one cycle before it goes on with what it has.
+const RULE_TRIES: u32 = 3;
+
+/// Makes the folder and the remote agree, as far as the request lets it.
+pub fn run<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    source: &dyn SettingsSource,
+    request: &Request,
+    observer: &dyn Observer,
+) -> Result<Outcome, EngineError> {
+    let started = std::time::Instant::now();
+    let mut notices = recover(workspace)?;
+    if !request.dry_run {
+        finish_half_undone(workspace, remote, &source.read()?, observer)?;
+    }
+    let mut restless = BTreeMap::<TreePath, u32>::new();
+    for attempt in 1..=STALE_TRIES {
+        let cycle = Cycle::new(workspace, remote, source, request, observer, &restless);
+        match cycle.pass(true) {
+            Ok(mut outcome) => {
+                notices.append(&mut outcome.notices);
+                outcome.notices = notices;
+                outcome.duration_ms = started.elapsed().as_millis() as u64;
+                return Ok(outcome);
+            }
+            Err(PassEnd::Changed(paths)) => {
+                paths.into_iter().for_each(|path| *restless.entry(path).or_default() += 1);
+                let why = "files changed while they were sent; looking again".to_owned();
+                observer.observe(Event::Retrying { why, wait_ms: 0 });
+            }
+            Err(PassEnd::Failed(EngineError::Remote(error))) if error.class() == Class::Stale => {
+                let why = "the remote changed meanwhile; planning again".to_owned();
+                observer.observe(Event::Retrying { why, wait_ms: 0 });
+                std::thread::sleep(pause(workspace, attempt));
+            }
+            Err(PassEnd::Failed(error)) => return Err(error),
+        }
+    }
+    Err(EngineError::RemoteBusy(STALE_TRIES))
+}
+
+/// Says what a cycle would do, against the remote as it was when last asked; with `fetch`, asks it.
+pub fn look<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    source: &dyn SettingsSource,
+    request: &Request,
+    fetch: bool,
+    observer: &dyn Observer,
+) -> Result<Outcome, EngineError> {
+    let notices = recover(workspace)?;
+    let request = Request { dry_run: true, ..request.clone() };
+    let cycle = Cycle::new(workspace, remote, source, &request, observer, &BTreeMap::new());
+    let mut outcome = match cycle.pass(fetch) {
+        Ok(outcome) => outcome,
+        Err(PassEnd::Failed(error)) => return Err(error),
+        Err(PassEnd::Changed(_)) => unreachable!("because a preview sends nothing"),
+    };
+    outcome.notices.splice(0..0, notices);
+    Ok(outcome)
+}
+
+/// Puts right what an interruption left half done; answers what there is to say about it.
+pub fn recover<F: Folder>(workspace: &mut Workspace<F>) -> Result<Vec<String>, EngineError> {
+    let now = workspace.clock.now();
+    let folder = Arc::clone(&workspace.folder);
+    let recovered = journal::recover(&*folder, &mut workspace.state, now)?;
+    Staging::open(&*folder)?.sweep()?;
+    Ok(recovered.notices)
+}
+
+/// A pause that differs between machines, so that two that met do not meet again.
+fn pause<F: Folder>(workspace: &Workspace<F>, attempt: u32) -> Duration {
+    Duration::from_millis(20 * u64::from(attempt) + workspace.clock.random() % 100)
+}
+
+/// One pass on its way.
+struct Cycle<'a, F: Folder> {
+    workspace: &'a mut Workspace<F>,
+    remote: &'a dyn Remote,
+    source: &'a dyn SettingsSource,
+    request: &'a Request,
+    observer: &'a dyn Observer,
+    operation: String,
+    /// The files that would not hold still in earlier passes.
+    restless: BTreeSet<TreePath>,
+    /// A person allowed a remote that was put back.
+    rewound: bool,
+}
+
+/// Why a pass ended early.
+enum PassEnd {
+    /// It failed.
+    Failed(EngineError),
+    /// These files changed while they were sent.
+    Changed(Vec<TreePath>),
+}
+
+impl<E: Into<EngineError>> From<E> for PassEnd {
+    fn from(error: E) -> Self {
+        PassEnd::Failed(error.into())
+    }
+}
+
+/// What the folder here and the remote's head were found to be.
+struct Look {
+    scan: Scan,
+    head: Option<Revision>,
+    asked: Timestamp,
+}
+
+/// The staging folder and the kept contents, open.
+struct Tools<'f, F: Folder> {
+    folder: &'f F,
+    staging: Staging<'f, F>,
+    contents: Contents<'f, F>,
+}
+
+impl<'a, F: Folder> Cycle<'a, F> {
+    fn new(
+        workspace: &'a mut Workspace<F>,
+        remote: &'a dyn Remote,
+        source: &'a dyn SettingsSource,
+        request: &'a Request,
+        observer: &'a dyn Observer,
+        restless: &BTreeMap<TreePath, u32>,
+    ) -> Self {
+        let operation = workspace.new_operation();
+        // A file that changed twice while it was sent waits for a quieter moment; the rest goes on.
+        let restless =
+            restless.iter().filter(|(_, times)| **times > 1).map(|(path, _)| path.clone()).collect();
+        Cycle { workspace, remote, source, request, observer, operation, restless, rewound: false }
+    }
+
+    fn pass(mut self, fetch: bool) -> Result<Outcome, PassEnd> {
+        let folder = Arc::clone(&self.workspace.folder);
+        let (staging, contents) = (Staging::open(&*folder)?, Contents::open(&*folder)?);
+        let mut tools = Tools { folder: &*folder, staging, contents };
+        let mut settings = self.settings()?;
+        let mut record = self.workspace.state.remote(&self.remote.describe().address)?;
+        let mut rounds = 0;
+        loop {
+            let look = self.look(&settings, &record, fetch)?;
+            if let Some(outcome) = self.nothing_to_do(&settings, &record, &look)? {
+                return Ok(outcome);
+            }
+            self.trust_head(&mut record, &look)?;
+            let thought = self.think(&settings, &record, &look, &mut tools)?;
+            if rounds < RULE_TRIES
+                && !self.request.dry_run
+                && self.settle_rules(&thought, &look, &mut tools)?
+            {
+                rounds += 1;
+                settings = self.settings().unwrap_or(settings);
+                continue;
+            }
+            self.guard(&settings, &thought, &look)?;
+            if self.request.dry_run {
+                return Ok(self.preview(&record, &look, thought)?);
+            }
+            return self.carry_out(&record, &look, thought, &mut tools);
+        }
+    }
+
+    /// The settings for this request: its direction and strategy win over the workspace's own.
+    fn settings(&self) -> Result<SyncSettings, EngineError> {
+        let mut settings = self.source.read()?;
+        if self.request.direction != Direction::Both {
+            settings.direction = self.request.direction;
+        }
+        settings.strategy = self.request.strategy.unwrap_or(settings.strategy);
+        Ok(settings)
+    }
+
+    /// Looks at the folder and asks for the remote's head, both at once.
+    fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
+        let digests = self.workspace.state.digests()?;
+        let asked = self.workspace.clock.now();
+        let (remote, restless, seen) = (self.remote, &self.restless, record.seen.clone());
+        let refuses = |path: &TreePath, size: u64| {
+            if restless.contains(path) {
+                return Some(Unknown::Changing);
+            }
+            if let Some(max) = settings.file_bytes_max.filter(|max| size > *max) {
+                let why = format!("{size} bytes is above max_file_size, {max} bytes");
+                return Some(Unknown::Unfit { code: "E-SIZE", why });
+            }
+            let refusal = remote.refuses(path, size)?;
+            Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
+        };
+        let options = ScanOptions {
+            filter: &settings.filter,
+            links: settings.links,
+            digests: &digests,
+            workers: settings.workers,
+            refuses: &refuses,
+            observer: self.observer,
+        };
+        let ask = || if fetch { remote.head() } else { Ok(seen) };
+        let (head, scan) = if settings.workers > 1 && fetch {
+            std::thread::scope(|scope| {
+                let asking = scope.spawn(ask);
+                let scan = crate::scan::scan(&*self.workspace.folder, &options);
+                (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
+            })
+        } else {
+            (ask(), crate::scan::scan(&*self.workspace.folder, &options))
+        };
+        Ok(Look { scan: scan?, head: head?, asked })
+    }
+
+    /// The short way: all is as it was when the last cycle found nothing left to do.
+    fn nothing_to_do(
+        &mut self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &Look,
+    ) -> Result<Option<Outcome>, EngineError> {
+        if record.quiet.is_none() || record.head != look.head || !self.is_whole() {
+            return Ok(None);
+        }
+        if record.quiet != Some(self.stamp(settings, &look.scan.tree, look.head.as_ref())) {
+            return Ok(None);
+        }
+        if !self.request.dry_run {
+            let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
+            self.workspace.state.transact(|write| {
+                write.digests(fresh)?;
+                write.forget_digests(stale)?;
+                write.times(record.id, asked, Some(asked))
+            })?;
+        }
+        Ok(Some(self.quiet_outcome(record, look)?))
+    }
+
+    /// Answers whether the request is for everything, in the workspace's own way.
+    fn is_whole(&self) -> bool {
+        self.request.paths.is_empty() && !self.request.mirror && self.request.expected.is_none()
+    }
+
+    fn stamp(&self, settings: &SyncSettings, tree: &Tree, head: Option<&Revision>) -> ContentId {
+        let policy = format!("{:?} {:?} {:?}", settings.direction, settings.strategy, settings.links);
+        quiet::stamp(tree, head, settings.filter.rules_hash(), &policy)
+    }
+
+    /// Stops before anything is changed if a plan looks like an accident.
+    fn guard(&self, settings: &SyncSettings, thought: &Thought, look: &Look) -> Result<(), EngineError> {
+        if self.request.allow_delete {
+            return Ok(());
+        }
+        let trees = PerSide { local: &look.scan.tree, remote: &thought.far.tree };
+        match instep_core::safety::check(&thought.known, trees, &thought.plan, &settings.limits) {
+            Some(halt) if !thought.is_allowed(&halt) => Err(EngineError::Halted(Danger::Deletions(halt))),
+            _ => Ok(()),
+        }
+    }
+
+    fn began(&self, phase: Phase, files: Option<u64>, bytes: Option<u64>) {
+        self.observer.observe(Event::Began { phase, files, bytes });
+    }
+
+    fn ended(&self, phase: Phase) {
+        self.observer.observe(Event::Ended { phase });
+    }
+}

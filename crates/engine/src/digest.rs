@@ -7,6 +7,7 @@
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::tree::Key;
 
 use crate::folder::Metadata;
 
@@ -23,15 +24,22 @@ pub struct Digest {
 
 /// How long a file must have been left alone, by the disk's clock, before an observation of it is believed. Disks keep
 /// times in steps of up to 10 ms; those that keep whole seconds only (FAT: two) are told by their times.
-const TICK_NS: i64 = 20_000_000;
+pub(crate) const TICK_NS: i64 = 20_000_000;
 const COARSE_TICK_NS: i64 = 2_000_000_000;
 
 impl Digest {
     /// Answers whether the file could have been written again without a trace in its times.
     pub fn is_racy(&self) -> bool {
-        let last = self.metadata.modified.max(self.metadata.changed).ns();
+        self.metadata.is_racy(self.observed)
+    }
+}
+
+impl Metadata {
+    /// Answers whether a file that is observed at this moment could be written again without a trace in its times.
+    pub fn is_racy(&self, observed: Timestamp) -> bool {
+        let last = self.modified.max(self.changed).ns();
         let tick = if last % 1_000_000_000 == 0 { COARSE_TICK_NS } else { TICK_NS };
-        last.saturating_add(tick) >= self.observed.ns()
+        last.saturating_add(tick) >= observed.ns()
     }
 }
 
@@ -39,6 +47,8 @@ impl Digest {
 #[derive(Debug, Clone, Default)]
 pub struct DigestCache {
     digests: Vec<Digest>,
+    /// The number of each, side by side: a search through the digests themselves would touch far more memory.
+    inodes: Vec<u64>,
 }
 
 impl DigestCache {
@@ -48,18 +58,31 @@ impl DigestCache {
         if !digests.is_sorted_by_key(order) {
             digests.sort_by_key(order);
         }
-        DigestCache { digests }
+        let inodes = digests.iter().map(|digest| digest.metadata.key.inode).collect();
+        DigestCache { digests, inodes }
     }
 
     /// The content of a file, if nothing can have happened to it since it was read.
     pub fn content(&self, metadata: &Metadata) -> Option<ContentId> {
-        let key = (metadata.key.inode, metadata.key.device);
-        let at = self
-            .digests
-            .binary_search_by_key(&key, |digest| (digest.metadata.key.inode, digest.metadata.key.device))
-            .ok()?;
-        let digest = &self.digests[at];
+        self.content_at(self.place(metadata.key)?, metadata)
+    }
+
+    /// Where the digest of the file with this number stands, be it still true or not.
+    pub fn place(&self, key: Key) -> Option<usize> {
+        let first = self.inodes.partition_point(|&inode| inode < key.inode);
+        let same = self.inodes[first..].iter().take_while(|&&inode| inode == key.inode).count();
+        (first..first + same).find(|&place| self.digests[place].metadata.key.device == key.device)
+    }
+
+    /// The content of a file whose digest stands there, if nothing can have happened to it since it was read.
+    pub fn content_at(&self, place: usize, metadata: &Metadata) -> Option<ContentId> {
+        let digest = &self.digests[place];
         (digest.metadata.same_content(metadata) && !digest.is_racy()).then_some(digest.content)
+    }
+
+    /// All digests, in order of file number.
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
     }
 
     /// How many there are.

@@ -7,10 +7,17 @@
 //! Nothing here overwrites or unlinks what a person may have written: [`Folder::place`] refuses a taken name,
 //! [`Folder::exchange`] keeps both, and [`Folder::remove_file`] and [`Folder::replace`] are for our own state folder.
 
-use std::io::{Read, Write};
+pub mod disk;
+#[cfg(test)]
+pub(crate) mod faulty;
+mod probe;
+mod system;
+pub mod whole;
+
+use std::io::{self, Read, Write};
 
 use instep_core::clock::Timestamp;
-use instep_core::path::Name;
+use instep_core::path::{self, Name};
 use instep_core::policy::Fold;
 use instep_core::tree::Key;
 
@@ -89,7 +96,7 @@ pub struct FolderError {
     pub path: String,
     /// What the system said.
     #[source]
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 /// What a failure of the disk means.
@@ -120,6 +127,11 @@ pub enum FolderFailure {
 }
 
 impl FolderError {
+    /// Wraps what the system said of a name or path.
+    pub fn new(verb: &'static str, path: &[u8], source: impl Into<io::Error>) -> Self {
+        FolderError { verb, path: path::escape(path), source: source.into() }
+    }
+
     /// What the failure means.
     pub fn failure(&self) -> FolderFailure {
         use rustix::io::Errno;
@@ -128,7 +140,7 @@ impl FolderError {
             Errno::NOENT => FolderFailure::Missing,
             Errno::EXIST => FolderFailure::Taken,
             Errno::NOTEMPTY => FolderFailure::NotEmpty,
-            Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV => FolderFailure::Raced,
+            Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::XDEV | Errno::STALE => FolderFailure::Raced,
             Errno::ACCESS | Errno::PERM => FolderFailure::Denied,
             Errno::NOSPC | Errno::DQUOT => FolderFailure::Full,
             Errno::ROFS => FolderFailure::ReadOnly,
@@ -168,11 +180,13 @@ pub trait OpenFile: Read + Send {
     fn metadata(&self) -> Result<Metadata, FolderError>;
 }
 
-/// One name in a folder, as a listing gives it.
-#[derive(Debug, Clone)]
+/// The names in a folder, as a listing gives them.
+#[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// The names that are valid; the kind is only a hint.
+    /// The names that are valid.
     pub names: Vec<Name>,
+    /// What kind each name was, in the same order, as far as the listing told: a hint. May be empty.
+    pub kinds: Vec<Option<DiskKind>>,
     /// How many raw names could not be taken (none on Unix).
     pub skipped: usize,
 }

@@ -1,6 +1,18 @@
 //! Makes one folder and its remotes agree, and survives anything in between.
 
+pub mod apply;
+pub mod conflict;
 pub mod cycle;
 pub mod digest;
+pub mod explain;
 pub mod failure;
 pub mod folder;
+pub mod history;
+pub mod identity;
+pub mod journal;
+pub mod lock;
+pub mod registry;
+pub mod scan;
+pub mod stage;
+pub mod state;
+pub mod workspace;

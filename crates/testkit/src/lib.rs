@@ -1,4 +1,5 @@
-//! What tests stand on: machines, drawings, seeded chance, and the ledger of what must never be lost.
+//! What tests stand on: machines, drawings, seeded chance, the ledger of what must never be lost, the conformance suite of
+//! remotes, remotes that fail on cue, and hosts on the loopback. Never shipped.
 //!
 //! ```
 //! use instep_testkit::drawing::Drawing;
@@ -7,10 +8,14 @@
 //! let drawing = Drawing::parse("notes/plan.md=1;run=2+x;link->notes", &base).unwrap();
 //! assert_eq!(drawing.to_string(), "link->notes;notes/plan.md=1;run=2+x");
 //! ```
+#![allow(clippy::unwrap_used, reason = "a failure of the kit is a failure of the test")]
 
 pub mod bare;
 pub mod chance;
 pub mod drawing;
+pub mod flaky;
+pub mod git_host;
 pub mod kills;
 pub mod ledger;
 pub mod machine;
+pub mod remote_suite;

@@ -1,5 +1,6 @@
 //! What a person, or the daemon, asks of a cycle.
 
+use instep_core::operation::OperationKind;
 use instep_core::path::TreePath;
 use instep_core::policy::{Direction, Strategy};
 
@@ -28,6 +29,8 @@ pub struct Request {
     pub expected: Option<PlanFile>,
     /// A person started it, not a timer: what an undo holds is released.
     pub explicit: bool,
+    /// What it is for the log, if not just what its direction says: `init`, `clone`.
+    pub kind: Option<OperationKind>,
     /// The command line or event that started it, for the log.
     pub trigger: String,
 }

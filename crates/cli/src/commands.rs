@@ -1,0 +1,57 @@
+//! The commands: one file each. A command turns its arguments into a request, asks the engine, and renders the answer.
+
+pub mod clone;
+pub mod completions;
+pub mod config;
+pub mod conflicts;
+pub mod diff;
+pub mod disconnect;
+pub mod doctor;
+pub mod explain;
+pub mod init;
+pub mod log;
+pub mod remote;
+pub mod resolve;
+pub mod restore;
+pub mod status;
+pub mod sync;
+pub mod undo;
+
+use std::path::Path;
+
+use crate::arguments::{Command, GlobalArguments};
+use crate::configuration::Surroundings;
+use crate::configuration::layers::{self, Sources};
+use crate::failure::{CommandError, Exit};
+use crate::terminal::Terminal;
+
+/// What every command is handed.
+pub struct Context {
+    /// How to talk.
+    pub terminal: Terminal,
+    /// What was typed that all commands take.
+    pub global: GlobalArguments,
+    /// Where the program was started, and by whom.
+    pub surroundings: Surroundings,
+}
+
+impl Context {
+    /// Where the settings of a workspace stand.
+    pub fn sources(&self, root: &Path) -> Sources {
+        layers::sources(root, &self.surroundings, self.global.config.as_deref())
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, CommandError> {
+    match command {
+        Some(Command::Completions(arguments)) => completions::run(context, arguments),
+        Some(Command::Config(arguments)) => config::run(context, arguments),
+        Some(Command::Init(arguments)) => init::run(context, arguments),
+        Some(Command::Pull(arguments)) => sync::pull(context, arguments),
+        Some(Command::Push(arguments)) => sync::push(context, arguments),
+        Some(Command::Status(arguments)) => status::run(context, arguments),
+        Some(Command::Sync(arguments)) => sync::run(context, arguments),
+        _ => Err(CommandError::later("This command")),
+    }
+}

@@ -1,0 +1,70 @@
+//! From what a person typed to a path of the workspace, whatever folder they stand in.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use instep_core::path::{TreePath, escape};
+
+use crate::failure::{CommandError, Exit};
+
+/// The path in the workspace at `root` that `typed` means in `folder`. Nothing on disk is looked at: what was deleted
+/// has a path too.
+pub fn tree_path(root: &Path, folder: &Path, typed: &Path) -> Result<TreePath, CommandError> {
+    let whole = plain(&folder.join(typed));
+    let outside = || {
+        CommandError::new("E-PATH-OUTSIDE", Exit::Usage, "This path is not in the workspace.")
+            .at(shown(typed))
+            .because(format!("The workspace is {}.", shown(root)))
+    };
+    let inside = whole.strip_prefix(root).map_err(|_| outside())?;
+    TreePath::new(inside.as_os_str().as_bytes()).map_err(|error| {
+        CommandError::new(error.code(), Exit::Usage, crate::failure::sentence(&error.to_string()))
+            .at(shown(typed))
+    })
+}
+
+/// The place on disk of a path in the workspace.
+pub fn on_disk(root: &Path, path: &TreePath) -> PathBuf {
+    root.join(OsStr::from_bytes(path.as_bytes()))
+}
+
+/// A path of this machine, escaped for people.
+pub fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Takes `.` and `..` out by their words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(typed: &str) -> Result<String, String> {
+        tree_path(Path::new("/w"), Path::new("/w/sub"), Path::new(typed))
+            .map(|path| path.to_string())
+            .map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_path_is_understood_from_where_a_person_stands() {
+        assert_eq!(found("./x"), Ok("sub/x".into()));
+        assert_eq!(found("../y/"), Ok("y".into()));
+        assert_eq!(found("/w/z"), Ok("z".into()));
+        assert_eq!(found(".."), Ok(".".into()));
+        assert_eq!(found("../../etc"), Err("E-PATH-OUTSIDE".into()));
+    }
+}

@@ -1,0 +1,233 @@
+//! From resolved entries to typed values.
+
+use std::time::Duration;
+
+use super::error::{ConfigError, Place};
+use super::settings::Entry;
+use super::value::{Secret, Value};
+use super::{Config, EncryptionMode, FileKind, Group, Notify, RemotePlace, Style, Symlinks, Unit};
+use crate::filter::{GitignoreMode, RulePlace, RuleText};
+use crate::policy::{Direction, Strategy};
+use crate::retention::Retention;
+
+/// Groups whose paths need not be written: the folder has the group's name.
+const NAMED_GROUPS: [&str; 4] = ["checkpoints", "reports", "cache", "logs"];
+
+pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
+    let at = Values { entries, prefix: String::new() };
+    let sync = at.below("sync");
+    let notify = at.below("notify");
+    Ok(Config {
+        machine: at.text("machine"),
+        enabled: sync.bool("enabled").unwrap_or(true),
+        remote: sync.text("remote"),
+        branch: sync.text_of_someone("branch"),
+        direction: sync.word("direction", DIRECTIONS).unwrap_or_default(),
+        auto_sync: sync.bool("auto_sync").unwrap_or(false),
+        sync_interval: sync.time("sync_interval").unwrap_or(Duration::from_secs(900)),
+        on_change: sync.bool("on_change").unwrap_or(true),
+        strategy: sync.word("conflict_strategy", STRATEGIES).unwrap_or_default(),
+        include: sync.rules("include"),
+        exclude: sync.rules("exclude"),
+        gitignore: sync.word("gitignore", GITIGNORE).unwrap_or_default(),
+        symlinks: sync.word("symlinks", SYMLINKS).unwrap_or_default(),
+        file_bytes_max: sync.bytes("max_file_size"),
+        delete_percent_max: sync.percent("max_delete").unwrap_or(25.0),
+        content_bytes_max: sync.bytes("limit"),
+        bytes_per_second_max: sync.bytes("bwlimit"),
+        encryption_key: sync.secret("encryption_key"),
+        groups: at.names("groups").iter().map(|name| group(name, &at)).collect::<Result<_, _>>()?,
+        remotes: at.names("remotes").iter().map(|name| remote(name, &at)).collect(),
+        encryption: at.below("encryption").word("mode", ENCRYPTION).unwrap_or_default(),
+        encrypt_names: at.below("encryption").bool("names").unwrap_or(true),
+        retention: retention(&at.below("retention")),
+        notify: Notify {
+            desktop: notify.bool("desktop").unwrap_or(true),
+            stale_after: notify.count("stale_after").unwrap_or(4),
+            heartbeat: notify.text("heartbeat"),
+        },
+        only: at
+            .names("machines")
+            .into_iter()
+            .map(|name| {
+                let rules = at.below("machines").below(&name).rules("only");
+                (name, rules)
+            })
+            .collect(),
+        telemetry: at.below("telemetry").bool("enabled").unwrap_or(false),
+        units: at
+            .names("units")
+            .into_iter()
+            .map(|name| {
+                let paths = at.below("units").rules(&name);
+                Unit { name, paths }
+            })
+            .collect(),
+    })
+}
+
+fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
+    let of = at.below("groups").below(name);
+    let mut paths = of.rules("paths");
+    if paths.is_empty() && NAMED_GROUPS.contains(&name) {
+        let place = RulePlace { file: "built in".into(), line: None, here: false };
+        paths.push(RuleText { text: format!("{name}/**"), place });
+    }
+    if paths.is_empty() {
+        return Err(ConfigError::Type {
+            place: of.first_place(),
+            key: format!("groups.{name}.paths"),
+            expected: "a list of the group's paths".to_owned(),
+            found: "missing".to_owned(),
+        });
+    }
+    Ok(Group {
+        name: name.to_owned(),
+        paths,
+        enabled: of.bool("enabled").unwrap_or(true),
+        encrypt: of.bool("encrypt").unwrap_or(false),
+        direction: of.word("direction", DIRECTIONS),
+        kind: of.word("kind", FILE_KINDS),
+        id: of.text("id"),
+        strategy: of.word("conflict_strategy", STRATEGIES),
+        style: of.word("conflict_style", STYLES).unwrap_or_default(),
+        show_values: of.bool("show_values").unwrap_or(false),
+        keep_local_keys: of.texts("keep_local_keys"),
+        regenerate: of.text("regenerate"),
+    })
+}
+
+fn remote(name: &str, at: &Values<'_>) -> RemotePlace {
+    let of = at.below("remotes").below(name);
+    RemotePlace {
+        name: name.to_owned(),
+        url: of.text("url"),
+        branch: of.text("branch"),
+        paths: of.rules("paths"),
+        content_bytes_max: of.bytes("limit"),
+        read_only: of.bool("read_only").unwrap_or(false),
+    }
+}
+
+fn retention(of: &Values<'_>) -> Retention {
+    let usual = Retention::default();
+    Retention {
+        keep_last: of.count("keep_last").unwrap_or(usual.keep_last),
+        keep_within: of.time("keep_within").unwrap_or(usual.keep_within),
+        deleted: of.time("deleted").unwrap_or(usual.deleted),
+    }
+}
+
+type Words<T> = &'static [(&'static str, T)];
+
+const DIRECTIONS: Words<Direction> =
+    &[("both", Direction::Both), ("push", Direction::Push), ("pull", Direction::Pull)];
+const STRATEGIES: Words<Strategy> = &[
+    ("merge", Strategy::Merge),
+    ("ask-user", Strategy::AskUser),
+    ("last-write-wins", Strategy::LastWriteWins),
+    ("keep-local", Strategy::KeepLocal),
+    ("keep-remote", Strategy::KeepRemote),
+    ("both", Strategy::Both),
+];
+const GITIGNORE: Words<GitignoreMode> = &[
+    ("off", GitignoreMode::Off),
+    ("respect", GitignoreMode::Respect),
+    ("only-ignored", GitignoreMode::OnlyIgnored),
+];
+const SYMLINKS: Words<Symlinks> =
+    &[("portable", Symlinks::Portable), ("any", Symlinks::Any), ("skip", Symlinks::Skip)];
+const ENCRYPTION: Words<EncryptionMode> =
+    &[("none", EncryptionMode::None), ("secrets", EncryptionMode::Secrets), ("all", EncryptionMode::All)];
+const FILE_KINDS: Words<FileKind> = &[
+    ("text", FileKind::Text),
+    ("records", FileKind::Records),
+    ("settings", FileKind::Settings),
+    ("dotenv", FileKind::Dotenv),
+    ("binary", FileKind::Binary),
+];
+const STYLES: Words<Style> = &[("none", Style::None), ("copy", Style::Copy), ("markers", Style::Markers)];
+
+/// The values below one block.
+struct Values<'e> {
+    entries: &'e [Entry],
+    prefix: String,
+}
+
+impl Values<'_> {
+    fn below(&self, word: &str) -> Self {
+        Values { entries: self.entries, prefix: format!("{}{word}.", self.prefix) }
+    }
+
+    fn entry(&self, word: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key.strip_prefix(&self.prefix) == Some(word))
+    }
+
+    fn value(&self, word: &str) -> Option<&Value> {
+        self.entry(word)?.value()
+    }
+
+    fn bool(&self, word: &str) -> Option<bool> {
+        if let Some(Value::Bool(answer)) = self.value(word) { Some(*answer) } else { None }
+    }
+
+    fn text(&self, word: &str) -> Option<String> {
+        if let Some(Value::Text(text)) = self.value(word) { Some(text.clone()) } else { None }
+    }
+
+    /// A text that somebody gave; the built-in one is none.
+    fn text_of_someone(&self, word: &str) -> Option<String> {
+        let given = self.entry(word)?.acting.last()?;
+        if given.origin.layer == super::LayerKind::BuiltIn { None } else { self.text(word) }
+    }
+
+    fn word<T: Copy>(&self, word: &str, words: Words<T>) -> Option<T> {
+        let text = self.text(word)?;
+        words.iter().find(|(known, _)| *known == text).map(|(_, value)| *value)
+    }
+
+    fn time(&self, word: &str) -> Option<Duration> {
+        if let Some(Value::Time(time)) = self.value(word) { Some(*time) } else { None }
+    }
+
+    fn bytes(&self, word: &str) -> Option<u64> {
+        if let Some(Value::Bytes(bytes)) = self.value(word) { Some(*bytes) } else { None }
+    }
+
+    fn percent(&self, word: &str) -> Option<f64> {
+        if let Some(Value::Percent(percent)) = self.value(word) { Some(*percent) } else { None }
+    }
+
+    fn count(&self, word: &str) -> Option<u64> {
+        if let Some(Value::Count(count)) = self.value(word) { Some(*count) } else { None }
+    }
+
+    fn secret(&self, word: &str) -> Option<Secret> {
+        if let Some(Value::Secret(secret)) = self.value(word) { Some(secret.clone()) } else { None }
+    }
+
+    fn rules(&self, word: &str) -> Vec<RuleText> {
+        self.entry(word).into_iter().flat_map(|entry| &entry.acting).flat_map(|given| given.rules()).collect()
+    }
+
+    fn texts(&self, word: &str) -> Vec<String> {
+        self.rules(word).into_iter().map(|rule| rule.text).collect()
+    }
+
+    /// The names that people chose in a block, in the order in which they were first given.
+    fn names(&self, block: &str) -> Vec<String> {
+        let block = format!("{}{block}.", self.prefix);
+        let mut names: Vec<String> = Vec::new();
+        for entry in self.entries {
+            let name = entry.key.strip_prefix(&block).and_then(|rest| rest.split('.').next());
+            names.extend(name.filter(|name| !names.iter().any(|known| known == name)).map(str::to_owned));
+        }
+        names
+    }
+
+    fn first_place(&self) -> Place {
+        let entries = self.entries.iter().filter(|entry| entry.key.starts_with(&self.prefix));
+        let places = entries.flat_map(|entry| &entry.acting).map(|given| given.origin.place.clone());
+        places.min_by_key(|place| place.line).unwrap_or_default()
+    }
+}

@@ -1,0 +1,210 @@
+//! Which paths take part: rules as values, and the answer for each name on the way through a folder tree.
+//!
+//! The order, lowest first: what is built in, the `.gitignore` files if the settings ask for them, the `exclude` lists
+//! (shared, then this machine's), the `.instepignore` files (outermost first). The last match wins, `!` takes back.
+//! Then a disabled group leaves out, and `include` narrows. Names that never travel are left out before any rule.
+//!
+//! An excluded folder excludes all below it, as in git: a walk does not enter it. Nothing here reads a file: whoever
+//! walks hands in the ignore files of each folder.
+
+pub mod explain;
+mod folder;
+mod glob;
+pub mod pattern;
+pub mod rule;
+
+use std::sync::Arc;
+
+use crate::content::{ContentHasher, ContentId};
+use crate::path::TreePath;
+
+pub use explain::{Explanation, IgnoreFiles};
+pub use folder::FolderRules;
+pub use rule::{GlobError, GlobFault, RulePlace, RuleRef, RuleText};
+
+use rule::{Kind, Rule};
+
+/// What is left out everywhere, unless a rule takes it back.
+const BUILT_IN: [&str; 6] = ["node_modules/", ".venv/", "venv/", "__pycache__/", ".DS_Store", "Thumbs.db"];
+
+/// What is left out everywhere, unless a rule of this machine takes it back: what travels must not be able to make
+/// another machine give these away.
+const PROTECTED: [&str; 3] = [".ssh/", "*.local", "*.local.*"];
+
+/// What the `.gitignore` files inside the workspace mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum GitignoreMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What git ignores takes no part.
+    Respect,
+    /// Only what git ignores takes part.
+    OnlyIgnored,
+}
+
+impl GitignoreMode {
+    /// The word in settings.
+    pub const fn word(self) -> &'static str {
+        match self {
+            GitignoreMode::Off => "off",
+            GitignoreMode::Respect => "respect",
+            GitignoreMode::OnlyIgnored => "only-ignored",
+        }
+    }
+}
+
+/// A named set of paths, as far as it decides who takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupRules {
+    /// Its name.
+    pub name: String,
+    /// Its paths.
+    pub paths: Vec<RuleText>,
+    /// Whether they take part. A path belongs to the last group that names it.
+    pub enabled: bool,
+}
+
+/// The rules as the settings give them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilterRules {
+    /// What the `.gitignore` files mean.
+    pub gitignore: GitignoreMode,
+    /// What takes no part, the shared list first, then this machine's.
+    pub exclude: Vec<RuleText>,
+    /// If not empty, only this takes part. This machine's list narrows what the shared one leaves.
+    pub include: Vec<RuleText>,
+    /// The groups, in order.
+    pub groups: Vec<GroupRules>,
+}
+
+/// Whether a path takes part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It does.
+    Included,
+    /// A folder that takes part only as the way to something inside: walk into it, and leave it out if nothing in it
+    /// takes part.
+    Passage,
+    /// It does not; a folder is not to be entered.
+    Excluded {
+        /// The rule that decided.
+        by: RuleRef,
+        /// Without the rules of this machine alone it would take part.
+        here_only: bool,
+    },
+    /// Its name never travels.
+    Reserved,
+}
+
+impl Decision {
+    /// Answers whether a walk goes on into the folder.
+    pub fn is_entered(&self) -> bool {
+        matches!(self, Decision::Included | Decision::Passage)
+    }
+}
+
+/// Rules, ready to decide. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Filter(Arc<Rules>);
+
+/// All rules but those of ignore files.
+#[derive(Debug)]
+struct Rules {
+    gitignore: GitignoreMode,
+    /// In order: the last match wins.
+    built_in: Vec<Arc<Rule>>,
+    protected: Vec<Arc<Rule>>,
+    exclude: Vec<Arc<Rule>>,
+    /// The shared list and this machine's.
+    include: [Vec<Arc<Rule>>; 2],
+    groups: Vec<Group>,
+    /// What stands for "git does not ignore it".
+    not_ignored: Arc<Rule>,
+    hash: ContentId,
+}
+
+#[derive(Debug)]
+struct Group {
+    rules: Vec<Arc<Rule>>,
+    enabled: bool,
+}
+
+impl Filter {
+    /// Reads the rules; the first that is no pattern is the error.
+    pub fn new(rules: &FilterRules) -> Result<Self, GlobError> {
+        let read = |texts: &[RuleText], kind: Kind| -> Result<Vec<Arc<Rule>>, GlobError> {
+            texts.iter().map(|text| Ok(Arc::new(Rule::parse(text, kind.clone())?))).collect()
+        };
+        let include = read(&rules.include, Kind::Include)?;
+        let (here, shared) = include.into_iter().partition(|rule| rule.place.here);
+        let groups = rules.groups.iter().map(|group| {
+            let kind = Kind::Group(group.name.clone());
+            Ok(Group { rules: read(&group.paths, kind)?, enabled: group.enabled })
+        });
+        let built_in = |list: &[&str]| list.iter().map(|text| Arc::new(Rule::built_in(text))).collect();
+        Ok(Filter(Arc::new(Rules {
+            gitignore: rules.gitignore,
+            built_in: built_in(&BUILT_IN),
+            protected: built_in(&PROTECTED),
+            exclude: read(&rules.exclude, Kind::Exclude)?,
+            include: [shared, here],
+            groups: groups.collect::<Result<_, GlobError>>()?,
+            not_ignored: Arc::new(Rule::not_ignored()),
+            hash: hash(rules),
+        })))
+    }
+
+    /// The rules for what stands in the workspace itself.
+    pub fn root(&self, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) -> FolderRules {
+        FolderRules::root(self.clone(), instepignore, gitignore)
+    }
+
+    /// Decides for a whole path, folder by folder from the root. For many paths, walk with [`Filter::root`].
+    pub fn decide_path(&self, path: &TreePath, is_folder: bool, files: &IgnoreFiles) -> Decision {
+        self.walk(path, is_folder, files).decision
+    }
+
+    /// Names a set of rules: equal rules, equal hash. Ignore files are no part of it: they are contents of the tree.
+    pub fn rules_hash(&self) -> ContentId {
+        self.0.hash
+    }
+
+    /// What the `.gitignore` files mean: unless `Off`, whoever walks must read them.
+    pub fn gitignore_mode(&self) -> GitignoreMode {
+        self.0.gitignore
+    }
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Filter::new(&FilterRules::default()).expect("because the built-in patterns are valid")
+    }
+}
+
+fn hash(rules: &FilterRules) -> ContentId {
+    let mut hasher = ContentHasher::new();
+    let mut field = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    field("filter rules 1");
+    field(rules.gitignore.word());
+    let mut list = |kind: &str, texts: &[RuleText]| {
+        field(kind);
+        field(&texts.len().to_string());
+        for rule in texts {
+            field(if rule.place.here { "here" } else { "shared" });
+            field(&rule.text);
+        }
+    };
+    list("exclude", &rules.exclude);
+    list("include", &rules.include);
+    for group in &rules.groups {
+        list(if group.enabled { "on" } else { "off" }, &group.paths);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Merges as tables, and what holds for all of them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn named(name: &str) -> Name {
+    Name::new(name.as_bytes()).unwrap()
+}
+
+fn merged(name: &str, base: &str, local: &str, remote: &str) -> Result<String, Reason> {
+    match contents(&named(name), Some(base.as_bytes()), local.as_bytes(), remote.as_bytes()) {
+        Merged::Clean(content) => Ok(String::from_utf8(content).unwrap()),
+        Merged::Undecided(reason) => Err(reason),
+    }
+}
+
+#[test]
+fn changes_in_different_places_are_joined() {
+    let clean = |text: &str| Ok(text.to_owned());
+    for (base, local, remote, expected) in [
+        ("1\n2\n3\n", "x\n2\n3\n", "1\n2\ny\n", clean("x\n2\ny\n")),
+        ("1\n2\n3\n", "1\n2\n", "1\n2\n3\n4\n", Err(Reason::Overlap { places: 1 })),
+        ("1\n2\n3\n4\n", "1\n3\n4\n", "1\n2\n3\n4\n5\n", clean("1\n3\n4\n5\n")),
+        ("1\n", "x\n", "y\n", Err(Reason::Overlap { places: 1 })),
+        ("1\n2\n3\n4\n5\n", "x\n2\n3\n4\ny\n", "a\n2\n3\n4\nb\n", Err(Reason::Overlap { places: 2 })),
+        ("1\n2\n3\n", "x\n2\n3\n", "x\n2\ny\n", clean("x\n2\ny\n")),
+        ("1\r\n2\r\n3\r\n", "x\r\n2\r\n3\r\n", "1\r\n2\r\ny\r\n", clean("x\r\n2\r\ny\r\n")),
+        ("1\n2\n3", "x\n2\n3", "1\n2\n3\n", clean("x\n2\n3\n")),
+        ("<<<<<<< a\n2\n3\n", "<<<<<<< b\n2\n3\n", "<<<<<<< a\n2\n4\n", clean("<<<<<<< b\n2\n4\n")),
+        ("<<<<<<<\n2\n", "<<<<<<< b\n2\n", "=======\n2\n", Err(Reason::Overlap { places: 1 })),
+    ] {
+        assert_eq!(merged("a.txt", base, local, remote), expected, "{base:?} {local:?} {remote:?}");
+    }
+}
+
+#[test]
+fn what_has_a_grammar_keeps_it() {
+    let json = "{\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3,\n  \"d\": 4\n}\n";
+    let add = |key: &str, after: &str| json.replace(after, &format!("{after}\n  \"{key}\": 9,"));
+    let both = "{\n  \"x\": 9,\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3,\n  \"y\": 9,\n  \"d\": 4\n}\n";
+    let start = json.replace("{\n", "{\n  \"x\": 9,\n");
+    assert_eq!(merged("a.json", json, &start, &add("y", "\"c\": 3,")), Ok(both.to_owned()));
+    assert_eq!(merged("a.json", json, &start, &add("x", "\"c\": 3,")), Err(Reason::WouldBreak("JSON")));
+    assert_eq!(merged("a.json", "x", "y", "z"), Err(Reason::NotValid("JSON")));
+    // Each side takes the last entry that is left without a comma to be in its place.
+    let last = "{\n\"a\": 1,\n\"b\": 2,\n\"c\": 3\n}\n";
+    let cut = merged("a.json", last, "{\n\"b\": 2,\n\"c\": 3\n}\n", "{\n\"a\": 1,\n\"b\": 2\n}\n");
+    assert_eq!(cut, Err(Reason::Overlap { places: 1 }));
+
+    let yaml = "a: 1\nb: 2\nc: 3\nd: 4\n";
+    assert_eq!(
+        merged("a.yml", yaml, "x: 0\na: 1\nb: 2\nc: 3\nd: 4\n", "a: 1\nb: 2\nc: 3\nx: 1\nd: 4\n"),
+        Err(Reason::WouldBreak("YAML"))
+    );
+    assert!(merged("a.yaml", yaml, "x: 0\na: 1\nb: 2\nc: 3\nd: 4\n", "a: 1\nb: 2\nc: 3\nd: 5\n").is_ok());
+
+    let env = "A=1\nB=2\nC=3\nD=4\n";
+    assert_eq!(
+        merged(".env.test", env, "X=0\nA=1\nB=2\nC=3\nD=4\n", "A=1\nB=2\nC=3\nX=1\nD=4\n"),
+        Err(Reason::WouldBreak("dotenv"))
+    );
+    assert!(merged(".env", env, "A=0\nB=2\nC=3\nD=4\n", "A=1\nB=2\nC=3\nD=5\n").is_ok());
+
+    let toml = "a = 1\nb = 2\nc = 3\nd = 4\n";
+    assert_eq!(
+        merged("a.toml", toml, "x = 0\na = 1\nb = 2\nc = 3\nd = 4\n", "a = 1\nb = 2\nc = 3\nx = 1\nd = 4\n"),
+        Err(Reason::WouldBreak("TOML"))
+    );
+    assert!(merged("a.toml", toml, "a = 0\nb = 2\nc = 3\nd = 4\n", "a = 1\nb = 2\nc = 3\nd = 5\n").is_ok());
+
+    let lines = "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n";
+    assert!(
+        merged("a.jsonl", lines, "{\"a\":0}\n{\"b\":2}\n{\"c\":3}\n", "{\"a\":1}\n{\"b\":2}\n{\"c\":4}\n")
+            .is_ok()
+    );
+    for name in ["a.xml", "Cargo.lock", "A.XML"] {
+        assert_eq!(merged(name, "1\n2\n3\n", "x\n2\n3\n", "1\n2\ny\n"), Err(Reason::Opaque), "{name}");
+    }
+}
+
+#[test]
+fn deep_data_stays_undecided() {
+    let deep = |end: &str| format!("{}1{}\n{end}", "[".repeat(100_000), "]".repeat(100_000));
+    for name in ["a.json", "a.yaml"] {
+        let reason = merged(name, &deep(""), &deep(" "), &deep("\n")).unwrap_err();
+        assert!(matches!(reason, Reason::NotValid(_)), "{name} {reason}");
+    }
+}
+
+#[test]
+fn what_is_not_text_stays_undecided() {
+    let undecided =
+        |base: &[u8], local: &[u8], remote: &[u8]| contents(&named("a"), Some(base), local, remote);
+    for bytes in [&b"1\n\x002\n3\n"[..], b"\xff\x01\n2\n3\n"] {
+        assert_eq!(undecided(bytes, b"1\n2\n4\n", b"0\n2\n3\n"), Merged::Undecided(Reason::Binary));
+        assert_eq!(undecided(b"1\n2\n3\n", bytes, b"0\n2\n3\n"), Merged::Undecided(Reason::Binary));
+    }
+    let latin = undecided(b"\xe9\n2\n3\n", b"\xe8\n2\n3\n", b"\xe9\n2\n\xea\n");
+    assert_eq!(latin, Merged::Clean(b"\xe8\n2\n\xea\n".to_vec()));
+    let large = vec![b'x'; CONTENT_BYTES_MAX + 1];
+    assert_eq!(undecided(b"1", &large, b"2"), Merged::Undecided(Reason::TooLarge));
+    assert_eq!(contents(&named("a"), None, b"1", b"2"), Merged::Undecided(Reason::NoBase));
+    assert_eq!(contents(&named("a"), None, b"1", b"1"), Merged::Clean(b"1".to_vec()));
+    assert_eq!(contents(&named("a"), Some(b"\0"), b"\0", b"\x001"), Merged::Clean(b"\x001".to_vec()));
+}
+
+#[test]
+fn a_conflict_can_be_taken_apart() {
+    let settled = |text: &str| Region::Settled(text.into());
+    let overlap = |base: &str, local: &str, remote: &str| Region::Overlap {
+        base: base.into(),
+        local: local.into(),
+        remote: remote.into(),
+    };
+    let got = regions(b"1\n2\n3\n4\n5\n", b"x\n2\n3\n4\n<<<<<<<\n", b"y\n2\nz\n4\n=========\n").unwrap();
+    let expected =
+        [overlap("1\n", "x\n", "y\n"), settled("2\nz\n4\n"), overlap("5\n", "<<<<<<<\n", "=========\n")];
+    assert_eq!(got, expected);
+    assert_eq!(text::overlaps(&got), 2);
+    assert_eq!(Reason::Overlap { places: 2 }.to_string(), "2 places overlap");
+    assert_eq!(Reason::Overlap { places: 1 }.to_string(), "1 place overlaps");
+}
+
+/// Texts of few different lines, so that they meet often.
+fn lines() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c\n", "d\n", "\n", "e"]), 0..14)
+        .prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn sides_are_equal_in_rights(base in lines(), one in lines(), other in lines()) {
+        let forth = merged("a", &base, &one, &other);
+        let back = merged("a", &base, &other, &one);
+        prop_assert_eq!(forth.is_ok(), back.is_ok());
+        if forth.is_ok() {
+            prop_assert_eq!(forth, back);
+        }
+    }
+
+    #[test]
+    fn one_change_is_no_question(base in lines(), one in lines()) {
+        prop_assert_eq!(merged("a", &base, &one, &base), Ok(one.clone()));
+        prop_assert_eq!(merged("a", &base, &base, &one), Ok(one.clone()));
+        prop_assert_eq!(merged("a", &base, &one, &one), Ok(one.clone()));
+    }
+
+    #[test]
+    fn regions_hold_all_lines_of_both(base in lines(), one in lines(), other in lines()) {
+        let regions = regions(base.as_bytes(), one.as_bytes(), other.as_bytes()).unwrap();
+        let undecided = matches!(merged("a", &base, &one, &other), Err(Reason::Overlap { .. }));
+        if base != one && base != other && one != other {
+            prop_assert_eq!(undecided, text::overlaps(&regions) > 0);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Moves seen by key: the same inode at another path.
+
+use super::{Detector, Seen, inode};
+use crate::reconcile::hash::{Map, Set};
+use crate::reconcile::value::{Idx, Val};
+use crate::tree::{Key, Place};
+
+type Inode = (u64, u64);
+
+impl Detector<'_, '_> {
+    /// Binds what stands elsewhere with the same key, folders first; marks what is seen only as something unknown.
+    pub(super) fn bind_by_key(&mut self) {
+        let standing = self.places_by_inode();
+        if standing.is_empty() {
+            return;
+        }
+        let familiar = self.familiar_inodes(&standing);
+        for folders in [true, false] {
+            for at in 0..self.left.len() {
+                let node = self.left[at];
+                let Some(view) = self.open_view(node) else { continue };
+                let Some(key) = self.index.key(self.side, node) else { continue };
+                let Some(places) = standing.get(&inode(key)) else { continue };
+                if view.is_folder() != folders || self.was_saved_anew(node, &view, &familiar) {
+                    continue;
+                }
+                // Of several hard links the first path is the node, the others are new.
+                let found = places.iter().copied().find(|&place| self.is_proven(node, &view, key, place));
+                if let Some(place) = found {
+                    self.bind(node, place);
+                    if folders {
+                        self.zip(node, place);
+                    }
+                }
+            }
+        }
+        self.mark_lost(&standing);
+    }
+
+    fn places_by_inode(&self) -> Map<Inode, Vec<Place>> {
+        let mut standing: Map<Inode, Vec<Place>> = Map::default();
+        for &place in self.fresh.iter().chain(&self.unknown) {
+            if let Some(key) = &self.tree.at(place).key {
+                standing.entry(inode(key)).or_default().push(place);
+            }
+        }
+        standing
+    }
+
+    fn familiar_inodes(&self, standing: &Map<Inode, Vec<Place>>) -> Set<Inode> {
+        (1..self.index.len() as Idx)
+            .filter_map(|node| self.index.key(self.side, node).map(inode))
+            .filter(|inode| standing.contains_key(inode))
+            .collect()
+    }
+
+    /// A safe save: the old file was renamed aside and a new one written in its place. The node is what stands at its
+    /// home, with an inode that nobody knew.
+    fn was_saved_anew(&self, node: Idx, view: &Val<'_>, familiar: &Set<Inode>) -> bool {
+        let Some(home) = self.home(node) else { return false };
+        let Some(key) = &self.tree.at(home).key else { return false };
+        !view.is_folder()
+            && self.leaf_at(home).is_some()
+            && self.is_new(home)
+            && !familiar.contains(&inode(key))
+    }
+
+    /// Equal birth times prove it; where they are not known, what it holds must speak for it.
+    fn is_proven(&self, node: Idx, view: &Val<'_>, key: &Key, place: Place) -> bool {
+        if !self.is_free(node, place) || !self.same_class(view, place) {
+            return false;
+        }
+        let other = self.tree.at(place).key.map_or(0, |key| key.birth_ns);
+        if key.birth_ns != 0 && other != 0 {
+            return key.birth_ns == other;
+        }
+        match view.leaf {
+            Some(leaf) => leaf.size > 0 && self.same_content(view, place),
+            None => {
+                let has_child = |child: &Idx| {
+                    self.view(*child).is_some_and(|child| self.tree.child(place, child.name).is_some())
+                };
+                self.children.of(node).iter().any(has_child)
+            }
+        }
+    }
+
+    fn mark_lost(&mut self, standing: &Map<Inode, Vec<Place>>) {
+        for at in 0..self.left.len() {
+            let node = self.left[at];
+            let Some(_) = self.open_view(node) else { continue };
+            let Some(key) = self.index.key(self.side, node) else { continue };
+            let Some(places) = standing.get(&inode(key)) else { continue };
+            let home = self.home(node);
+            let is_unknown_elsewhere = |&place: &Place| {
+                let entry = self.tree.at(place);
+                let birth = entry.key.map_or(0, |key| key.birth_ns);
+                let unknown = matches!(entry.entry, crate::tree::Entry::Unknown(_));
+                unknown && birth != 0 && birth == key.birth_ns && Some(place) != home
+            };
+            if places.iter().any(is_unknown_elsewhere) {
+                self.seen[node as usize] = Seen::Lost;
+            }
+        }
+    }
+}

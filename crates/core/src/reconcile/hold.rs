@@ -1,0 +1,197 @@
+//! What can't be carried out is held: each side keeps what it has there, base keeps what it had.
+//!
+//! Whatever was aimed at before, this loop makes it sound. Each stand is a tree now; so wherever the targets break one
+//! of the rules, some node differs from what the stand has and is not held yet. Holding it brings the stand nearer to
+//! what it is, and in the worst case everything stays as it was.
+
+use super::hash::Map;
+use super::parents::find_cycle;
+use super::record::Why;
+use super::value::{Idx, ROOT, Stand, Val};
+use super::world::{Seat, World};
+use crate::node::Side;
+
+/// What one look at the rules found.
+type Finds = Vec<(Idx, Why)>;
+
+impl<'a> World<'a> {
+    /// Holds nodes until every stand's target is a tree that touches nothing unknown.
+    pub(crate) fn hold_until_sound(&mut self) {
+        loop {
+            let mut finds = Finds::new();
+            for stand in Stand::ALL {
+                self.find_homeless(stand, &mut finds);
+                if let Some(side) = stand.side() {
+                    self.find_unknown_inside(side, &mut finds);
+                    self.find_into_frozen(side, &mut finds);
+                }
+            }
+            if finds.is_empty() {
+                for stand in Stand::ALL {
+                    self.find_circles(stand, &mut finds);
+                }
+            }
+            for side in Side::BOTH {
+                self.find_taken(side, &mut finds);
+            }
+            self.find_split_copies(&mut finds);
+            // A cause that stands by itself goes before a mere consequence.
+            finds.sort_by_key(|&(node, why)| (why.is_consequence(), node));
+            let mut grown = false;
+            for (node, why) in finds {
+                grown |= self.hold(node, why);
+            }
+            if !grown {
+                return;
+            }
+        }
+    }
+
+    /// A node lives, its folder does not.
+    fn find_homeless(&self, stand: Stand, finds: &mut Finds) {
+        for &node in &self.active {
+            let Some(target) = self.target(stand, node) else { continue };
+            let parent = target.parent;
+            if parent == ROOT || self.target(stand, parent).is_some() {
+                continue;
+            }
+            if self.val(stand, node) == Some(target) {
+                finds.push((parent, Why::Because(node)));
+            } else {
+                finds.push((node, Why::Because(parent)));
+            }
+        }
+    }
+
+    /// A folder goes in which something unknown stands.
+    fn find_unknown_inside(&self, side: Side, finds: &mut Finds) {
+        if self.with_unknown[side].is_empty() {
+            return;
+        }
+        for &node in &self.active {
+            if self.with_unknown[side].contains(&node) && self.target(side.into(), node).is_none() {
+                finds.push((node, Why::UnknownInside(side)));
+            }
+        }
+    }
+
+    /// A node comes into a frozen folder, or changes in it.
+    fn find_into_frozen(&self, side: Side, finds: &mut Finds) {
+        if self.hidden[side].is_empty() {
+            return;
+        }
+        for &node in &self.active {
+            if let Some(target) = self.target(side.into(), node)
+                && self.is_frozen(side, target.parent)
+                && self.val(side, node) != Some(target)
+            {
+                finds.push((node, Why::Because(target.parent)));
+            }
+        }
+    }
+
+    /// Folders that stand in a circle: what moved among them stays.
+    fn find_circles(&mut self, stand: Stand, finds: &mut Finds) {
+        let moved = |node: &Idx| match (self.target(stand, *node), self.val(stand, *node)) {
+            (Some(target), Some(val)) => target.parent != val.parent,
+            (Some(_), None) => true,
+            _ => false,
+        };
+        let starts: Vec<Idx> = self
+            .active
+            .iter()
+            .copied()
+            .filter(|node| moved(node) && self.target(stand, *node).is_some_and(|val| val.is_folder()))
+            .collect();
+        let Some(cycle) = find_cycle(&starts, |node| self.target(stand, node)) else { return };
+        let mut members: Vec<Idx> = cycle.into_iter().filter(moved).collect();
+        members.sort_unstable();
+        self.groups.push(members.clone());
+        let group = self.groups.len() - 1;
+        finds.extend(members.into_iter().map(|node| (node, Why::Cycle(group))));
+    }
+
+    /// Two nodes at one name, or one at the name of something unknown: what comes there stays where it is.
+    fn find_taken(&self, side: Side, finds: &mut Finds) {
+        let stand = Stand::from(side);
+        let arrives = |node: Idx| match (self.target(stand, node), self.val(stand, node)) {
+            (Some(target), Some(val)) if target.same_place(&val) => None,
+            (target, _) => target,
+        };
+        let mut arrivals: Map<Seat<'a>, Vec<Idx>> = Map::default();
+        for &node in &self.active {
+            let Some(target) = arrives(node) else { continue };
+            let seat = self.seat(side, target.parent, target.name);
+            if self.unknown[side].contains(&seat) {
+                finds.push((node, Why::UnknownName(side)));
+            }
+            if let Some(still) = self.still_at(side, target.parent, target.name) {
+                finds.push((node, Why::Because(still)));
+            }
+            let group = arrivals.entry(seat).or_default();
+            if let Some(&first) = group.first() {
+                finds.push((node, Why::Because(first)));
+                finds.push((first, Why::Because(node)));
+            }
+            group.push(node);
+        }
+        if arrivals.is_empty() {
+            return;
+        }
+        for &node in &self.active {
+            let Some(target) = self.target(stand, node) else { continue };
+            if arrives(node).is_none()
+                && let Some(group) = arrivals.get(&self.seat(side, target.parent, target.name))
+            {
+                finds.extend(group.iter().map(|&other| (other, Why::Because(node))));
+            }
+        }
+    }
+
+    /// A copy and the node it is a copy of are made together or not at all.
+    fn find_split_copies(&self, finds: &mut Finds) {
+        for pair in &self.copies {
+            match (self.is_held(pair.of), self.is_held(pair.copy)) {
+                (true, false) => finds.push((pair.copy, Why::Because(pair.of))),
+                (false, true) => finds.push((pair.of, Why::Content)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes the targets what the stands have; answers whether anything changed.
+    pub(crate) fn commit(&mut self) -> bool {
+        let mut changed = false;
+        for at in 0..self.active.len() {
+            let node = self.active[at];
+            if self.is_held(node) {
+                continue;
+            }
+            let goal = self.goal[node as usize];
+            for stand in Stand::ALL {
+                changed |= self.val(stand, node) != goal;
+                self.set(stand, node, goal);
+            }
+        }
+        changed | self.forget_homeless()
+    }
+
+    /// Where base forgot a folder that was left alone on one side, it forgets what stood in it.
+    fn forget_homeless(&mut self) -> bool {
+        let mut changed = false;
+        loop {
+            let homeless = |node: &Idx| {
+                let base: Option<Val<'a>> = self.val(Stand::Base, *node);
+                base.is_some_and(|base| base.parent != ROOT && self.val(Stand::Base, base.parent).is_none())
+            };
+            let nodes: Vec<Idx> = self.active.iter().copied().filter(homeless).collect();
+            if nodes.is_empty() {
+                return changed;
+            }
+            changed = true;
+            for node in nodes {
+                self.set(Stand::Base, node, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! One name for one thing: what happens where two living nodes want the same name in the same folder.
+
+use super::hash::{Map, Set};
+use super::record::Why;
+use super::value::{Idx, Stand, Val};
+use super::world::{Seat, World};
+use crate::content::ContentId;
+use crate::node::Side;
+use crate::path::{Name, TreePath};
+use crate::plan::NoteKind;
+use crate::policy::Strategy;
+use crate::tree::Place;
+
+/// A name that several nodes want.
+struct Contest<'a> {
+    seat: Seat<'a>,
+    members: Vec<Idx>,
+}
+
+/// What must be remembered from one contest to the next.
+#[derive(Default)]
+struct Memory<'a> {
+    /// Who stands where in what is aimed at, of the active nodes.
+    seats: Map<Seat<'a>, Idx>,
+    /// Nodes that gave way once. Each does so only once, so that it ends.
+    gave_way: Set<Idx>,
+    /// Folders joined into others.
+    gone: Map<Idx, Idx>,
+}
+
+impl<'a> World<'a> {
+    /// Settles contested names, outermost first, until there are none.
+    pub(crate) fn settle_names(&mut self) {
+        let mut memory = Memory::default();
+        loop {
+            let contests = self.contests(&mut memory);
+            if contests.is_empty() {
+                return;
+            }
+            for contest in contests {
+                self.settle_name(&contest, &mut memory);
+            }
+            self.hand_over(&std::mem::take(&mut memory.gone));
+        }
+    }
+
+    /// The contested names that are nearest to the root.
+    fn contests(&self, memory: &mut Memory<'a>) -> Vec<Contest<'a>> {
+        memory.seats = self.goal_seats();
+        let mut claims: Map<Seat<'a>, Vec<Idx>> = Map::default();
+        for &node in &self.active {
+            let Some(goal) = self.goal_of(node) else { continue };
+            let seat = self.seat(None, goal.parent, goal.name);
+            let first = memory.seats[&seat];
+            let still = self.still_at(None, goal.parent, goal.name);
+            if first != node || still.is_some() {
+                let members = claims.entry(seat).or_insert_with(|| vec![first]);
+                members.extend(still.into_iter().chain([node]));
+            }
+        }
+        let mut contests: Vec<(usize, TreePath, Contest<'a>)> = Vec::new();
+        for (seat, mut members) in claims {
+            members.sort_unstable();
+            members.dedup();
+            let path = self.goal_path(seat.0);
+            contests.push((path.depth(), path, Contest { seat, members }));
+        }
+        contests.sort_by(|a, b| (a.0, &a.1, &a.2.seat.1).cmp(&(b.0, &b.1, &b.2.seat.1)));
+        let least = contests.first().map_or(0, |contest| contest.0);
+        contests.into_iter().take_while(|contest| contest.0 == least).map(|contest| contest.2).collect()
+    }
+
+    fn goal_seats(&self) -> Map<Seat<'a>, Idx> {
+        let mut seats = Map::default();
+        for &node in &self.active {
+            if let Some(goal) = self.goal_of(node) {
+                seats.entry(self.seat(None, goal.parent, goal.name)).or_insert(node);
+            }
+        }
+        seats
+    }
+
+    fn settle_name(&mut self, contest: &Contest<'a>, memory: &mut Memory<'a>) {
+        let mut members = contest.members.clone();
+        members.sort_by_cached_key(|&node| self.rank(node));
+        let (first, second) = (members[0], members[1]);
+        self.activate(first);
+        self.activate(second);
+        let (Some(a), Some(b)) = (self.goal_of(first), self.goal_of(second)) else { return };
+        if let Some(node) = [first, second].into_iter().find(|node| self.combined.contains(node)) {
+            self.combined.remove(&node);
+            let place = self.settle_place(node);
+            self.goal[node as usize] = self.goal[node as usize].map(|goal| goal.at(&place));
+        } else if a.is_folder() && b.is_folder() {
+            self.join_folders(contest, first, second, memory);
+        } else if a.same_content(&b) && [first, second].iter().any(|&n| self.val(Stand::Base, n).is_none()) {
+            self.join_leaves(first, second);
+        } else {
+            self.settle_contest(contest, first, second, memory);
+        }
+    }
+
+    /// An order of claimants that is the same whichever side they come from.
+    fn rank(&self, node: Idx) -> (bool, Option<TreePath>, bool, Option<&'a Name>, Option<ContentId>) {
+        let path = self.base_path(node);
+        let goal = self.goal[node as usize];
+        let leaf = goal.and_then(|goal| goal.leaf);
+        (path.is_none(), path, leaf.is_some(), goal.map(|goal| goal.name), leaf.map(|leaf| leaf.content))
+    }
+
+    /// The children of both go to the first, unless the other is where something unknown stands.
+    fn join_folders(&mut self, contest: &Contest<'a>, first: Idx, second: Idx, memory: &mut Memory<'a>) {
+        let holds_unknown =
+            |node: &Idx| Side::BOTH.iter().any(|&side| self.with_unknown[side].contains(node));
+        let (into, gone) = match (holds_unknown(&first), holds_unknown(&second)) {
+            (true, true) => return self.hold_name(contest),
+            (false, true) => (second, first),
+            _ => (first, second),
+        };
+        self.goal[gone as usize] = None;
+        memory.gone.insert(gone, into);
+    }
+
+    /// Gives the children of joined folders to those that stay.
+    fn hand_over(&mut self, gone: &Map<Idx, Idx>) {
+        if gone.is_empty() {
+            return;
+        }
+        let stay = |node: Idx| {
+            let mut at = node;
+            while let Some(&into) = gone.get(&at) {
+                at = into;
+            }
+            at
+        };
+        let mut folders: Vec<Idx> = gone.keys().copied().collect();
+        folders.sort_unstable();
+        for folder in folders {
+            let place = self.sights.local.place_of[folder as usize];
+            if place == super::value::NONE {
+                continue;
+            }
+            for kid in self.trees.local.children(Place(place)) {
+                let node = self.sights.local.node_of[kid.0 as usize];
+                if node != super::value::NONE {
+                    self.activate(node);
+                }
+            }
+        }
+        for &node in &self.active {
+            if let Some(goal) = &mut self.goal[node as usize] {
+                goal.parent = stay(goal.parent);
+            }
+        }
+    }
+
+    /// Equal files are one, at least where one of them was never agreed on.
+    fn join_leaves(&mut self, first: Idx, second: Idx) {
+        let stored = |node: Idx| (node as usize) < self.index.len();
+        let fresh = self.val(Stand::Base, first).is_none();
+        let (into, gone) =
+            if fresh && stored(second) && !stored(first) { (second, first) } else { (first, second) };
+        let exec = [into, gone].iter().any(|&node| self.goal_of(node).is_some_and(|goal| goal.exec()));
+        self.goal[gone as usize] = None;
+        if let Some(goal) = &mut self.goal[into as usize]
+            && let Some(leaf) = goal.leaf
+            && leaf.exec != exec
+        {
+            goal.leaf = Some(self.made.leaves.keep(crate::tree::Leaf { exec, ..*leaf }));
+        }
+        for side in Side::BOTH {
+            let apart = self.val(side, into).is_none() && self.val(side, gone).is_some();
+            if apart && !self.is_hidden(gone) && !self.is_hidden(into) {
+                self.join(side, gone, into);
+            }
+        }
+    }
+
+    fn settle_contest(&mut self, contest: &Contest<'a>, first: Idx, second: Idx, memory: &mut Memory<'a>) {
+        let settled = match self.strategy_of_all(&contest.members) {
+            Strategy::Merge | Strategy::AskUser => false,
+            Strategy::KeepLocal => self.keep_name(contest, Side::Local, first, second, memory),
+            Strategy::KeepRemote => self.keep_name(contest, Side::Remote, first, second, memory),
+            Strategy::LastWriteWins => self.newest_keeps_name(contest, first, second, memory),
+            Strategy::Both => self.rename_loser(contest, first, second, memory),
+        };
+        if !settled {
+            self.hold_name(contest);
+        }
+    }
+
+    fn hold_name(&mut self, contest: &Contest<'a>) {
+        self.groups.push(contest.members.clone());
+        for &node in &contest.members {
+            self.hold(node, Why::Name(self.groups.len() - 1));
+        }
+    }
+
+    fn stands_at(&self, side: Side, node: Idx, seat: &Seat<'a>) -> bool {
+        self.val(side, node).is_some_and(|val| self.seat(None, val.parent, val.name) == *seat)
+    }
+
+    /// What the kept side has at that place wins; the other one returns to its place there, or goes to history if the
+    /// kept side has nothing of it.
+    fn keep_name(
+        &mut self,
+        contest: &Contest<'a>,
+        side: Side,
+        first: Idx,
+        second: Idx,
+        memory: &mut Memory<'a>,
+    ) -> bool {
+        let loser = if self.stands_at(side, first, &contest.seat) {
+            second
+        } else if self.stands_at(side, second, &contest.seat) {
+            first
+        } else {
+            return false;
+        };
+        if !memory.gave_way.insert(loser) {
+            return false;
+        }
+        match (self.val(side, loser), self.goal[loser as usize]) {
+            (Some(val), Some(goal)) => self.goal[loser as usize] = Some(goal.at(&val)),
+            _ => {
+                let Some(all) = self.wholly_missing(side, loser) else { return false };
+                for node in all {
+                    self.goal[node as usize] = None;
+                }
+            }
+        }
+        self.note(loser, side.other(), NoteKind::Decided { loser: side.other() });
+        true
+    }
+
+    /// A node with all that is aimed at below it, if the side has nothing of it and nothing of it is held.
+    fn wholly_missing(&self, side: Side, top: Idx) -> Option<Vec<Idx>> {
+        let mut all = vec![top];
+        if self.goal[top as usize]?.is_folder() {
+            for &node in &self.active {
+                if node != top && self.is_below(node, top) {
+                    all.push(node);
+                }
+            }
+        }
+        all.iter().all(|&node| self.val(side, node).is_none() && !self.is_held(node)).then_some(all)
+    }
+
+    fn is_below(&self, node: Idx, top: Idx) -> bool {
+        let mut at = node;
+        for _ in 0..10_000 {
+            let stands = Side::BOTH.into_iter().find_map(|side| self.val(side, at));
+            let val = if self.is_held(at) { stands } else { self.goal[at as usize] };
+            let Some(val) = val else { return false };
+            if val.parent == top {
+                return true;
+            }
+            if val.parent == super::value::ROOT {
+                return false;
+            }
+            at = val.parent;
+        }
+        false
+    }
+
+    /// The later of two files that both sides knew keeps the name; the other's move is undone.
+    fn newest_keeps_name(
+        &mut self,
+        contest: &Contest<'a>,
+        first: Idx,
+        second: Idx,
+        memory: &mut Memory<'a>,
+    ) -> bool {
+        let time = |node: Idx| {
+            let here = |side: &Side| self.stands_at(*side, node, &contest.seat);
+            Side::BOTH.into_iter().filter(here).filter_map(|side| self.modified(side, node)).max()
+        };
+        let is_known_leaf = |node: Idx| self.val(Stand::Base, node).is_some_and(|base| !base.is_folder());
+        let (Some(one), Some(other)) = (time(first), time(second)) else { return false };
+        if one == other || !is_known_leaf(first) || !is_known_leaf(second) {
+            return false;
+        }
+        let loser = if one < other { first } else { second };
+        let Some(base) = self.val(Stand::Base, loser) else { return false };
+        if !self.lives(base.parent) || !memory.gave_way.insert(loser) {
+            return false;
+        }
+        self.goal[loser as usize] = self.goal[loser as usize].map(|goal| goal.at(&base));
+        let side = self.side_at(loser, &contest.seat);
+        self.note(loser, side, NoteKind::Decided { loser: side });
+        true
+    }
+
+    fn side_at(&self, node: Idx, seat: &Seat<'a>) -> Side {
+        let here = |side: &Side| self.stands_at(*side, node, seat);
+        let has = |side: &Side| self.val(*side, node).is_some();
+        let mut sides = Side::BOTH.into_iter();
+        sides.clone().find(here).or_else(|| sides.find(has)).unwrap_or(Side::Local)
+    }
+
+    /// Folders before leaves, newcomers before what the other side deleted, then what the remote holds there.
+    fn rename_loser(
+        &mut self,
+        contest: &Contest<'a>,
+        first: Idx,
+        second: Idx,
+        memory: &mut Memory<'a>,
+    ) -> bool {
+        let standing = |node: Idx| {
+            let known = self.val(Stand::Base, node).is_some();
+            let deleted = known && Side::BOTH.iter().any(|&side| self.val(side, node).is_none());
+            let leaf = self.goal[node as usize].is_some_and(|goal| !goal.is_folder());
+            (leaf, deleted, !self.stands_at(Side::Remote, node, &contest.seat), self.rank(node))
+        };
+        let loser = if standing(first) <= standing(second) { second } else { first };
+        let Some(goal) = self.goal[loser as usize] else { return false };
+        let Some(leaf) = goal.leaf else { return false };
+        if !memory.gave_way.insert(loser) {
+            return false;
+        }
+        let side = self.side_at(loser, &contest.seat);
+        let Some(name) = self.free_copy_name(goal, side, leaf.content, &memory.seats) else { return false };
+        let goal = Val { name, ..goal };
+        memory.seats.insert(self.seat(None, goal.parent, name), loser);
+        self.goal[loser as usize] = Some(goal);
+        self.note(loser, side, NoteKind::Copied);
+        true
+    }
+}

@@ -1,0 +1,147 @@
+//! What both sides created at one place is one node.
+
+use super::hash::Map;
+use super::value::{Idx, Stand, Val};
+use super::world::{Seat, World};
+use crate::node::Side;
+use crate::policy::Fold;
+
+/// A seat, and whether a folder or a leaf is meant.
+type Spot<'a> = (Seat<'a>, bool);
+
+/// Nodes without a base, each on one side alone, and which belong together.
+struct Newcomers {
+    local: Vec<Idx>,
+    remote: Vec<Idx>,
+    /// The local partner of each remote one.
+    partner: Map<Idx, Idx>,
+    /// The remote partner of each local one.
+    taken: Map<Idx, Idx>,
+}
+
+impl<'a> World<'a> {
+    /// Makes one node of each pair of newcomers, from the top down; answers whether there were any.
+    pub(crate) fn unify(&mut self) -> bool {
+        let mut new = Newcomers {
+            local: self.newcomers(Side::Local),
+            remote: self.newcomers(Side::Remote),
+            partner: Map::default(),
+            taken: Map::default(),
+        };
+        if new.local.is_empty() || new.remote.is_empty() {
+            return false;
+        }
+        let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
+        loop {
+            while self.pair_exact(&mut new) {}
+            if !folds || !self.pair_folded(&mut new) {
+                break;
+            }
+        }
+        self.join_pairs(&new);
+        !new.partner.is_empty()
+    }
+
+    fn newcomers(&self, side: Side) -> Vec<Idx> {
+        let alone = |node: &Idx| {
+            self.val(Stand::Base, *node).is_none()
+                && self.val(side, *node).is_some()
+                && self.val(side.other(), *node).is_none()
+                && !self.is_hidden(*node)
+        };
+        self.active.iter().copied().filter(alone).collect()
+    }
+
+    /// Where a remote newcomer stands, its folder named as the local side knows it.
+    fn as_local(&self, new: &Newcomers, node: Idx) -> Option<Val<'a>> {
+        let val = self.val(Side::Remote, node)?;
+        let parent = new.partner.get(&val.parent).copied().unwrap_or(val.parent);
+        Some(Val { parent, ..val })
+    }
+
+    fn pair_exact(&self, new: &mut Newcomers) -> bool {
+        let spot = |val: Val<'a>| (val.parent, val.name, val.is_folder());
+        let mut spots = Map::default();
+        for &node in new.local.iter().filter(|node| !new.taken.contains_key(node)) {
+            if let Some(val) = self.val(Side::Local, node) {
+                spots.insert(spot(val), node);
+            }
+        }
+        let before = new.partner.len();
+        for at in 0..new.remote.len() {
+            let node = new.remote[at];
+            if new.partner.contains_key(&node) {
+                continue;
+            }
+            if let Some(val) = self.as_local(new, node)
+                && let Some(other) = spots.remove(&spot(val))
+            {
+                new.partner.insert(node, other);
+                new.taken.insert(other, node);
+            }
+        }
+        new.partner.len() > before
+    }
+
+    /// Pairs what only a folding disk takes for one name, where there is one candidate on each side.
+    fn pair_folded(&self, new: &mut Newcomers) -> bool {
+        let spot = |val: Val<'a>| -> Spot<'a> { (self.seat(None, val.parent, val.name), val.is_folder()) };
+        let mut spots: Map<Spot<'a>, [Vec<Idx>; 2]> = Map::default();
+        for &node in new.local.iter().filter(|node| !new.taken.contains_key(node)) {
+            if let Some(val) = self.val(Side::Local, node) {
+                spots.entry(spot(val)).or_default()[0].push(node);
+            }
+        }
+        for &node in new.remote.iter().filter(|node| !new.partner.contains_key(node)) {
+            if let Some(val) = self.as_local(new, node) {
+                spots.entry(spot(val)).or_default()[1].push(node);
+            }
+        }
+        let before = new.partner.len();
+        for pair in spots.into_values() {
+            if let [[local], [remote]] = [&pair[0][..], &pair[1][..]] {
+                new.partner.insert(*remote, *local);
+                new.taken.insert(*local, *remote);
+            }
+        }
+        new.partner.len() > before
+    }
+
+    /// An id that is on record stays; else the local one does.
+    fn join_pairs(&mut self, new: &Newcomers) {
+        let stored = |node: Idx| (node as usize) < self.index.len();
+        let mut gone: Map<Idx, Idx> = Map::default();
+        let mut joins = Vec::new();
+        for &remote in &new.remote {
+            let Some(&local) = new.partner.get(&remote) else { continue };
+            if stored(remote) && !stored(local) {
+                gone.insert(local, remote);
+                joins.push((Side::Local, local, remote));
+            } else {
+                gone.insert(remote, local);
+                joins.push((Side::Remote, remote, local));
+            }
+        }
+        for (side, from, into) in joins {
+            self.join(side, from, into);
+        }
+        self.adopt(&gone);
+    }
+
+    /// Gives the children of what was joined away, on all stands, to what it was joined into.
+    pub(crate) fn adopt(&mut self, gone: &Map<Idx, Idx>) {
+        if gone.is_empty() {
+            return;
+        }
+        for at in 0..self.active.len() {
+            let node = self.active[at];
+            for stand in Stand::ALL {
+                if let Some(val) = self.val(stand, node)
+                    && let Some(&parent) = gone.get(&val.parent)
+                {
+                    self.set(stand, node, Some(Val { parent, ..val }));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! All that one reconciliation knows: each node's value on the three stands, what is aimed at, and what is held.
+//!
+//! Vectors are dense, one slot a node. Most nodes are the same everywhere and stay so: they are *still*. Work goes to
+//! the *active* ones, where anything differs; a still node becomes active when something is about to change it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use super::arena::Arena;
+use super::hash::{Map, Set};
+use super::index::{Children, Index};
+use super::record::Why;
+use super::value::{Idx, NONE, ROOT, Stand, Val};
+use crate::clock::Timestamp;
+use crate::conflict::Conflict;
+use crate::moved::{Sight, detect};
+use crate::node::{Known, NodeId, PerSide, Side};
+use crate::path::{Name, TreePath};
+use crate::plan::{MergeAnswer, MergeInput, Note};
+use crate::policy::{Fold, Policy, Strategy};
+use crate::tree::{Entry, Leaf, Place, Tree};
+
+/// What is made anew while planning.
+pub(crate) struct Made {
+    pub(crate) leaves: Arena<Leaf>,
+    pub(crate) names: Arena<Name>,
+}
+
+/// A place in a tree: a folder and a name, folded.
+pub(crate) type Seat<'a> = (Idx, Cow<'a, [u8]>);
+
+/// A conflict copy that is to be made, and the node whose losing version it keeps.
+#[derive(Clone, Copy)]
+pub(crate) struct CopyOf {
+    pub(crate) copy: Idx,
+    pub(crate) of: Idx,
+}
+
+pub(crate) struct World<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) merged: &'a dyn Fn(&MergeInput) -> MergeAnswer,
+    pub(crate) index: &'a Index<'a>,
+    pub(crate) made: &'a Made,
+    pub(crate) trees: PerSide<&'a Tree>,
+    first_new: u64,
+    pub(crate) sights: PerSide<Sight>,
+    /// By [`Stand`], then by node.
+    vals: [Vec<Option<Val<'a>>>; 3],
+    pub(crate) active: Vec<Idx>,
+    is_active: Vec<bool>,
+    /// Nodes out of sight on a side, and whether something unknown stands at their home.
+    pub(crate) hidden: PerSide<Map<Idx, Why>>,
+    /// Where something unknown stands, and which folders hold such.
+    pub(crate) unknown: PerSide<Set<Seat<'a>>>,
+    pub(crate) with_unknown: PerSide<Set<Idx>>,
+    still_seats: RefCell<Map<Idx, Map<Vec<u8>, Idx>>>,
+    /// Nodes that a person settled as a whole, for one side.
+    pub(crate) forced: Map<Idx, Side>,
+
+    /// What this round aims at; of no meaning for what is held.
+    pub(crate) goal: Vec<Option<Val<'a>>>,
+    pub(crate) held: Vec<bool>,
+    pub(crate) why: Map<Idx, Why>,
+    /// The claimants of each contested name, the members of each cycle.
+    pub(crate) groups: Vec<Vec<Idx>>,
+    /// Nodes whose goal takes the folder from one side and the name from the other.
+    pub(crate) combined: Set<Idx>,
+    pub(crate) copies: Vec<CopyOf>,
+    pub(crate) copies_due: Vec<(Idx, Side)>,
+    pub(crate) pending_moves: Vec<(Idx, Conflict)>,
+    pub(crate) pending_notes: Vec<(Idx, Note)>,
+
+    pub(crate) settled: Vec<Conflict>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) merges: Vec<MergeInput>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        known: &Known,
+        index: &'a Index<'a>,
+        trees: PerSide<&'a Tree>,
+        policy: &'a Policy,
+        merged: &'a dyn Fn(&MergeInput) -> MergeAnswer,
+        made: &'a Made,
+    ) -> Self {
+        let children = Children::new(index, Side::Local);
+        let local = detect(Side::Local, index, &children, trees.local);
+        let children = if index.any_held() { Children::new(index, Side::Remote) } else { children };
+        let remote = detect(Side::Remote, index, &children, trees.remote);
+        drop(children);
+        let len = index.len();
+        let mut world = World {
+            policy,
+            merged,
+            index,
+            made,
+            trees,
+            first_new: known.next.max(1),
+            sights: PerSide { local, remote },
+            vals: [index.all_base().to_vec(), vec![None; len], vec![None; len]],
+            active: Vec::new(),
+            is_active: vec![false; len],
+            hidden: PerSide::default(),
+            unknown: PerSide::default(),
+            with_unknown: PerSide::default(),
+            still_seats: RefCell::default(),
+            forced: Map::default(),
+            goal: index.all_base().to_vec(),
+            held: vec![false; len],
+            why: Map::default(),
+            groups: Vec::new(),
+            combined: Set::default(),
+            copies: Vec::new(),
+            copies_due: Vec::new(),
+            pending_moves: Vec::new(),
+            pending_notes: Vec::new(),
+            settled: Vec::new(),
+            notes: Vec::new(),
+            merges: Vec::new(),
+        };
+        Side::BOTH.into_iter().for_each(|side| world.name_new(side));
+        Side::BOTH.into_iter().for_each(|side| world.look(side));
+        world.find_active();
+        world
+    }
+
+    /// Gives each entry that is no known node a number, in order of path.
+    fn name_new(&mut self, side: Side) {
+        let tree = self.trees[side];
+        let mut open = vec![Place::ROOT];
+        while let Some(place) = open.pop() {
+            let entry = tree.at(place);
+            if matches!(entry.entry, Entry::Unknown(_)) {
+                let folder = self.sights[side].node_of[entry.parent.0 as usize];
+                let seat = self.seat(side, folder, &entry.name);
+                self.unknown[side].insert(seat);
+                self.with_unknown[side].insert(folder);
+                continue;
+            }
+            if self.sights[side].node_of[place.0 as usize] == NONE {
+                let node = self.add_node();
+                self.sights[side].place_of[node as usize] = place.0;
+                self.sights[side].node_of[place.0 as usize] = node;
+            }
+            open.extend(tree.children(place).rev());
+        }
+    }
+
+    /// Makes room for one more node.
+    pub(crate) fn add_node(&mut self) -> Idx {
+        let node = self.goal.len() as Idx;
+        self.vals.iter_mut().for_each(|vals| vals.push(None));
+        self.goal.push(None);
+        self.held.push(false);
+        self.is_active.push(true);
+        self.active.push(node);
+        Side::BOTH.into_iter().for_each(|side| self.sights[side].place_of.push(NONE));
+        node
+    }
+
+    /// Takes down what each node is on a side now.
+    fn look(&mut self, side: Side) {
+        for node in 1..self.goal.len() as Idx {
+            self.vals[Stand::from(side) as usize][node as usize] = self.seen(side, node);
+        }
+        for node in std::mem::take(&mut self.sights[side].lost) {
+            self.hidden[side].insert(node, Why::Lost(side));
+        }
+        for node in std::mem::take(&mut self.sights[side].frozen) {
+            self.hidden[side].insert(node, Why::Frozen(side));
+            // It stays what it was: nobody can look, and nobody may touch it.
+            self.vals[Stand::from(side) as usize][node as usize] = self.index.view(side, node);
+        }
+    }
+
+    /// What a node is in a side's tree.
+    pub(crate) fn seen(&self, side: Side, node: Idx) -> Option<Val<'a>> {
+        let place = self.sights[side].place_of[node as usize];
+        if place == NONE {
+            return None;
+        }
+        let entry = self.trees[side].at(Place(place));
+        let leaf = match &entry.entry {
+            Entry::Leaf(leaf) => Some(leaf),
+            _ => None,
+        };
+        let parent = self.sights[side].node_of[entry.parent.0 as usize];
+        Some(Val { parent, name: &entry.name, leaf })
+    }
+
+    fn find_active(&mut self) {
+        for node in 1..self.index.len() as Idx {
+            let hidden = self.hidden.local.contains_key(&node) || self.hidden.remote.contains_key(&node);
+            if hidden || !self.is_agreed(node) {
+                self.activate(node);
+            }
+        }
+        self.active.sort_unstable();
+    }
+
+    pub(crate) fn is_agreed(&self, node: Idx) -> bool {
+        let [base, local, remote] = Stand::ALL.map(|stand| self.val(stand, node));
+        base == local && base == remote
+    }
+
+    /// Lets a still node take part.
+    pub(crate) fn activate(&mut self, node: Idx) {
+        if !std::mem::replace(&mut self.is_active[node as usize], true) {
+            self.active.push(node);
+        }
+    }
+
+    pub(crate) fn is_active(&self, node: Idx) -> bool {
+        self.is_active[node as usize]
+    }
+
+    pub(crate) fn val(&self, stand: impl Into<Stand>, node: Idx) -> Option<Val<'a>> {
+        self.vals[stand.into() as usize][node as usize]
+    }
+
+    pub(crate) fn set(&mut self, stand: impl Into<Stand>, node: Idx, val: Option<Val<'a>>) {
+        self.vals[stand.into() as usize][node as usize] = val;
+    }
+
+    /// What a stand will hold if nothing more is held.
+    pub(crate) fn target(&self, stand: Stand, node: Idx) -> Option<Val<'a>> {
+        if self.held[node as usize] { self.val(stand, node) } else { self.goal[node as usize] }
+    }
+
+    pub(crate) fn is_held(&self, node: Idx) -> bool {
+        self.held[node as usize]
+    }
+
+    /// Answers whether a node will be somewhere: it is aimed at, or held.
+    pub(crate) fn lives(&self, node: Idx) -> bool {
+        node == ROOT || self.held[node as usize] || self.goal[node as usize].is_some()
+    }
+
+    /// Holds a node; answers whether that is new.
+    pub(crate) fn hold(&mut self, node: Idx, why: Why) -> bool {
+        if std::mem::replace(&mut self.held[node as usize], true) {
+            return false;
+        }
+        self.activate(node);
+        self.why.insert(node, why);
+        true
+    }
+
+    pub(crate) fn id(&self, node: Idx) -> NodeId {
+        if node == ROOT {
+            return NodeId::ROOT;
+        }
+        let known = self.index.len() as Idx;
+        if node < known { self.index.row(node).id } else { NodeId(self.first_new + u64::from(node - known)) }
+    }
+
+    /// The id that the next new node gets.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.first_new + (self.goal.len() - self.index.len()) as u64
+    }
+
+    pub(crate) fn is_frozen(&self, side: Side, node: Idx) -> bool {
+        matches!(self.hidden[side].get(&node), Some(Why::Frozen(_)))
+    }
+
+    pub(crate) fn is_hidden(&self, node: Idx) -> bool {
+        self.hidden.local.contains_key(&node) || self.hidden.remote.contains_key(&node)
+    }
+
+    pub(crate) fn strategy(&self, node: Idx) -> Strategy {
+        self.policy.strategy_of(self.id(node))
+    }
+
+    /// The strategy for several nodes: what a person chose for one of them, else the standing one.
+    pub(crate) fn strategy_of_all(&self, nodes: &[Idx]) -> Strategy {
+        let chosen = nodes.iter().find_map(|&node| self.policy.chosen.get(&self.id(node)));
+        chosen.copied().unwrap_or(self.policy.strategy)
+    }
+
+    pub(crate) fn modified(&self, side: Side, node: Idx) -> Option<Timestamp> {
+        let place = self.sights[side].place_of[node as usize];
+        if place == NONE { None } else { self.trees[side].at(Place(place)).modified }
+    }
+
+    /// Path of a node on one stand.
+    pub(crate) fn path(&self, stand: impl Into<Stand>, node: Idx) -> TreePath {
+        let vals = &self.vals[stand.into() as usize];
+        climb(node, |at| vals[at as usize])
+    }
+
+    /// Path of a node in what is aimed at.
+    pub(crate) fn goal_path(&self, node: Idx) -> TreePath {
+        climb(node, |at| {
+            let held = || self.val(Stand::Local, at).or(self.val(Stand::Remote, at));
+            if self.held[at as usize] { held() } else { self.goal[at as usize] }
+        })
+    }
+
+    /// Path of a node where both sides last agreed on it.
+    pub(crate) fn base_path(&self, node: Idx) -> Option<TreePath> {
+        self.val(Stand::Base, node)?;
+        Some(self.path(Stand::Base, node))
+    }
+
+    /// The place of a name as one side, or either side, tells names apart.
+    pub(crate) fn seat(&self, side: impl Into<Option<Side>>, folder: Idx, name: &'a Name) -> Seat<'a> {
+        (folder, self.fold(side).key(name))
+    }
+
+    fn fold(&self, side: impl Into<Option<Side>>) -> Fold {
+        let folds = &self.policy.fold;
+        match side.into() {
+            Some(side) => folds[side],
+            None => folds.local.or(folds.remote),
+        }
+    }
+
+    /// The still node that stands at a seat.
+    pub(crate) fn still_at(&self, side: impl Into<Option<Side>>, folder: Idx, name: &Name) -> Option<Idx> {
+        let sight = &self.sights.local;
+        // What is new, or missing here, has no still children.
+        if folder as usize >= self.index.len() || sight.place_of[folder as usize] == NONE {
+            return None;
+        }
+        let place = Place(sight.place_of[folder as usize]);
+        let fold = self.fold(side);
+        let node = if fold == Fold::default() {
+            sight.node_of[self.trees.local.child(place, name)?.0 as usize]
+        } else {
+            let mut cache = self.still_seats.borrow_mut();
+            let seats = cache.entry(folder).or_insert_with(|| {
+                // By the widest fold; what that finds is asked again below.
+                let wide = self.fold(None);
+                let children = self.trees.local.children(place).rev();
+                let seat = |kid: Place| {
+                    (wide.key(&self.trees.local.at(kid).name).into_owned(), sight.node_of[kid.0 as usize])
+                };
+                children.map(seat).filter(|&(_, node)| node != NONE && !self.is_active(node)).collect()
+            });
+            *seats.get(&*self.fold(None).key(name))?
+        };
+        if node == NONE || self.is_active(node) {
+            return None;
+        }
+        let found = self.val(Stand::Base, node)?;
+        (found.parent == folder && fold.key(found.name) == fold.key(name)).then_some(node)
+    }
+
+    /// Makes what a side calls `from` its version of `into`: they are one node.
+    pub(crate) fn join(&mut self, side: Side, from: Idx, into: Idx) {
+        let val = self.val(side, from);
+        self.set(side, into, val);
+        self.set(side, from, None);
+        let sight = &mut self.sights[side];
+        let place = std::mem::replace(&mut sight.place_of[from as usize], NONE);
+        sight.place_of[into as usize] = place;
+        if place != NONE {
+            sight.node_of[place as usize] = into;
+        }
+        if let Some(why) = self.hidden[side].remove(&from) {
+            self.hidden[side].insert(into, why);
+        }
+        if self.with_unknown[side].remove(&from) {
+            self.with_unknown[side].insert(into);
+            let moved: Vec<Seat<'a>> =
+                self.unknown[side].iter().filter(|seat| seat.0 == from).cloned().collect();
+            for seat in moved {
+                self.unknown[side].remove(&seat);
+                self.unknown[side].insert((into, seat.1));
+            }
+        }
+    }
+}
+
+pub(crate) fn climb<'a>(node: Idx, val: impl Fn(Idx) -> Option<Val<'a>>) -> TreePath {
+    let mut names = Vec::new();
+    let mut at = node;
+    while at != ROOT
+        && let Some(val) = val(at)
+        // Longer than any path: not a tree. That is found out elsewhere.
+        && names.len() < 10_000
+    {
+        names.push(val.name);
+        at = val.parent;
+    }
+    let parts: Vec<&[u8]> = names.iter().rev().map(|name| name.as_bytes()).collect();
+    TreePath::new(&parts.join(&b'/')).unwrap_or_default()
+}

@@ -1,0 +1,470 @@
+//! Carries a plan out on the folder: every step at a directory handle, nothing overwritten, what is displaced kept.
+//!
+//! Contents are staged and durable before the first step. Steps run round after round, each when it is ready; a round
+//! without progress parks one thing in the staging folder, which breaks rotations. A step that meets something else than
+//! the plan saw fails alone, and so do those that need it; the rest goes on.
+
+mod ground;
+mod leaf;
+mod order;
+
+use std::collections::BTreeMap;
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::node::{Body, NodeId, Side, Value};
+use instep_core::path::TreePath;
+use instep_core::plan::{Change, Places};
+use instep_core::progress::{Event, Observer, Phase};
+use instep_core::tree::{Key, Tree};
+
+use crate::cycle::outcome::Held;
+use crate::digest::Digest;
+use crate::failure::EngineError;
+use crate::folder::{Folder, FolderError, FolderFailure, Metadata};
+use crate::history::contents::Contents;
+use crate::stage::Staging;
+use crate::state::{Kept, State};
+
+use ground::Ground;
+use order::{Step, StepKind};
+
+/// All that an apply works with.
+pub struct Setting<'a, 'f, F: Folder> {
+    /// The workspace's folder.
+    pub folder: &'a F,
+    /// Its database, for the journal.
+    pub state: &'a mut State,
+    /// Its kept contents.
+    pub contents: &'a Contents<'f, F>,
+    /// The staged contents.
+    pub staging: &'a mut Staging<'f, F>,
+    /// What the folder was seen to hold.
+    pub tree: &'a Tree,
+    /// Which entry each node is.
+    pub places: &'a Places,
+    /// The operation's id, for the journal and the history.
+    pub operation: &'a str,
+    /// The present moment.
+    pub now: Timestamp,
+    /// Who hears of it.
+    pub observer: &'a dyn Observer,
+}
+
+/// What an apply came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The nodes whose change was not carried out, each with the reason.
+    pub failed: BTreeMap<NodeId, Held>,
+    /// The identity that each created or rewritten node has now.
+    pub keys: BTreeMap<NodeId, Key>,
+    /// What the new files were found to hold.
+    pub fresh: Vec<Digest>,
+    /// The versions that were displaced.
+    pub kept: Vec<Kept>,
+}
+
+/// A file that was put in place, to be looked at once more when all is durable.
+struct Placed {
+    node: NodeId,
+    staged: Metadata,
+    content: ContentId,
+}
+
+/// Carries out the changes of the local side.
+pub fn apply<'a, F: Folder>(
+    setting: Setting<'a, '_, F>,
+    changes: &'a [Change],
+) -> Result<Applied, EngineError> {
+    for (content, uses) in count_uses(changes) {
+        setting.staging.multiply(content, uses)?;
+    }
+    setting.staging.sync()?;
+    let mut work = Work {
+        ground: Ground::new(setting.folder, setting.tree, setting.places),
+        changes: changes.iter().map(|change| (change.node, change)).collect(),
+        applied: Applied::default(),
+        placed: Vec::new(),
+        journaled: 0,
+        setting,
+    };
+    let mut steps = order::steps(changes);
+    work.write_journal(&mut steps)?;
+    work.run(steps)?;
+    work.finish()
+}
+
+/// How often each content is asked for.
+fn count_uses(changes: &[Change]) -> BTreeMap<ContentId, usize> {
+    let mut uses = BTreeMap::new();
+    for change in changes {
+        let Some(Body::Leaf(leaf)) = change.after.as_ref().map(|value| value.body) else { continue };
+        let before = change.before.as_ref().and_then(|value| value.body.kind_and_content());
+        if before != Some((leaf.kind, leaf.content)) {
+            *uses.entry(leaf.content).or_default() += 1;
+        }
+    }
+    uses
+}
+
+struct Work<'a, 'f, F: Folder> {
+    setting: Setting<'a, 'f, F>,
+    ground: Ground<'a, F>,
+    changes: BTreeMap<NodeId, &'a Change>,
+    applied: Applied,
+    placed: Vec<Placed>,
+    journaled: usize,
+}
+
+/// What became of one try of a step.
+enum Tried {
+    /// It is done.
+    Done,
+    /// It can't be done yet.
+    Blocked,
+}
+
+/// Why a step failed: the path's own trouble, or the end of everything.
+enum StepError {
+    /// Only this path.
+    Held(Held),
+    /// All of it.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for StepError {
+    fn from(error: EngineError) -> Self {
+        StepError::Engine(error)
+    }
+}
+
+impl<F: Folder> Work<'_, '_, F> {
+    /// Runs the steps, round after round, until none is left or none can go on.
+    fn run(&mut self, mut pending: Vec<Step>) -> Result<(), EngineError> {
+        while !pending.is_empty() {
+            if self.setting.observer.is_cancelled() {
+                self.fail_all(pending, "E-CANCELLED", "it was interrupted before this file's turn");
+                return Ok(());
+            }
+            let before = pending.len();
+            self.ground.note_leaving(&pending);
+            pending = self.round(pending)?;
+            if pending.len() < before {
+                continue;
+            }
+            match pending
+                .iter()
+                .position(|step| step.kind == StepKind::Move && !self.ground.is_parked(step.node))
+            {
+                Some(at) => self.park(pending[at].node)?,
+                None => {
+                    self.fail_all(
+                        pending,
+                        "E-RACE",
+                        "something else stands in its way; the next sync looks again",
+                    );
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries each step once: folders are removed last and from the leaves up, so that one round empties a tree.
+    fn round(&mut self, pending: Vec<Step>) -> Result<Vec<Step>, EngineError> {
+        let (removals, others): (Vec<Step>, Vec<Step>) =
+            pending.into_iter().partition(|step| step.kind == StepKind::RemoveFolder);
+        let mut left = Vec::new();
+        for step in others.into_iter().chain(removals.into_iter().rev()) {
+            if self.applied.failed.contains_key(&step.node) {
+                continue;
+            }
+            match self.attempt(&step) {
+                Ok(Tried::Done) => {
+                    self.ground.forget_leaving(step.node, step.kind);
+                    self.setting.observer.observe(Event::Advanced {
+                        phase: Phase::Apply,
+                        files: 1,
+                        bytes: 0,
+                    });
+                }
+                Ok(Tried::Blocked) => left.push(step),
+                Err(StepError::Held(held)) => {
+                    self.ground.forget_leaving(step.node, step.kind);
+                    self.applied.failed.insert(step.node, held);
+                }
+                Err(StepError::Engine(error)) => return Err(error),
+            }
+        }
+        left.sort_by_key(|step| step.turn);
+        Ok(left)
+    }
+
+    fn attempt(&mut self, step: &Step) -> Result<Tried, StepError> {
+        let change = self.changes[&step.node];
+        match step.kind {
+            StepKind::CreateFolder => self.create_folder(change),
+            StepKind::CreateLeaf => self.create_leaf(change),
+            StepKind::Move => self.move_node(change),
+            StepKind::Write => self.write_leaf(change, step),
+            StepKind::SetExec => self.set_exec(change),
+            StepKind::RemoveLeaf => self.remove_leaf(change, step),
+            StepKind::RemoveFolder => self.remove_folder(change),
+        }
+    }
+
+    /// The reason, worded, of a failure at a change's path.
+    fn held(&self, change: &Change, error: &FolderError) -> StepError {
+        let why = match error.failure() {
+            FolderFailure::Full => "the disk is full".to_owned(),
+            FolderFailure::Denied => "permission denied".to_owned(),
+            FolderFailure::ReadOnly => "the disk can only be read".to_owned(),
+            FolderFailure::Taken | FolderFailure::Raced | FolderFailure::Missing => {
+                "it changed while the sync was running; the next sync looks again".to_owned()
+            }
+            FolderFailure::NotEmpty => "the folder holds something that is not synced".to_owned(),
+            FolderFailure::Unnameable => "this disk can't hold the name".to_owned(),
+            _ => format!("{error}: {}", error.source),
+        };
+        StepError::Held(Held { path: change.path().clone(), side: Side::Local, code: error.code(), why })
+    }
+
+    fn raced(&self, change: &Change) -> StepError {
+        let why = "it changed while the sync was running; the next sync looks again".to_owned();
+        StepError::Held(Held { path: change.path().clone(), side: Side::Local, code: "E-RACE", why })
+    }
+
+    fn fail_all(&mut self, steps: Vec<Step>, code: &'static str, why: &str) {
+        for step in steps {
+            let path = self.changes[&step.node].path().clone();
+            let held = Held { path, side: Side::Local, code, why: why.to_owned() };
+            self.applied.failed.entry(step.node).or_insert(held);
+        }
+    }
+
+    /// A step whose folder could not be made, or moved, fails with it.
+    fn needs_parent(&self, change: &Change, after: &Value) -> Result<(), StepError> {
+        match self.applied.failed.get(&after.parent) {
+            Some(parent) => Err(StepError::Held(Held {
+                path: change.path().clone(),
+                side: Side::Local,
+                code: parent.code,
+                why: format!("its folder could not be brought up to date: {}", parent.why),
+            })),
+            None => Ok(()),
+        }
+    }
+
+    fn create_folder(&mut self, change: &Change) -> Result<Tried, StepError> {
+        let after = change.after.as_ref().expect("because a creation has an after");
+        self.needs_parent(change, after)?;
+        if self.ground.is_taken(after, change.node) {
+            return Ok(Tried::Blocked);
+        }
+        let Some(dir) = self.ground.dir(after.parent).map_err(|error| self.held(change, &error))? else {
+            return Ok(Tried::Blocked);
+        };
+        let folder = self.setting.folder;
+        folder.create_folder(&dir, &after.name).map_err(|error| self.held(change, &error))?;
+        let made = folder.open_folder(&dir, &after.name).map_err(|error| self.held(change, &error))?;
+        let metadata = folder.folder_metadata(&made).map_err(|error| self.held(change, &error))?;
+        self.applied.keys.insert(change.node, metadata.key);
+        self.ground.put(change.node, after, metadata.key);
+        Ok(Tried::Done)
+    }
+
+    fn remove_folder(&mut self, change: &Change) -> Result<Tried, StepError> {
+        let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
+        else {
+            return Ok(Tried::Blocked);
+        };
+        match self.setting.folder.remove_folder(&dir, &name) {
+            Ok(()) => {
+                self.ground.remove(change.node);
+                Ok(Tried::Done)
+            }
+            Err(error)
+                if error.failure() == FolderFailure::NotEmpty && self.ground.is_awaited(change.node) =>
+            {
+                Ok(Tried::Blocked)
+            }
+            Err(error) if error.failure() == FolderFailure::Missing => {
+                self.ground.remove(change.node);
+                Ok(Tried::Done)
+            }
+            Err(error) => Err(self.held(change, &error)),
+        }
+    }
+
+    fn move_node(&mut self, change: &Change) -> Result<Tried, StepError> {
+        let after = change.after.as_ref().expect("because a move has an after");
+        self.needs_parent(change, after)?;
+        if self.ground.is_below(after.parent, change.node) {
+            return Ok(Tried::Blocked);
+        }
+        let Some(target) = self.ground.dir(after.parent).map_err(|error| self.held(change, &error))? else {
+            return Ok(Tried::Blocked);
+        };
+        let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
+        else {
+            return Ok(Tried::Blocked);
+        };
+        self.look_before(change, &dir, &name)?;
+        if let Some(other) = self.ground.holder(after, change.node) {
+            return self.move_onto(change, after, other, (&dir, &name), &target);
+        }
+        let folder = self.setting.folder;
+        match folder.place((&dir, &name), (&target, &after.name)) {
+            Ok(()) => {}
+            // A change of case on a disk that folds it: the name that is taken is our own.
+            Err(error)
+                if error.failure() == FolderFailure::Taken
+                    && self.is_same_file(change, &target, after)? =>
+            {
+                folder
+                    .replace((&dir, &name), (&target, &after.name))
+                    .map_err(|error| self.held(change, &error))?;
+            }
+            Err(error) => return Err(self.held(change, &error)),
+        }
+        self.ground.relocate(change.node, after);
+        Ok(Tried::Done)
+    }
+
+    fn is_same_file(&self, change: &Change, target: &F::Dir, after: &Value) -> Result<bool, StepError> {
+        let found =
+            self.setting.folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
+        Ok(found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)))
+    }
+
+    /// The target's name is held by a node that leaves it: one that wants exactly our place changes places with us, a
+    /// file that is to be removed steps into our place and is removed from there. Else wait.
+    fn move_onto(
+        &mut self,
+        change: &Change,
+        after: &Value,
+        other: NodeId,
+        from: (&F::Dir, &instep_core::path::Name),
+        target: &F::Dir,
+    ) -> Result<Tried, StepError> {
+        let Some(other_change) = self.changes.get(&other).copied() else { return Ok(Tried::Blocked) };
+        let swaps = other_change.after.as_ref().is_some_and(|wanted| self.ground.is_at(change.node, wanted));
+        let leaves_for_good = other_change.after.is_none()
+            && other_change.before.as_ref().is_some_and(|v| v.body != Body::Folder);
+        if !(swaps || leaves_for_good)
+            || self.ground.is_below(other, change.node)
+            || self.ground.is_below(change.node, other)
+        {
+            return Ok(Tried::Blocked);
+        }
+        let folder = self.setting.folder;
+        match folder.exchange(from, (target, &after.name)) {
+            Ok(()) => {
+                self.ground.swap(change.node, other);
+                Ok(Tried::Done)
+            }
+            Err(error) if error.failure() == FolderFailure::Unsupported => Ok(Tried::Blocked),
+            Err(error) => Err(self.held(change, &error)),
+        }
+    }
+
+    /// Puts one node aside so that others can pass.
+    fn park(&mut self, node: NodeId) -> Result<(), EngineError> {
+        let change = self.changes[&node];
+        let slot = self.setting.staging.slot('p', self.setting.operation);
+        let path =
+            |path: &Option<TreePath>| path.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec());
+        let entry = crate::journal::Entry::Park {
+            slot: String::from_utf8_lossy(slot.as_bytes()).into_owned(),
+            from: path(&change.from),
+            to: path(&change.to),
+        };
+        self.write_entries(&[entry])?;
+        let stood = self.ground.stand(node)?;
+        let parked = stood
+            .map(|(dir, name)| self.setting.folder.place((&dir, &name), (self.setting.staging.dir(), &slot)));
+        match parked {
+            Some(Ok(())) => self.ground.park(node, slot, self.setting.staging.dir().clone()),
+            Some(Err(error)) => {
+                if let StepError::Held(held) = self.held(change, &error) {
+                    self.applied.failed.insert(node, held);
+                }
+            }
+            None => {
+                if let StepError::Held(held) = self.raced(change) {
+                    self.applied.failed.insert(node, held);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_journal(&mut self, steps: &mut [Step]) -> Result<(), EngineError> {
+        let mut entries = Vec::new();
+        for step in steps.iter_mut().filter(|step| step.kind.displaces()) {
+            let change = self.changes[&step.node];
+            let slot = self.setting.staging.slot('q', self.setting.operation);
+            let content = |value: &Option<Value>| value.as_ref().and_then(|v| v.body.content());
+            entries.push(crate::journal::Entry::Write {
+                slot: String::from_utf8_lossy(slot.as_bytes()).into_owned(),
+                path: change.from.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec()),
+                old: content(&change.before).map_or(String::new(), |content| content.to_string()),
+                new: content(&change.after).map(|content| content.to_string()),
+            });
+            step.slot = Some(slot);
+        }
+        self.write_entries(&entries)
+    }
+
+    fn write_entries(&mut self, entries: &[crate::journal::Entry]) -> Result<(), EngineError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<String> = entries
+            .iter()
+            .map(|entry| serde_json::to_string(entry).expect("because an entry has only strings and bytes"))
+            .collect();
+        let (operation, first) = (self.setting.operation, self.journaled);
+        self.setting.state.transact(|write| write.journal(operation, first, &texts))?;
+        self.journaled += texts.len();
+        Ok(())
+    }
+
+    /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
+    /// no reading next time.
+    fn finish(mut self) -> Result<Applied, EngineError> {
+        self.bring_back_parked()?;
+        if self.changes.is_empty() {
+            return Ok(self.applied);
+        }
+        self.ground.sync(self.changes.len(), self.setting.contents, self.setting.staging.dir())?;
+        let observed = self.setting.folder.now()?;
+        for placed in std::mem::take(&mut self.placed) {
+            let Ok(Some((dir, name))) = self.ground.stand(placed.node) else { continue };
+            let Ok(Some(metadata)) = self.setting.folder.metadata(&dir, &name) else { continue };
+            let digest = Digest { metadata, content: placed.content, observed };
+            let untouched = metadata.key == placed.staged.key
+                && metadata.size == placed.staged.size
+                && metadata.modified == placed.staged.modified;
+            // Written and placed within one tick: an edit in the same tick would leave no trace in the times.
+            if untouched && metadata.changed.ns() - metadata.modified.ns() > crate::digest::TICK_NS {
+                self.applied.fresh.push(digest);
+            }
+        }
+        Ok(self.applied)
+    }
+
+    /// What is still parked when all is over goes back to where it stood.
+    fn bring_back_parked(&mut self) -> Result<(), EngineError> {
+        for (node, slot) in self.ground.parked() {
+            let change = self.changes[&node];
+            let Some(before) = &change.before else { continue };
+            let Some(dir) = self.ground.dir(before.parent)? else { continue };
+            let from = (self.setting.staging.dir(), &slot);
+            if self.setting.folder.place(from, (&dir, &before.name)).is_ok() {
+                self.ground.relocate(node, before);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! Files and links: put in place, exchanged with a new version, taken away; and what was displaced, kept.
+
+use instep_core::content::ContentId;
+use instep_core::node::Body;
+use instep_core::path::Name;
+use instep_core::plan::Change;
+use instep_core::tree::{Leaf, LeafKind};
+
+use super::order::Step;
+use super::{Placed, StepError, Tried, Work};
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
+use crate::history::contents::content_of;
+use crate::journal::kept_kind;
+use crate::stage::Staged;
+use crate::state::Kept;
+
+/// What was found in a slot after an exchange or removal.
+enum Displaced {
+    /// What the plan knew: it is kept now.
+    Known,
+    /// An edit that nobody knew of: it was given its name back.
+    PutBack,
+}
+
+impl<F: Folder> Work<'_, '_, F> {
+    pub(super) fn create_leaf(&mut self, change: &Change) -> Result<Tried, StepError> {
+        let after = change.after.as_ref().expect("because a creation has an after");
+        self.needs_parent(change, after)?;
+        if self.ground.is_taken(after, change.node) {
+            return Ok(Tried::Blocked);
+        }
+        let Some(dir) = self.ground.dir(after.parent).map_err(|error| self.held(change, &error))? else {
+            return Ok(Tried::Blocked);
+        };
+        let leaf = leaf_of(&after.body);
+        let staged = self.take_staged(change, leaf)?;
+        let staging = self.setting.staging.dir();
+        match self.setting.folder.place((staging, &staged.name), (&dir, &after.name)) {
+            Ok(()) => {}
+            Err(error) => {
+                self.setting.staging.give_back(leaf.content, staged);
+                return Err(self.held(change, &error));
+            }
+        }
+        self.ground.put(change.node, after, staged.metadata.key);
+        self.ground.stand(change.node).map_err(|error| self.held(change, &error))?;
+        self.note_placed(change, leaf, &staged);
+        Ok(Tried::Done)
+    }
+
+    fn note_placed(&mut self, change: &Change, leaf: Leaf, staged: &Staged) {
+        self.applied.keys.insert(change.node, staged.metadata.key);
+        self.placed.push(Placed { node: change.node, staged: staged.metadata, content: leaf.content });
+    }
+
+    /// A staged file of the change's own: with the content, or a link to it, and the executable bit.
+    fn take_staged(&mut self, change: &Change, leaf: Leaf) -> Result<Staged, StepError> {
+        if leaf.kind == LeafKind::Link {
+            return self.stage_link(change, leaf.content);
+        }
+        let Some(mut staged) = self.setting.staging.take(leaf.content) else {
+            return Err(self.raced(change));
+        };
+        if leaf.exec {
+            let (folder, dir) = (self.setting.folder, self.setting.staging.dir());
+            folder
+                .set_exec(dir, &staged.name, staged.metadata.key, true)
+                .map_err(|error| self.held(change, &error))?;
+            staged.metadata.mode |= 0o100;
+        }
+        Ok(staged)
+    }
+
+    fn stage_link(&mut self, change: &Change, content: ContentId) -> Result<Staged, StepError> {
+        let target = self.setting.staging.read(content).map_err(|error| self.held(change, &error))?;
+        let Some(target) = target else { return Err(self.raced(change)) };
+        let slot = self.setting.staging.slot('l', self.setting.operation);
+        let (folder, dir) = (self.setting.folder, self.setting.staging.dir());
+        let made = folder.create_link(dir, &slot, &target).and_then(|()| folder.metadata(dir, &slot));
+        match made.map_err(|error| self.held(change, &error))? {
+            Some(metadata) => Ok(Staged { name: slot, metadata }),
+            None => Err(self.raced(change)),
+        }
+    }
+
+    /// What stands at the name must be what the plan saw: same identity, kind, length and time.
+    pub(super) fn look_before(
+        &self,
+        change: &Change,
+        dir: &F::Dir,
+        name: &Name,
+    ) -> Result<Metadata, StepError> {
+        let found = self.setting.folder.metadata(dir, name).map_err(|error| self.held(change, &error))?;
+        let Some(found) = found else { return Err(self.raced(change)) };
+        let same_key = self.ground.key(change.node).is_none_or(|key| key == found.key);
+        let same_content = match change.before.as_ref().map(|value| value.body) {
+            Some(Body::Leaf(leaf)) if leaf.kind == LeafKind::File => {
+                let seen =
+                    self.ground.place(change.node).and_then(|place| self.setting.tree.at(place).modified);
+                found.kind == DiskKind::File
+                    && found.size == leaf.size
+                    && seen.is_none_or(|seen| seen == found.modified)
+            }
+            Some(Body::Leaf(_)) => found.kind == DiskKind::Link,
+            _ => found.kind == DiskKind::Folder,
+        };
+        if same_key && same_content { Ok(found) } else { Err(self.raced(change)) }
+    }
+
+    pub(super) fn write_leaf(&mut self, change: &Change, step: &Step) -> Result<Tried, StepError> {
+        let slot = step.slot.as_ref().expect("because steps that displace have a slot");
+        let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
+        else {
+            return Err(self.raced(change));
+        };
+        let found = self.look_before(change, &dir, &name)?;
+        let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
+        let staged = self.take_staged(change, leaf)?;
+        let (folder, staging) = (self.setting.folder, self.setting.staging.dir().clone());
+        let prepare = || -> Result<(), FolderError> {
+            if leaf.kind == LeafKind::File && found.kind == DiskKind::File {
+                folder.copy_attributes((&dir, &name), (&staging, &staged.name))?;
+                folder.set_exec(&staging, &staged.name, staged.metadata.key, leaf.exec)?;
+            }
+            folder.place((&staging, &staged.name), (&staging, slot))
+        };
+        prepare().map_err(|error| self.held(change, &error))?;
+        self.exchange(change, (&dir, &name), slot)?;
+        match self.keep_displaced(change, (&dir, &name), slot)? {
+            Displaced::Known => {
+                self.ground.rekey(change.node, staged.metadata.key);
+                self.note_placed(change, leaf, &staged);
+                Ok(Tried::Done)
+            }
+            Displaced::PutBack => Err(self.raced(change)),
+        }
+    }
+
+    /// Gives the new version the name; the old one stands in the slot afterwards.
+    fn exchange(&mut self, change: &Change, target: (&F::Dir, &Name), slot: &Name) -> Result<(), StepError> {
+        let (folder, staging) = (self.setting.folder, self.setting.staging.dir().clone());
+        match folder.exchange((&staging, slot), target) {
+            Ok(()) => Ok(()),
+            Err(error) if error.failure() == FolderFailure::Unsupported => {
+                let aside = self.setting.staging.slot('o', self.setting.operation);
+                self.replace_keeping(target, slot, &aside).map_err(|error| self.held(change, &error))
+            }
+            Err(error) => Err(self.held(change, &error)),
+        }
+    }
+
+    /// Where the disk knows no exchange: the old version gets a second name (or is copied) before the new one takes its
+    /// own. `aside` becomes the slot at the end.
+    fn replace_keeping(
+        &self,
+        target: (&F::Dir, &Name),
+        slot: &Name,
+        aside: &Name,
+    ) -> Result<(), FolderError> {
+        let (folder, staging) = (self.setting.folder, self.setting.staging.dir());
+        match folder.link(target, (staging, aside)) {
+            Ok(()) => {}
+            Err(error)
+                if error.failure() == FolderFailure::Unsupported
+                    || error.failure() == FolderFailure::Denied =>
+            {
+                let mut copy = folder.create(staging, aside)?;
+                content_of(folder, target.0, target.1, &mut copy)?;
+                copy.finish(true)?;
+            }
+            Err(error) => return Err(error),
+        }
+        folder.sync_folder(staging)?;
+        folder.replace((staging, slot), target)?;
+        folder.replace((staging, aside), (staging, slot))
+    }
+
+    /// Names what was displaced into the slot. What the plan knew goes to the history; anything else is an edit made
+    /// meanwhile, and gets its name back.
+    fn keep_displaced(
+        &mut self,
+        change: &Change,
+        target: (&F::Dir, &Name),
+        slot: &Name,
+    ) -> Result<Displaced, StepError> {
+        let (folder, staging) = (self.setting.folder, self.setting.staging.dir().clone());
+        let content = content_of(folder, &staging, slot, &mut std::io::sink());
+        let metadata = folder.metadata(&staging, slot).map_err(|error| self.held(change, &error))?;
+        let content = content.map_err(|error| self.held(change, &error))?;
+        let expected = change.before.as_ref().and_then(|value| value.body.content());
+        if expected != Some(content) && self.give_name_back(change, target, slot)? {
+            return Ok(Displaced::PutBack);
+        }
+        self.setting.contents.keep((&staging, slot), content).map_err(|error| self.held(change, &error))?;
+        if let Some(metadata) = metadata {
+            self.applied.kept.push(Kept {
+                content,
+                path: change.from.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec()),
+                operation: self.setting.operation.to_owned(),
+                time: self.setting.now,
+                size: metadata.size,
+                kind: kept_kind(metadata.kind, metadata.exec()).to_owned(),
+            });
+        }
+        Ok(Displaced::Known)
+    }
+
+    /// Puts an unknown edit back under its name: in exchange for our version after a write, into the free name after a
+    /// removal. Answers false if something else took the name meanwhile.
+    fn give_name_back(
+        &self,
+        change: &Change,
+        target: (&F::Dir, &Name),
+        slot: &Name,
+    ) -> Result<bool, StepError> {
+        let (folder, staging) = (self.setting.folder, self.setting.staging.dir());
+        let answer = if change.after.is_some() {
+            folder.exchange((staging, slot), target)
+        } else {
+            folder.place((staging, slot), target)
+        };
+        match answer {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.failure(), FolderFailure::Taken | FolderFailure::Unsupported) => {
+                Ok(false)
+            }
+            Err(error) => Err(self.held(change, &error)),
+        }
+    }
+
+    pub(super) fn remove_leaf(&mut self, change: &Change, step: &Step) -> Result<Tried, StepError> {
+        let slot = step.slot.as_ref().expect("because steps that displace have a slot");
+        let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
+        else {
+            return Err(self.raced(change));
+        };
+        self.look_before(change, &dir, &name)?;
+        let staging = self.setting.staging.dir().clone();
+        self.setting
+            .folder
+            .place((&dir, &name), (&staging, slot))
+            .map_err(|error| self.held(change, &error))?;
+        match self.keep_displaced(change, (&dir, &name), slot)? {
+            Displaced::Known => {
+                self.ground.remove(change.node);
+                Ok(Tried::Done)
+            }
+            Displaced::PutBack => Err(self.raced(change)),
+        }
+    }
+
+    pub(super) fn set_exec(&mut self, change: &Change) -> Result<Tried, StepError> {
+        let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
+        else {
+            return Err(self.raced(change));
+        };
+        let found = self.look_before(change, &dir, &name)?;
+        let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
+        self.setting
+            .folder
+            .set_exec(&dir, &name, found.key, leaf.exec)
+            .map_err(|error| self.held(change, &error))?;
+        Ok(Tried::Done)
+    }
+}
+
+fn leaf_of(body: &Body) -> Leaf {
+    match body {
+        Body::Leaf(leaf) => *leaf,
+        Body::Folder => unreachable!("because folders have steps of their own"),
+    }
+}

@@ -1,0 +1,429 @@
+//! A plan becomes true: contents are staged, the remote takes its part, the folder here gets its own, and what is true
+//! now is written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+
+use instep_core::clock::Timestamp;
+use instep_core::content::{ContentHasher, ContentId};
+use instep_core::node::{Body, NodeId, Row};
+use instep_core::path::{Name, TreePath};
+use instep_core::plan::{Change, ChangeKind};
+use instep_core::progress::Phase;
+use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source};
+use instep_core::tree::{Entry, Place, Tree};
+
+use super::merging::{open_parent, place_of};
+use super::outcome::Outcome;
+use super::think::Thought;
+use super::{Cycle, Look, PassEnd, Tools};
+use crate::apply::{self, Applied, Setting};
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::stage::Staging;
+use crate::state::{Offered, RemoteRecord};
+
+/// What the remote took.
+pub(super) struct Sent {
+    pub revision: Revision,
+    pub bytes: u64,
+}
+
+impl<F: Folder> Cycle<'_, F> {
+    /// New shared rules come first: they are put in place here, and all else is planned by them. Answers whether there
+    /// were any.
+    pub(super) fn settle_rules(
+        &mut self,
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<bool, EngineError> {
+        let wanted: Vec<&Change> =
+            thought.plan.changes.local.iter().filter(|change| brings_rules(change)).collect();
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        let made: BTreeMap<NodeId, &Change> = thought
+            .plan
+            .changes
+            .local
+            .iter()
+            .filter(|change| change.before.is_none())
+            .map(|change| (change.node, change))
+            .collect();
+        let mut nodes: BTreeSet<NodeId> = wanted.iter().map(|change| change.node).collect();
+        for change in &wanted {
+            let mut at = change.after.as_ref().map(|after| after.parent);
+            while let Some(folder) = at.and_then(|parent| made.get(&parent)) {
+                nodes.insert(folder.node);
+                at = folder.after.as_ref().map(|after| after.parent);
+            }
+        }
+        let changes: Vec<Change> = thought
+            .plan
+            .changes
+            .local
+            .iter()
+            .filter(|change| nodes.contains(&change.node))
+            .cloned()
+            .collect();
+        self.stage(&changes, thought, look, tools)?;
+        let applied = self.apply(&changes, thought, look, tools)?;
+        self.workspace.state.transact(|write| {
+            write.kept(&applied.kept)?;
+            write.digests(&applied.fresh)?;
+            write.clear_journal()
+        })?;
+        Ok(applied.failed.len() < changes.len())
+    }
+
+    /// Carries a plan out.
+    pub(super) fn carry_out(
+        &mut self,
+        record: &RemoteRecord,
+        look: &Look,
+        mut thought: Thought,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Outcome, PassEnd> {
+        self.hold_to_plan(look, &thought)?;
+        let changes = std::mem::take(&mut thought.plan.changes.local);
+        thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
+        thought.plan.changes.local = changes;
+        self.keep_conflicts(record, &thought, look, tools)?;
+        let sent = self.send(record, look, &thought, tools)?;
+        let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
+        Ok(self.record(record, look, &thought, sent, applied)?)
+    }
+
+    /// Brings every content that the folder here is to get into the staging folder; answers how many bytes travelled.
+    fn stage(
+        &mut self,
+        changes: &[Change],
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<u64, EngineError> {
+        let mut needed: BTreeSet<ContentId> = changes
+            .iter()
+            .filter(|change| change.kind() != ChangeKind::Move)
+            .filter_map(|change| change.after.as_ref()?.body.content())
+            .filter(|content| !tools.staging.has(*content))
+            .collect();
+        if needed.is_empty() {
+            return Ok(0);
+        }
+        let wanted = names_of(&thought.objects, &needed);
+        let received = self.fetch(&wanted.values().copied().collect::<Vec<_>>(), tools)?;
+        needed.retain(|content| !tools.staging.has(*content));
+        for content in needed {
+            if tools.staging.stage_kept(&tools.contents, content)? {
+                continue;
+            }
+            if let Some(place) = place_of(&look.scan.tree, content) {
+                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
+                tools.staging.stage_copy((&dir, &name), content)?;
+            }
+        }
+        Ok(received.iter().map(|one| one.2).sum())
+    }
+
+    fn apply(
+        &mut self,
+        changes: &[Change],
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Applied, EngineError> {
+        if changes.is_empty() {
+            return Ok(Applied::default());
+        }
+        self.began(Phase::Apply, Some(changes.len() as u64), None);
+        let now = self.workspace.clock.now();
+        let setting = Setting {
+            folder: tools.folder,
+            state: &mut self.workspace.state,
+            contents: &tools.contents,
+            staging: &mut tools.staging,
+            tree: &look.scan.tree,
+            places: &thought.plan.places.local,
+            operation: &self.operation,
+            now,
+            observer: self.observer,
+        };
+        let applied = apply::apply(setting, changes)?;
+        self.ended(Phase::Apply);
+        Ok(applied)
+    }
+
+    /// Sends contents, and makes the new tree the remote's head if it still is the one that was planned on.
+    fn send(
+        &mut self,
+        record: &RemoteRecord,
+        look: &Look,
+        thought: &Thought,
+        tools: &Tools<'_, F>,
+    ) -> Result<Option<Sent>, PassEnd> {
+        let changes = &thought.plan.changes.remote;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let needed: BTreeSet<ContentId> =
+            changes.iter().filter_map(|change| change.after.as_ref()?.body.content()).collect();
+        let mut object_of = names_of(&thought.objects, &needed);
+        let offered: Vec<ContentId> =
+            needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
+        let source = Offer::new(tools, &look.scan.tree, &offered);
+        let bytes = source.bytes(&offered);
+        self.began(Phase::Send, Some(offered.len() as u64), Some(bytes));
+        let named = self.remote.upload(&offered, &source, self.observer)?;
+        if let Some(end) = source.changed_meanwhile() {
+            return Err(end);
+        }
+        let mut objects = Vec::with_capacity(offered.len());
+        for (content, object) in offered.iter().zip(named) {
+            object_of.insert(*content, object);
+            objects.push((object, *content, source.size(*content)));
+        }
+        let draft = self.draft(thought, &look.scan.tree, &object_of);
+        let expected = look.head.as_ref();
+        let revision = self.remote.prepare(expected, &draft)?;
+        self.write_offer(record, thought, &revision, &objects)?;
+        self.remote.commit(expected, &revision)?;
+        self.ended(Phase::Send);
+        Ok(Some(Sent { revision, bytes }))
+    }
+
+    /// Writes down what the commit offers: for what changes at the remote alone, that is what both sides agree on if
+    /// it is taken.
+    fn write_offer(
+        &mut self,
+        record: &RemoteRecord,
+        thought: &Thought,
+        revision: &Revision,
+        objects: &[(ObjectId, ContentId, u64)],
+    ) -> Result<(), EngineError> {
+        let here: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
+        let rows: Vec<Row> =
+            thought.plan.rows.iter().filter(|row| !here.contains(&row.id)).cloned().collect();
+        let offered = Offered { revision: revision.clone(), rows, next: thought.plan.next };
+        let id = record.id;
+        self.workspace.state.transact(|write| {
+            write.objects(id, objects)?;
+            write.offered(id, Some(&offered))
+        })
+    }
+
+    fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
+        let plan = &thought.plan;
+        let entries = super::draft::draft(
+            &thought.far,
+            thought.snapshot.as_ref(),
+            &plan.places.remote,
+            &plan.changes.remote,
+            object_of,
+        );
+        let now = self.workspace.clock.now();
+        let modified = |change: &Change| {
+            let place = plan.places.local.of(change.node)?;
+            matches!(change.after.as_ref()?.body, Body::Leaf(_)).then(|| local.at(place).modified)?
+        };
+        let time =
+            plan.changes.remote.iter().filter_map(modified).filter(|time| *time <= now).max().unwrap_or(now);
+        let edits = plan
+            .changes
+            .remote
+            .iter()
+            .filter(|change| matches!(change.kind(), ChangeKind::Write | ChangeKind::MoveAndWrite));
+        let times = edits
+            .filter_map(|change| Some((change.to.clone()?, modified(change)?)))
+            .filter(|(_, at)| at.seconds().abs_diff(time.seconds()) > 1)
+            .collect();
+        let moves = plan
+            .changes
+            .remote
+            .iter()
+            .filter(|change| matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite));
+        Draft {
+            entries,
+            message: self.message(&plan.changes.remote),
+            machine: self.workspace.machine.clone(),
+            operation: self.operation.clone(),
+            time: time.max(Timestamp::from_ns(0)),
+            times,
+            allows_deletes: self.request.allow_delete,
+            moves: moves.filter_map(|change| Some((change.from.clone()?, change.to.clone()?))).collect(),
+        }
+    }
+
+    /// The message for people at the remote: who sent what, in one line.
+    fn message(&self, changes: &[Change]) -> String {
+        if let Some(message) = &self.request.message {
+            return message.clone();
+        }
+        let machine = &self.workspace.machine.name;
+        let verb = |kind| match kind {
+            ChangeKind::Create => "add",
+            ChangeKind::Remove => "remove",
+            ChangeKind::Move => "move",
+            ChangeKind::Write | ChangeKind::MoveAndWrite => "change",
+        };
+        let files: Vec<&Change> = changes.iter().filter(|change| !is_folder(change)).collect();
+        let told = if files.is_empty() { changes.iter().collect() } else { files };
+        if let [one] = told.as_slice() {
+            return format!("{machine}: {} {}", verb(one.kind()), one.path());
+        }
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for change in &told {
+            *counts.entry(verb(change.kind())).or_default() += 1;
+        }
+        let parts: Vec<String> = counts.iter().map(|(verb, count)| format!("{verb} {count}")).collect();
+        format!("{machine}: {}", parts.join(", "))
+    }
+}
+
+fn is_folder(change: &Change) -> bool {
+    change.after.as_ref().or(change.before.as_ref()).is_some_and(|value| value.body == Body::Folder)
+}
+
+/// Answers whether a change brings new content into a file of shared rules.
+fn brings_rules(change: &Change) -> bool {
+    let Some(to) = change.to.as_ref().filter(|_| change.kind() != ChangeKind::Move) else { return false };
+    to.as_bytes() == b"instep.yaml" || to.name().is_some_and(|name| name.as_bytes() == b".instepignore")
+}
+
+/// The remote's names of contents, where it has any.
+fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BTreeMap<ContentId, ObjectId> {
+    if contents.is_empty() {
+        return BTreeMap::new();
+    }
+    objects
+        .iter()
+        .filter(|(_, (content, _))| contents.contains(content))
+        .map(|(object, (content, _))| (*content, *object))
+        .collect()
+}
+
+/// Contents on their way out, from the folder here or the staging folder. Each is named again while it is read: a file
+/// that changed since the scan is noticed.
+struct Offer<'t, 'f, F: Folder> {
+    folder: &'f F,
+    staging: &'t Staging<'f, F>,
+    tree: &'t Tree,
+    places: BTreeMap<ContentId, (Place, u64)>,
+    last: Mutex<Option<(Place, F::Dir)>>,
+    changed: std::sync::Arc<Mutex<Vec<ContentId>>>,
+}
+
+impl<'t, 'f, F: Folder> Offer<'t, 'f, F> {
+    fn new(tools: &'t Tools<'f, F>, tree: &'t Tree, offered: &[ContentId]) -> Self {
+        let wanted: BTreeSet<ContentId> = offered.iter().copied().collect();
+        let mut places = BTreeMap::new();
+        for place in tree.places() {
+            if let Entry::Leaf(leaf) = tree.at(place).entry
+                && wanted.contains(&leaf.content)
+            {
+                places.entry(leaf.content).or_insert((place, leaf.size));
+            }
+        }
+        let changed = std::sync::Arc::default();
+        Offer { folder: tools.folder, staging: &tools.staging, tree, places, last: Mutex::new(None), changed }
+    }
+
+    fn size(&self, content: ContentId) -> u64 {
+        match self.staging.size(content) {
+            Some(size) => size,
+            None => self.places.get(&content).map_or(0, |found| found.1),
+        }
+    }
+
+    fn bytes(&self, offered: &[ContentId]) -> u64 {
+        offered.iter().map(|content| self.size(*content)).sum()
+    }
+
+    /// The paths of files that changed while they were sent.
+    fn changed_meanwhile(&self) -> Option<PassEnd> {
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths: Vec<TreePath> = changed
+            .iter()
+            .filter_map(|content| self.places.get(content))
+            .map(|(place, _)| self.tree.path(*place))
+            .collect();
+        (!changed.is_empty()).then_some(PassEnd::Changed(paths))
+    }
+
+    fn parent(&self, place: Place) -> Result<(F::Dir, Name), EngineError> {
+        let parent = self.tree.at(place).parent;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, dir)) = last.as_ref()
+            && *at == parent
+        {
+            return Ok((dir.clone(), self.tree.at(place).name.clone()));
+        }
+        let (dir, name) = open_parent(self.folder, self.tree, place)?;
+        *last = Some((parent, dir.clone()));
+        Ok((dir, name))
+    }
+
+    fn bytes_of(&self, content: ContentId) -> Result<Box<dyn Read + Send>, EngineError> {
+        if let Some(bytes) = self.staging.reader(content)? {
+            return Ok(bytes);
+        }
+        let Some((place, _)) = self.places.get(&content) else {
+            return Err(EngineError::StateCorrupt(format!("no file holds the content {content}")));
+        };
+        let (dir, name) = self.parent(*place)?;
+        let is_link = matches!(self.tree.at(*place).entry,
+            Entry::Leaf(leaf) if leaf.kind == instep_core::tree::LeafKind::Link);
+        if is_link {
+            return Ok(Box::new(std::io::Cursor::new(self.folder.read_link(&dir, &name)?)));
+        }
+        Ok(Box::new(self.folder.open(&dir, &name)?))
+    }
+}
+
+impl<F: Folder> Source for Offer<'_, '_, F> {
+    fn open(&self, content: ContentId) -> Result<OfferedContent, RemoteError> {
+        let size = self.size(content);
+        let changed = std::sync::Arc::clone(&self.changed);
+        let bytes = match self.bytes_of(content) {
+            Ok(bytes) => bytes,
+            // It is gone, or not what it was: nothing is read, and the content is noted as changed.
+            Err(EngineError::Folder(_)) => Box::new(std::io::empty()),
+            Err(error) => {
+                return Err(RemoteError::new(RemoteErrorKind::Local, "E-STATE", error.to_string()));
+            }
+        };
+        let bytes = Box::new(Exactly { bytes, left: size, hasher: ContentHasher::new(), content, changed });
+        Ok(OfferedContent { size, bytes })
+    }
+}
+
+/// Reads exactly as many bytes as were promised, and notes if they are not the promised ones.
+struct Exactly {
+    bytes: Box<dyn Read + Send>,
+    left: u64,
+    hasher: ContentHasher,
+    content: ContentId,
+    changed: std::sync::Arc<Mutex<Vec<ContentId>>>,
+}
+
+impl Read for Exactly {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if room == 0 {
+            return Ok(0);
+        }
+        let mut count = self.bytes.read(&mut buffer[..room]).unwrap_or(0);
+        if count == 0 {
+            buffer[..room].fill(0);
+            count = room;
+        }
+        self.hasher.update(&buffer[..count]);
+        self.left -= count as u64;
+        if self.left == 0 && self.hasher.finish() != self.content {
+            self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(self.content);
+        }
+        Ok(count)
+    }
+}

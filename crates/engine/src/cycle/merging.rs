@@ -1,0 +1,97 @@
+//! Merges of contents: three versions are read, one is staged.
+
+use instep_core::content::ContentId;
+use instep_core::merge::{self, Merged};
+use instep_core::path::Name;
+use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::tree::{Entry, Place, Tree};
+
+use super::{Cycle, Tools};
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::history::contents::content_of;
+use crate::state::RemoteRecord;
+
+impl<F: Folder> Cycle<'_, F> {
+    /// Merges one file's three versions.
+    pub(super) fn merge(
+        &mut self,
+        input: &MergeInput,
+        local: &Tree,
+        record: &RemoteRecord,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<MergeAnswer, EngineError> {
+        let Some(base) = input.base else { return Ok(MergeAnswer::Undecided) };
+        let Some(name) = input.path.name() else { return Ok(MergeAnswer::Undecided) };
+        let mut versions = Vec::new();
+        for content in [base, input.local, input.remote] {
+            match self.read_content(content, local, record, tools)? {
+                Some(bytes) => versions.push(bytes),
+                // A base that is gone: nothing can be sure, both versions stay.
+                None => return Ok(MergeAnswer::Undecided),
+            }
+        }
+        self.join(&name, &versions, tools)
+    }
+
+    fn join(
+        &self,
+        name: &Name,
+        versions: &[Vec<u8>],
+        tools: &mut Tools<'_, F>,
+    ) -> Result<MergeAnswer, EngineError> {
+        let [base, local, remote] = versions else { return Ok(MergeAnswer::Undecided) };
+        match merge::contents(name, Some(base), local, remote) {
+            Merged::Clean(bytes) => {
+                let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
+                Ok(MergeAnswer::Clean { content, size: metadata.size })
+            }
+            Merged::Undecided(_) => Ok(MergeAnswer::Undecided),
+        }
+    }
+
+    /// Reads a content from wherever it stands: staged, in the folder here, kept, or at the remote.
+    fn read_content(
+        &self,
+        content: ContentId,
+        local: &Tree,
+        record: &RemoteRecord,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        if let Some(bytes) = tools.staging.read(content)? {
+            return Ok(Some(bytes));
+        }
+        if let Some(place) = place_of(local, content) {
+            let (dir, name) = open_parent(tools.folder, local, place)?;
+            let mut bytes = Vec::new();
+            if content_of(tools.folder, &dir, &name, &mut bytes)? == content {
+                return Ok(Some(bytes));
+            }
+        }
+        if let Some(object) = self.workspace.state.object_of(record.id, content)? {
+            self.fetch(&[object], tools)?;
+        } else {
+            tools.staging.stage_kept(&tools.contents, content)?;
+        }
+        Ok(tools.staging.read(content)?)
+    }
+}
+
+/// The first file of a tree with a content.
+pub(super) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
+    tree.places().find(|place| matches!(tree.at(*place).entry, Entry::Leaf(leaf) if leaf.content == content))
+}
+
+/// Opens the folder in which an entry of the local tree stands.
+pub(super) fn open_parent<F: Folder>(
+    folder: &F,
+    tree: &Tree,
+    place: Place,
+) -> Result<(F::Dir, Name), EngineError> {
+    let path = tree.path(place);
+    let mut dir = folder.root();
+    for name in path.parent().iter().flat_map(|parent| parent.names().collect::<Vec<_>>()) {
+        dir = folder.open_folder(&dir, &name)?;
+    }
+    Ok((dir, tree.at(place).name.clone()))
+}

@@ -1,0 +1,278 @@
+//! What is true now is written down: one transaction, after all of it is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::clock::Timestamp;
+use instep_core::conflict::{Conflict, Version};
+use instep_core::content::ContentId;
+use instep_core::node::{NodeId, Row, Side};
+use instep_core::operation::{
+    Counts, Operation, OperationId, OperationKind, PathRecord, RemoteStep, Trigger,
+};
+use instep_core::path::TreePath;
+use instep_core::plan::ChangeKind;
+use instep_core::policy::Direction;
+use instep_core::remote::Revision;
+use instep_core::tree::{Entry, Unknown};
+
+use super::deliver::Sent;
+use super::merging::open_parent;
+use super::outcome::{Done, Outcome};
+use super::think::Thought;
+use super::{Cycle, Look, Tools};
+use crate::apply::Applied;
+use crate::conflict;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::history::act::side_record;
+use crate::state::{Kept, RemoteRecord};
+
+impl<F: Folder> Cycle<'_, F> {
+    /// Keeps copies of the versions of new conflicts, so that nothing that happens to either side later can lose them.
+    pub(super) fn keep_conflicts(
+        &mut self,
+        record: &RemoteRecord,
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<(), EngineError> {
+        let open: BTreeSet<ContentId> =
+            self.workspace.state.conflicts(record.id)?.into_iter().map(|record| record.id).collect();
+        let mut kept = Vec::new();
+        for conflict in thought.plan.conflicts.iter().filter(|conflict| !open.contains(&conflict.id.0)) {
+            for side in Side::BOTH {
+                if let Some(version) = conflict.version(side)
+                    && let Some(entry) = self.keep_version(side, version, thought, look, tools)?
+                {
+                    kept.push(entry);
+                }
+            }
+        }
+        if kept.is_empty() {
+            return Ok(());
+        }
+        tools.contents.sync()?;
+        self.workspace.state.transact(|write| write.kept(&kept))
+    }
+
+    fn keep_version(
+        &self,
+        side: Side,
+        version: &Version,
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Option<Kept>, EngineError> {
+        let Some(leaf) = version.leaf else { return Ok(None) };
+        if !tools.contents.has(leaf.content)? {
+            if side == Side::Local
+                && let Some(place) = look.scan.tree.find(&version.path)
+            {
+                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
+                tools.staging.stage_copy((&dir, &name), leaf.content)?;
+            } else if !tools.staging.has(leaf.content) {
+                let object = thought.objects.iter().find(|(_, (content, _))| *content == leaf.content);
+                if let Some((object, _)) = object {
+                    self.fetch(&[*object], tools)?;
+                }
+            }
+            tools.staging.keep(leaf.content, &tools.contents)?;
+        }
+        Ok(Some(Kept {
+            content: leaf.content,
+            path: version.path.as_bytes().to_vec(),
+            operation: self.operation.clone(),
+            time: self.workspace.clock.now(),
+            size: leaf.size,
+            kind: crate::history::kind_word(leaf.kind, leaf.exec).to_owned(),
+        }))
+    }
+
+    /// Writes down what is true now, and says it.
+    pub(super) fn record(
+        &mut self,
+        record: &RemoteRecord,
+        look: &Look,
+        thought: &Thought,
+        sent: Option<Sent>,
+        applied: Applied,
+    ) -> Result<Outcome, EngineError> {
+        let head = sent.as_ref().map(|sent| &sent.revision).or(look.head.as_ref()).cloned();
+        let rows = rows_that_hold(thought, &applied);
+        let quiet = self.stamp_after(look, thought, &applied, head.as_ref())?;
+        let now = self.workspace.clock.now();
+        let next = self.workspace.state.next_conflict(record.id)?;
+        let before = self.workspace.state.conflicts(record.id)?;
+        let changed: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
+        let keeps = |conflict: &Conflict| {
+            // A partial cycle says nothing of what it left out; a settled move waits for a person.
+            !self.request.paths.is_empty() || (conflict.settled && !changed.contains(&conflict.node))
+        };
+        let conflicts =
+            conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
+        let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
+        outcome.conflicts_new = conflicts.new;
+        let waiting = conflicts.records.len() as u64;
+        let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
+        let (id, request) = (record.id, self.request);
+        let forget = thought.first_contact || self.rewound;
+        self.workspace.state.transact(|write| {
+            if forget {
+                write.forget_nodes(id)?;
+            }
+            write.nodes(id, &rows.hold, &rows.forgotten, thought.plan.next)?;
+            write.digests(&look.scan.fresh)?;
+            write.digests(&applied.fresh)?;
+            write.forget_digests(&look.scan.stale)?;
+            write.kept(&applied.kept)?;
+            write.conflicts(id, &conflicts.records, conflicts.next)?;
+            write.offered(id, None)?;
+            write.clear_journal()?;
+            write.head(id, head.as_ref(), quiet)?;
+            write.times(id, look.asked, Some(now))?;
+            if request.paths.is_empty() && applied.failed.is_empty() {
+                write.clear_choices(id)?;
+            }
+            if request.explicit {
+                write.release(id)?;
+            }
+            match &operation {
+                Some((time, value)) => write.operation(&self.operation, *time, value),
+                None => Ok(()),
+            }
+        })?;
+        let conflicts = conflict::open(&self.workspace.state, record.id)?;
+        let operation = operation.is_some().then(|| self.operation.clone());
+        Ok(Outcome { operation, conflicts, ..outcome })
+    }
+
+    /// What the log says of it; `None` if nothing changed.
+    fn operation_of(
+        &self,
+        look: &Look,
+        thought: &Thought,
+        sent: Option<&Sent>,
+        applied: &Applied,
+        outcome: &Outcome,
+        conflicts: u64,
+    ) -> Option<(Timestamp, String)> {
+        let mut paths: BTreeMap<TreePath, PathRecord> = BTreeMap::new();
+        for side in Side::BOTH {
+            let changes = thought.plan.changes[side].iter();
+            for change in
+                changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node))
+            {
+                let path = change.path().clone();
+                let record = paths.entry(path.clone()).or_insert_with(|| PathRecord {
+                    path,
+                    local: None,
+                    remote: None,
+                });
+                match side {
+                    Side::Local => record.local = Some(side_record(change)),
+                    Side::Remote => record.remote = Some(side_record(change)),
+                }
+            }
+        }
+        if paths.is_empty() && outcome.conflicts_new == 0 {
+            return None;
+        }
+        let now = self.workspace.clock.now();
+        let before = look.head.as_ref().map(|head| head.0.clone());
+        let after = sent.map(|sent| sent.revision.0.clone()).or_else(|| before.clone());
+        let operation = Operation {
+            id: self.operation_id(),
+            time: now,
+            machine: self.workspace.machine.name.clone(),
+            kind: self.request.kind.unwrap_or(match thought.policy.direction {
+                Direction::Both => OperationKind::Sync,
+                Direction::Pull => OperationKind::Pull,
+                Direction::Push => OperationKind::Push,
+            }),
+            trigger: if self.request.explicit { Trigger::Person } else { Trigger::Interval },
+            person: self.workspace.person.clone(),
+            message: self.request.message.clone(),
+            counts: counts_of(outcome, conflicts),
+            remote: Some(RemoteStep { before, after }),
+            undoes: None,
+            paths: paths.into_values().collect(),
+        };
+        Some((now, serde_json::to_string(&operation).expect("because an operation is plain data")))
+    }
+
+    fn operation_id(&self) -> OperationId {
+        OperationId::parse(&self.operation).expect("because it was made from 16 hexadecimal digits")
+    }
+
+    /// The stamp of this state, if the next cycle would find nothing to do in it.
+    fn stamp_after(
+        &self,
+        look: &Look,
+        thought: &Thought,
+        applied: &Applied,
+        head: Option<&Revision>,
+    ) -> Result<Option<ContentId>, EngineError> {
+        let far_is_whole =
+            thought.far.tree.places().all(|place| {
+                !matches!(thought.far.tree.at(place).entry, Entry::Unknown(Unknown::Unfit { .. }))
+            });
+        let all_done = thought.plan.changes.local.is_empty() && applied.failed.is_empty();
+        if !(self.is_whole() && all_done && far_is_whole) {
+            return Ok(None);
+        }
+        let settings = self.settings()?;
+        Ok(Some(self.stamp(&settings, &look.scan.tree, head)))
+    }
+}
+
+/// How much was done, in files.
+fn counts_of(outcome: &Outcome, conflicts: u64) -> Counts {
+    let count = |wanted: &dyn Fn(&Done) -> bool| {
+        outcome.done.iter().filter(|done| !done.folder && wanted(done)).count() as u64
+    };
+    let brings = |kind| matches!(kind, ChangeKind::Create | ChangeKind::Write | ChangeKind::MoveAndWrite);
+    let moves = |kind| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
+    let moved = outcome.done.iter().filter(|done| moves(done.kind)).count() as u64;
+    Counts {
+        sent: count(&|done| done.side == Side::Remote && !done.merged && brings(done.kind)),
+        received: count(&|done| done.side == Side::Local && !done.merged && brings(done.kind)),
+        merged: count(&|done| done.side == Side::Remote && done.merged),
+        moved,
+        deleted_here: count(&|done| done.side == Side::Local && done.kind == ChangeKind::Remove),
+        deleted_there: count(&|done| done.side == Side::Remote && done.kind == ChangeKind::Remove),
+        conflicts,
+        held: outcome.held.len() as u64,
+        bytes_sent: outcome.bytes.remote,
+        bytes_received: outcome.bytes.local,
+    }
+}
+
+struct Rows {
+    hold: Vec<Row>,
+    forgotten: Vec<NodeId>,
+}
+
+/// The rows of all that was carried out. Where a change failed, its row and those of the folders it was known in stay
+/// as they were, so that the next cycle sees the difference again.
+fn rows_that_hold(thought: &Thought, applied: &Applied) -> Rows {
+    let mut stay: BTreeSet<NodeId> = BTreeSet::new();
+    for failed in applied.failed.keys() {
+        let mut at = *failed;
+        while at != NodeId::ROOT && stay.insert(at) {
+            match thought.known.row(at).and_then(|row| row.views.base().or(row.views.side(Side::Local))) {
+                Some(value) => at = value.parent,
+                None => break,
+            }
+        }
+    }
+    let mut hold = Vec::with_capacity(thought.plan.rows.len());
+    for row in thought.plan.rows.iter().filter(|row| !stay.contains(&row.id)) {
+        let mut row = row.clone();
+        if let Some(key) = applied.keys.get(&row.id) {
+            row.keys.local = Some(*key);
+        }
+        hold.push(row);
+    }
+    let forgotten = thought.plan.forgotten.iter().copied().filter(|id| !stay.contains(id)).collect();
+    Rows { hold, forgotten }
+}

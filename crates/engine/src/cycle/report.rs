@@ -1,0 +1,215 @@
+//! What a cycle did or would do, said as values.
+
+use instep_core::node::{Body, PerSide, Side};
+use instep_core::path::escape;
+use instep_core::plan::{Change, ChangeKind};
+use instep_core::tree::{Entry, Tree, Unknown};
+
+use super::deliver::Sent;
+use super::outcome::{Done, Held, Outcome};
+use super::plan_file::{PlanFile, PlannedChange};
+use super::think::Thought;
+use super::{Cycle, Look};
+use crate::apply::Applied;
+use crate::conflict;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::state::RemoteRecord;
+
+impl<F: Folder> Cycle<'_, F> {
+    /// What there is to say when nothing is left to do.
+    pub(super) fn quiet_outcome(&self, record: &RemoteRecord, look: &Look) -> Result<Outcome, EngineError> {
+        let files = look.scan.counts.files;
+        Ok(Outcome {
+            seen: PerSide { local: files, remote: files },
+            conflicts: conflict::open(&self.workspace.state, record.id)?,
+            held: held_in(&look.scan.tree, Side::Local),
+            checked: Some(look.asked),
+            ..Outcome::default()
+        })
+    }
+
+    /// What a cycle would do.
+    pub(super) fn preview(
+        &mut self,
+        record: &RemoteRecord,
+        look: &Look,
+        thought: Thought,
+    ) -> Result<Outcome, EngineError> {
+        self.note_seen(record, look.head.as_ref(), look)?;
+        let mut outcome = self.report(look, &thought, None, &Applied::default());
+        let next = self.workspace.state.next_conflict(record.id)?;
+        let before = self.workspace.state.conflicts(record.id)?;
+        let now = self.workspace.clock.now();
+        let recorded =
+            conflict::update(before, &thought.plan.conflicts, |_| false, &thought.policy.machines, now, next);
+        outcome.conflicts_new = recorded.new;
+        outcome.conflicts = recorded.records.into_iter().map(conflict::read).collect::<Result<_, _>>()?;
+        outcome.plan = Some(self.plan_file(look, &thought));
+        Ok(outcome)
+    }
+
+    /// What was done, apart from what failed.
+    pub(super) fn report(
+        &self,
+        look: &Look,
+        thought: &Thought,
+        sent: Option<&Sent>,
+        applied: &Applied,
+    ) -> Outcome {
+        let mut done: Vec<Done> = Vec::new();
+        for side in Side::BOTH {
+            for change in &thought.plan.changes[side] {
+                if side == Side::Remote || !applied.failed.contains_key(&change.node) {
+                    done.push(done_of(side, change, look, thought));
+                }
+            }
+        }
+        done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
+        let mut held = held_in(&look.scan.tree, Side::Local);
+        held.extend(held_in(&thought.far.tree, Side::Remote));
+        held.extend(applied.failed.values().cloned());
+        held.sort_by(|a, b| a.path.cmp(&b.path));
+        let stamp = thought.snapshot.as_ref().map(|snapshot| &snapshot.stamp);
+        let received: u64 = thought.received_bytes;
+        Outcome {
+            seen: PerSide { local: look.scan.counts.files, remote: thought.far.tree.leaf_count() as u64 },
+            done,
+            held,
+            notes: thought.plan.notes.clone(),
+            bytes: PerSide { local: received, remote: sent.map_or(0, |sent| sent.bytes) },
+            first_contact: thought.first_contact,
+            other_machine: stamp.and_then(|stamp| Some(stamp.machine.as_ref()?.name.clone())),
+            checked: Some(look.asked),
+            ..Outcome::default()
+        }
+    }
+
+    /// The plan on paper.
+    pub(super) fn plan_file(&self, look: &Look, thought: &Thought) -> PlanFile {
+        let mut changes: Vec<PlannedChange> = Side::BOTH
+            .into_iter()
+            .flat_map(|side| thought.plan.changes[side].iter().map(move |change| planned(side, change)))
+            .collect();
+        changes.sort();
+        let rules = self.settings().map(|settings| settings.filter.rules_hash().to_string());
+        PlanFile {
+            schema: 1,
+            workspace: self.workspace.machine.id.clone(),
+            remote_head: look.head.as_ref().map(|head| head.0.clone()),
+            rules: rules.unwrap_or_default(),
+            direction: format!("{:?}", thought.policy.direction).to_lowercase(),
+            mirror: thought.policy.mirror,
+            changes,
+            conflicts: thought.plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
+        }
+    }
+
+    /// Refuses to carry out anything but the plan that a person looked at.
+    pub(super) fn hold_to_plan(&self, look: &Look, thought: &Thought) -> Result<(), EngineError> {
+        let Some(expected) = &self.request.expected else { return Ok(()) };
+        let found = self.plan_file(look, thought);
+        let difference = if expected.workspace != found.workspace {
+            "it was made for another workspace"
+        } else if expected.remote_head != found.remote_head {
+            "the remote changed since it was made"
+        } else if expected.rules != found.rules {
+            "the rules changed since it was made"
+        } else if *expected != found {
+            "what is here changed since it was made"
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::PlanStale(difference.to_owned()))
+    }
+}
+
+fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done {
+    let value = change.after.as_ref().or(change.before.as_ref());
+    let leaf = value.and_then(|value| match value.body {
+        Body::Leaf(leaf) => Some(leaf),
+        Body::Folder => None,
+    });
+    let kind = change.kind();
+    let merged = change
+        .after
+        .as_ref()
+        .and_then(|after| after.body.content())
+        .is_some_and(|content| thought.merged.contains(&content));
+    let source = match side {
+        Side::Local => {
+            thought.plan.places.remote.of(change.node).map(|place| thought.far.tree.at(place).modified)
+        }
+        Side::Remote => {
+            thought.plan.places.local.of(change.node).map(|place| look.scan.tree.at(place).modified)
+        }
+    };
+    Done {
+        side,
+        kind,
+        path: change.path().clone(),
+        from: change.from.clone().filter(|_| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite)),
+        folder: leaf.is_none(),
+        size: leaf.map(|leaf| leaf.size).filter(|_| !matches!(kind, ChangeKind::Move | ChangeKind::Remove)),
+        modified: source.flatten(),
+        merged,
+        kept: side == Side::Local
+            && leaf.is_some()
+            && matches!(kind, ChangeKind::Write | ChangeKind::MoveAndWrite | ChangeKind::Remove),
+    }
+}
+
+/// The paths of a tree that wait, each with its reason. What rules leave out does not wait.
+pub(super) fn held_in(tree: &Tree, side: Side) -> Vec<Held> {
+    let mut held = Vec::new();
+    for place in tree.places() {
+        let Entry::Unknown(unknown) = &tree.at(place).entry else { continue };
+        let (code, why) = match unknown {
+            Unknown::Excluded(_) | Unknown::ExcludedHere(_) | Unknown::Reserved => continue,
+            Unknown::Special | Unknown::Foreign(_) => continue,
+            Unknown::Unreadable(why) => ("E-IO-PERM", format!("it can't be read: {why}")),
+            Unknown::Changing => ("E-RACE", "it is being written now".to_owned()),
+            Unknown::LinkOutside => (
+                "E-LINK-OUTSIDE",
+                "the link leads out of the workspace, or means another place elsewhere".to_owned(),
+            ),
+            Unknown::Unfit { code, why } => (*code, why.clone()),
+        };
+        held.push(Held { path: tree.path(place), side, code, why });
+    }
+    held
+}
+
+fn planned(side: Side, change: &Change) -> PlannedChange {
+    let path = change.path().as_bytes();
+    let utf8 = std::str::from_utf8(path).is_ok();
+    let word = |value: &instep_core::node::Value| match value.body {
+        Body::Folder => "folder".to_owned(),
+        Body::Leaf(leaf) => {
+            let kind = crate::history::kind_word(leaf.kind, false);
+            format!("{kind}:{}{}", leaf.content, if leaf.exec { "+x" } else { "" })
+        }
+    };
+    let kind = change.kind();
+    let action = match kind {
+        ChangeKind::Create => "create",
+        ChangeKind::Remove => "remove",
+        ChangeKind::Move => "move",
+        ChangeKind::Write => "write",
+        ChangeKind::MoveAndWrite => "move-and-write",
+    };
+    let moved = matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
+    PlannedChange {
+        side: if side == Side::Local { "here" } else { "there" }.to_owned(),
+        action: action.to_owned(),
+        path: escape(path),
+        path_base64: (!utf8).then(|| instep_core::operation::base64(path)),
+        from: change.from.as_ref().filter(|_| moved).map(|from| escape(from.as_bytes())),
+        seen: change.before.as_ref().map(word),
+        becomes: change.after.as_ref().map(word),
+        size: change.after.as_ref().and_then(|after| match after.body {
+            Body::Leaf(leaf) if !moved || kind == ChangeKind::MoveAndWrite => Some(leaf.size),
+            _ => None,
+        }),
+    }
+}

@@ -1,0 +1,71 @@
+//! A plan for some paths only: what lies at or below them, and the folders on the way there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::node::{Known, NodeId};
+use instep_core::path::TreePath;
+use instep_core::plan::{Change, Plan};
+
+/// Leaves out of a plan what the paths do not name. Rows of nodes whose change is left out keep what they had.
+pub fn select(mut plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
+    if paths.is_empty() {
+        return plan;
+    }
+    let parents: BTreeMap<NodeId, NodeId> = plan
+        .changes
+        .local
+        .iter()
+        .chain(&plan.changes.remote)
+        .filter(|change| change.before.is_none())
+        .filter_map(|change| Some((change.node, change.after.as_ref()?.parent)))
+        .collect();
+    let mut kept: BTreeSet<NodeId> = plan
+        .changes
+        .local
+        .iter()
+        .chain(&plan.changes.remote)
+        .filter(|change| is_named(change, paths))
+        .map(|change| change.node)
+        .collect();
+    // The folders that must be made on the way to what is named.
+    for node in kept.clone() {
+        let mut at = node;
+        while let Some(parent) = parents.get(&at) {
+            kept.insert(*parent);
+            at = *parent;
+        }
+    }
+    let changed: BTreeSet<NodeId> =
+        plan.changes.local.iter().chain(&plan.changes.remote).map(|change| change.node).collect();
+    let goes_on = |node: &NodeId| kept.contains(node) || !changed.contains(node);
+    plan.changes.local.retain(|change| kept.contains(&change.node));
+    plan.changes.remote.retain(|change| kept.contains(&change.node));
+    plan.forgotten.retain(goes_on);
+    keep_rows_with_parents(&mut plan, goes_on, known);
+    plan
+}
+
+fn is_named(change: &Change, paths: &[TreePath]) -> bool {
+    let within = |path: &Option<TreePath>| {
+        path.as_ref().is_none_or(|path| paths.iter().any(|named| path.is_within(named)))
+    };
+    within(&change.from) && within(&change.to)
+}
+
+/// Keeps the rows of what goes on, unless their folder would not be known.
+fn keep_rows_with_parents(plan: &mut Plan, goes_on: impl Fn(&NodeId) -> bool, known: &Known) {
+    loop {
+        let ids: BTreeSet<NodeId> = plan.rows.iter().map(|row| row.id).filter(&goes_on).collect();
+        let before = plan.rows.len();
+        plan.rows.retain(|row| {
+            let parent = row.views.base().map(|value| value.parent);
+            ids.contains(&row.id)
+                && parent.is_none_or(|parent| {
+                    parent == NodeId::ROOT || ids.contains(&parent) || known.row(parent).is_some()
+                })
+        });
+        if plan.rows.len() == before {
+            return;
+        }
+    }
+}

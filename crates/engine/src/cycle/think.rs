@@ -1,0 +1,235 @@
+//! From what was seen to a plan: the remote's tree, what is known, and the merges of contents that the plan asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::content::ContentId;
+use instep_core::node::{Body, Known, NodeId, PerSide, Row, Side, Value, Views};
+use instep_core::plan::{MergeAnswer, MergeInput, Plan};
+use instep_core::policy::{Policy, Strategy};
+use instep_core::progress::Phase;
+use instep_core::reconcile::reconcile;
+use instep_core::remote::{ObjectId, Snapshot};
+use instep_core::safety::Halt;
+use instep_core::tree::{Entry, LeafKind, Place, Tree};
+
+use super::far::{Built, Far, Objects, View};
+use super::settings::SyncSettings;
+use super::{Cycle, Look, Tools};
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::stage::Receiver;
+use crate::state::RemoteRecord;
+
+/// A plan, and all that it was made from.
+pub(super) struct Thought {
+    pub known: Known,
+    pub snapshot: Option<Snapshot>,
+    pub far: Far,
+    pub objects: Objects,
+    pub policy: Policy,
+    pub plan: Plan,
+    /// The contents that merges made.
+    pub merged: BTreeSet<ContentId>,
+    pub first_contact: bool,
+    /// Bytes that were fetched to think.
+    pub received_bytes: u64,
+}
+
+impl Thought {
+    /// Deletions that a person allowed on another machine are not asked about again here.
+    pub fn is_allowed(&self, halt: &Halt) -> bool {
+        let allowed = self.snapshot.as_ref().is_some_and(|snapshot| snapshot.stamp.allows_deletes);
+        let missing = match halt {
+            Halt::Emptied { side, .. } => *side,
+            Halt::MassDelete { missing, .. } => *missing,
+        };
+        allowed && missing == Side::Remote
+    }
+}
+
+impl<F: Folder> Cycle<'_, F> {
+    /// Reads what the remote holds and decides what must happen.
+    pub(super) fn think(
+        &mut self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Thought, EngineError> {
+        let snapshot = match &look.head {
+            Some(head) => {
+                self.began(Phase::Ask, None, None);
+                let snapshot = self.remote.snapshot(head, record.head.as_ref())?;
+                self.ended(Phase::Ask);
+                Some(snapshot)
+            }
+            None => None,
+        };
+        let mut known = self.workspace.state.known(record.id)?;
+        let first_contact = known.is_first_contact();
+        let mut objects = self.workspace.state.objects(record.id)?;
+        let mut targets = self.workspace.state.targets()?;
+        let mut received_bytes = 0;
+        let far = loop {
+            let view = View {
+                snapshot: snapshot.as_ref(),
+                known: &known,
+                settings,
+                ignore: &look.scan.ignore,
+                local: &look.scan.tree,
+                abilities: tools.folder.abilities(),
+                targets: &targets,
+            };
+            let Built { far, missing } = view.build(&objects);
+            if missing.is_empty() {
+                break far;
+            }
+            received_bytes += self.learn(record, &missing, &mut objects, &mut targets, tools)?;
+        };
+        if self.rewound {
+            known = common_ground(&look.scan.tree, &far.tree);
+        }
+        let policy = self.policy(settings, record, snapshot.as_ref(), tools)?;
+        self.began(Phase::Plan, None, None);
+        let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
+        let plan = super::select::select(plan, &self.request.paths, &known);
+        self.ended(Phase::Plan);
+        Ok(Thought { known, snapshot, far, objects, policy, plan, merged, first_contact, received_bytes })
+    }
+
+    /// Fetches contents that nobody here knows yet into the staging folder, and remembers their names.
+    fn learn(
+        &mut self,
+        record: &RemoteRecord,
+        missing: &[(ObjectId, LeafKind)],
+        objects: &mut Objects,
+        targets: &mut BTreeMap<ContentId, Vec<u8>>,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<u64, EngineError> {
+        let wanted: Vec<ObjectId> = missing.iter().map(|(object, _)| *object).collect();
+        let received = self.fetch(&wanted, tools)?;
+        let links: BTreeSet<ObjectId> =
+            missing.iter().filter(|(_, kind)| *kind == LeafKind::Link).map(|(object, _)| *object).collect();
+        let mut new_targets = Vec::new();
+        for (object, content, size) in &received {
+            objects.insert(*object, (*content, *size));
+            if links.contains(object)
+                && let Some(target) = tools.staging.read(*content)?
+            {
+                new_targets.push((*content, target.clone()));
+                targets.insert(*content, target);
+            }
+        }
+        if let Some(object) = wanted.iter().find(|object| !objects.contains_key(object)) {
+            return Err(EngineError::StateCorrupt(format!("the remote did not hand over {object}")));
+        }
+        let id = record.id;
+        self.workspace.state.transact(|write| {
+            write.targets(&new_targets)?;
+            write.objects(id, &received)
+        })?;
+        Ok(received.iter().map(|one| one.2).sum())
+    }
+
+    /// Fetches contents into the staging folder; answers the name, content and length of each.
+    pub(super) fn fetch(
+        &self,
+        wanted: &[ObjectId],
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Vec<(ObjectId, ContentId, u64)>, EngineError> {
+        self.began(Phase::Receive, Some(wanted.len() as u64), None);
+        let mut receiver = Receiver {
+            staging: &mut tools.staging,
+            observer: self.observer,
+            received: Vec::with_capacity(wanted.len()),
+            failure: None,
+        };
+        let answer = self.remote.fetch(wanted, &mut receiver, self.observer);
+        let Receiver { received, failure, .. } = receiver;
+        if let Some(failure) = failure {
+            return Err(failure.into());
+        }
+        answer?;
+        self.ended(Phase::Receive);
+        Ok(received)
+    }
+
+    fn policy(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        snapshot: Option<&Snapshot>,
+        tools: &Tools<'_, F>,
+    ) -> Result<Policy, EngineError> {
+        let mut chosen = BTreeMap::new();
+        for (node, word) in self.workspace.state.choices(record.id)? {
+            if let Some(strategy) = Strategy::parse(&word) {
+                chosen.insert(node, strategy);
+            }
+        }
+        let stamp = snapshot.map(|snapshot| &snapshot.stamp);
+        let there = stamp.map_or_else(String::new, |stamp| match &stamp.machine {
+            Some(machine) => machine.name.clone(),
+            None => stamp.author.clone(),
+        });
+        Ok(Policy {
+            direction: settings.direction,
+            mirror: self.request.mirror,
+            strategy: settings.strategy,
+            chosen,
+            fold: PerSide { local: tools.folder.abilities().fold, remote: Default::default() },
+            machines: PerSide { local: self.workspace.machine.name.clone(), remote: there },
+        })
+    }
+
+    /// Plans, answers the merges that the plan asks for, and plans again until it asks for none.
+    fn decide(
+        &mut self,
+        known: &Known,
+        local: &Tree,
+        far: &Tree,
+        policy: &Policy,
+        record: &RemoteRecord,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<(Plan, BTreeSet<ContentId>), EngineError> {
+        let mut answers: BTreeMap<MergeInput, MergeAnswer> = BTreeMap::new();
+        loop {
+            let answer = |input: &MergeInput| answers.get(input).copied().unwrap_or(MergeAnswer::Unknown);
+            let plan = reconcile(known, PerSide { local, remote: far }, policy, &answer);
+            if plan.merges.is_empty() {
+                let merged = answers.values().filter_map(|answer| match answer {
+                    MergeAnswer::Clean { content, .. } => Some(*content),
+                    _ => None,
+                });
+                return Ok((plan, merged.collect()));
+            }
+            for input in &plan.merges {
+                let answer = self.merge(input, local, record, tools)?;
+                answers.insert(input.clone(), answer);
+            }
+        }
+    }
+}
+
+/// What both trees hold at the same path, as if it had been agreed on as the remote has it: the newer state here wins.
+fn common_ground(local: &Tree, far: &Tree) -> Known {
+    let mut rows = Vec::new();
+    let mut nodes: BTreeMap<Place, (NodeId, Place)> =
+        BTreeMap::from([(Place::ROOT, (NodeId::ROOT, Place::ROOT))]);
+    for place in far.places().skip(1) {
+        let entry = far.at(place);
+        let Some((parent, here)) = nodes.get(&entry.parent).copied() else { continue };
+        let Some(twin) = local.child(here, &entry.name) else { continue };
+        let body = match (&entry.entry, &local.at(twin).entry) {
+            (Entry::Folder, Entry::Folder) => Body::Folder,
+            (Entry::Leaf(leaf), Entry::Leaf(_)) => Body::Leaf(*leaf),
+            _ => continue,
+        };
+        let id = NodeId(rows.len() as u64 + 1);
+        let value = Value { parent, name: entry.name.clone(), body };
+        let keys = PerSide { local: local.at(twin).key, remote: None };
+        rows.push(Row { id, views: Views::Agreed(value), keys });
+        nodes.insert(place, (id, twin));
+    }
+    Known::new(rows, 0)
+}

@@ -1,0 +1,216 @@
+//! A disk that fails where it is told to, and counts the folders that are open.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::io::Errno;
+
+use super::disk::{DiskDir, DiskFolder};
+use super::*;
+
+/// What happens to a name.
+pub enum Fault {
+    /// It can't be opened.
+    Open(Errno),
+    /// It can't be opened so many times.
+    OpenTimes(AtomicUsize, Errno),
+    /// It can't be read.
+    Read(Errno),
+    /// It can't be listed.
+    List(Errno),
+    /// It can't be looked at.
+    Look(Errno),
+    /// This happens between opening and reading it.
+    Meanwhile(Box<dyn Fn() + Send + Sync>),
+}
+
+/// A disk with faults, by name wherever it stands; the workspace's is empty.
+pub struct Faulty {
+    disk: DiskFolder,
+    faults: BTreeMap<Vec<u8>, Fault>,
+    open: Arc<AtomicUsize>,
+    open_max: AtomicUsize,
+}
+
+/// An open folder that knows its name.
+#[derive(Clone)]
+pub struct FaultyDir {
+    dir: DiskDir,
+    name: Vec<u8>,
+    _counted: Option<Arc<Counted>>,
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Faulty {
+    pub fn new(disk: DiskFolder, faults: Vec<(&str, Fault)>) -> Self {
+        let faults = faults.into_iter().map(|(name, fault)| (name.as_bytes().to_vec(), fault)).collect();
+        Faulty { disk, faults, open: Arc::default(), open_max: AtomicUsize::new(0) }
+    }
+
+    /// The most folders that were open at once.
+    pub fn open_max(&self) -> usize {
+        self.open_max.load(Ordering::SeqCst)
+    }
+
+    fn check_open(&self, name: &Name) -> Result<(), FolderError> {
+        let failed = |errno: Errno| Err(FolderError::new("open", name.as_bytes(), errno));
+        match self.faults.get(name.as_bytes()) {
+            Some(Fault::Open(errno)) => failed(*errno),
+            Some(Fault::OpenTimes(left, errno)) => {
+                let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                if taken.is_ok() { failed(*errno) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+struct FaultyFile {
+    file: Box<dyn OpenFile>,
+    fault: Option<Errno>,
+}
+
+impl Read for FaultyFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.fault {
+            Some(errno) => Err(errno.into()),
+            None => self.file.read(buffer),
+        }
+    }
+}
+
+impl OpenFile for FaultyFile {
+    fn metadata(&self) -> Result<Metadata, FolderError> {
+        self.file.metadata()
+    }
+}
+
+impl Folder for Faulty {
+    type Dir = FaultyDir;
+
+    fn abilities(&self) -> Abilities {
+        self.disk.abilities()
+    }
+
+    fn root(&self) -> FaultyDir {
+        FaultyDir { dir: self.disk.root(), name: Vec::new(), _counted: None }
+    }
+
+    fn state(&self) -> FaultyDir {
+        FaultyDir { dir: self.disk.state(), name: Vec::new(), _counted: None }
+    }
+
+    fn open_folder(&self, parent: &FaultyDir, name: &Name) -> Result<FaultyDir, FolderError> {
+        self.check_open(name)?;
+        let dir = self.disk.open_folder(&parent.dir, name)?;
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.open_max.fetch_max(open, Ordering::SeqCst);
+        let counted = Arc::new(Counted(self.open.clone()));
+        Ok(FaultyDir { dir, name: name.as_bytes().to_vec(), _counted: Some(counted) })
+    }
+
+    fn folder_metadata(&self, folder: &FaultyDir) -> Result<Metadata, FolderError> {
+        self.disk.folder_metadata(&folder.dir)
+    }
+
+    fn list(&self, folder: &FaultyDir) -> Result<Listing, FolderError> {
+        if let Some(Fault::List(errno)) = self.faults.get(&folder.name) {
+            return Err(FolderError::new("list", &folder.name, *errno));
+        }
+        self.disk.list(&folder.dir)
+    }
+
+    fn metadata(&self, folder: &FaultyDir, name: &Name) -> Result<Option<Metadata>, FolderError> {
+        if let Some(Fault::Look(errno)) = self.faults.get(name.as_bytes()) {
+            return Err(FolderError::new("look at", name.as_bytes(), *errno));
+        }
+        self.disk.metadata(&folder.dir, name)
+    }
+
+    fn open(&self, folder: &FaultyDir, name: &Name) -> Result<Box<dyn OpenFile>, FolderError> {
+        self.check_open(name)?;
+        let file = self.disk.open(&folder.dir, name)?;
+        let fault = match self.faults.get(name.as_bytes()) {
+            Some(Fault::Read(errno)) => Some(*errno),
+            Some(Fault::Meanwhile(act)) => {
+                act();
+                None
+            }
+            _ => None,
+        };
+        Ok(Box::new(FaultyFile { file, fault }))
+    }
+
+    fn read_link(&self, folder: &FaultyDir, name: &Name) -> Result<Vec<u8>, FolderError> {
+        self.disk.read_link(&folder.dir, name)
+    }
+
+    fn create(&self, folder: &FaultyDir, name: &Name) -> Result<Box<dyn NewFile>, FolderError> {
+        self.disk.create(&folder.dir, name)
+    }
+
+    fn create_link(&self, folder: &FaultyDir, name: &Name, target: &[u8]) -> Result<(), FolderError> {
+        self.disk.create_link(&folder.dir, name, target)
+    }
+
+    fn create_folder(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        self.disk.create_folder(&folder.dir, name)
+    }
+
+    fn remove_folder(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        self.disk.remove_folder(&folder.dir, name)
+    }
+
+    fn place(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.disk.place((&from.0.dir, from.1), (&to.0.dir, to.1))
+    }
+
+    fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.disk.exchange((&one.0.dir, one.1), (&other.0.dir, other.1))
+    }
+
+    fn link(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.disk.link((&from.0.dir, from.1), (&to.0.dir, to.1))
+    }
+
+    fn replace(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.disk.replace((&from.0.dir, from.1), (&to.0.dir, to.1))
+    }
+
+    fn remove_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        self.disk.remove_file(&folder.dir, name)
+    }
+
+    fn set_exec(&self, folder: &FaultyDir, name: &Name, key: Key, exec: bool) -> Result<(), FolderError> {
+        self.disk.set_exec(&folder.dir, name, key, exec)
+    }
+
+    fn copy_attributes(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.disk.copy_attributes((&from.0.dir, from.1), (&to.0.dir, to.1))
+    }
+
+    fn sync_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        self.disk.sync_file(&folder.dir, name)
+    }
+
+    fn sync_folder(&self, folder: &FaultyDir) -> Result<(), FolderError> {
+        self.disk.sync_folder(&folder.dir)
+    }
+
+    fn sync_all(&self) -> Result<(), FolderError> {
+        self.disk.sync_all()
+    }
+
+    fn now(&self) -> Result<Timestamp, FolderError> {
+        self.disk.now()
+    }
+}

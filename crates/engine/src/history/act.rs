@@ -1,0 +1,208 @@
+//! A person's own change of the folder here, apart from a cycle: scanned, staged, applied, and written into the log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use instep_core::content::ContentId;
+use instep_core::operation::{
+    Counts, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger,
+};
+use instep_core::path::TreePath;
+use instep_core::plan::{Change, ChangeKind};
+use instep_core::progress::{Event, Observer, Phase};
+use instep_core::remote::Remote;
+use instep_core::tree::Tree;
+
+use super::contents::Contents;
+use super::wish;
+use crate::apply::{self, Applied, Setting};
+use crate::cycle::outcome::Held;
+use crate::cycle::settings::SyncSettings;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::scan::{Scan, ScanOptions};
+use crate::stage::{Receiver, Staging};
+use crate::state::State;
+use crate::workspace::Workspace;
+
+/// What an act came to.
+#[derive(Debug, Clone, Default)]
+pub struct Acted {
+    /// The operation in the log; `None` if nothing changed.
+    pub operation: Option<OperationId>,
+    /// The paths that changed here.
+    pub changed: Vec<TreePath>,
+    /// The paths that did not, each with the reason.
+    pub held: Vec<Held>,
+}
+
+/// Looks at the folder as a cycle does.
+pub fn scan<F: Folder>(
+    workspace: &Workspace<F>,
+    settings: &SyncSettings,
+    observer: &dyn Observer,
+) -> Result<Scan, EngineError> {
+    let digests = workspace.state.digests()?;
+    let options = ScanOptions {
+        filter: &settings.filter,
+        links: settings.links,
+        digests: &digests,
+        refuses: &|_, _| None,
+        workers: settings.workers,
+        observer,
+    };
+    crate::scan::scan(&*workspace.folder, &options)
+}
+
+/// What an act is, for the log.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// Its id.
+    pub id: OperationId,
+    /// What kind.
+    pub kind: OperationKind,
+    /// What it takes back.
+    pub undoes: Option<OperationId>,
+    /// What the person said of it.
+    pub message: Option<String>,
+}
+
+/// Where contents may be found.
+pub struct Sources<'a> {
+    /// The remote, for what is not kept here; only what was fetched before is asked of it.
+    pub remote: Option<(&'a dyn Remote, i64)>,
+    /// Bytes that are new.
+    pub bytes: Vec<Vec<u8>>,
+}
+
+/// Carries out changes of the folder here and logs them, with the remote's part if there was one.
+pub fn act<F: Folder>(
+    workspace: &mut Workspace<F>,
+    tree: &Tree,
+    changes: &[Change],
+    deed: &Deed,
+    sources: &Sources<'_>,
+    there: Vec<PathRecord>,
+    observer: &dyn Observer,
+) -> Result<Acted, EngineError> {
+    let folder = Arc::clone(&workspace.folder);
+    let contents = Contents::open(&*folder)?;
+    let mut staging = Staging::open(&*folder)?;
+    gather(&workspace.state, changes, sources, &contents, &mut staging, observer)?;
+    observer.observe(Event::Began { phase: Phase::Apply, files: Some(changes.len() as u64), bytes: None });
+    let id = deed.id.to_string();
+    let setting = Setting {
+        folder: &*folder,
+        state: &mut workspace.state,
+        contents: &contents,
+        staging: &mut staging,
+        tree,
+        places: &wish::places(tree),
+        operation: &id,
+        now: workspace.clock.now(),
+        observer,
+    };
+    let applied = apply::apply(setting, changes)?;
+    observer.observe(Event::Ended { phase: Phase::Apply });
+    log(workspace, changes, deed, there, applied)
+}
+
+/// Brings every content that is needed into the staging folder.
+fn gather<F: Folder>(
+    state: &State,
+    changes: &[Change],
+    sources: &Sources<'_>,
+    contents: &Contents<'_, F>,
+    staging: &mut Staging<'_, F>,
+    observer: &dyn Observer,
+) -> Result<(), EngineError> {
+    for bytes in &sources.bytes {
+        staging.write(&mut bytes.as_slice())?;
+    }
+    let needed: BTreeSet<ContentId> = changes
+        .iter()
+        .filter(|change| change.kind() != ChangeKind::Move)
+        .filter_map(|change| change.after.as_ref()?.body.content())
+        .collect();
+    let mut wanted = Vec::new();
+    for content in needed {
+        if staging.stage_kept(contents, content)? {
+            continue;
+        }
+        if let Some((_, id)) = sources.remote
+            && let Some(object) = state.object_of(id, content)?
+        {
+            wanted.push(object);
+        }
+    }
+    if let Some((remote, _)) = sources.remote.filter(|_| !wanted.is_empty()) {
+        let mut receiver = Receiver { staging, observer, received: Vec::new(), failure: None };
+        let answer = remote.fetch(&wanted, &mut receiver, observer);
+        if let Some(failure) = receiver.failure {
+            return Err(failure.into());
+        }
+        answer?;
+    }
+    Ok(())
+}
+
+fn log<F: Folder>(
+    workspace: &mut Workspace<F>,
+    changes: &[Change],
+    deed: &Deed,
+    there: Vec<PathRecord>,
+    applied: Applied,
+) -> Result<Acted, EngineError> {
+    let done: Vec<&Change> =
+        changes.iter().filter(|change| !applied.failed.contains_key(&change.node)).collect();
+    let mut paths: Vec<PathRecord> = done
+        .iter()
+        .map(|change| PathRecord {
+            path: change.path().clone(),
+            local: Some(side_record(change)),
+            remote: None,
+        })
+        .collect();
+    paths.extend(there);
+    paths.sort_by(|a, b| a.path.cmp(&b.path));
+    let now = workspace.clock.now();
+    let operation = Operation {
+        id: deed.id,
+        time: now,
+        machine: workspace.machine.name.clone(),
+        kind: deed.kind,
+        trigger: Trigger::Person,
+        person: workspace.person.clone(),
+        message: deed.message.clone(),
+        counts: Counts::default(),
+        remote: None,
+        undoes: deed.undoes,
+        paths,
+    };
+    let logged = !operation.paths.is_empty();
+    let value = serde_json::to_string(&operation).expect("because an operation is plain data");
+    workspace.state.transact(|write| {
+        write.digests(&applied.fresh)?;
+        write.kept(&applied.kept)?;
+        write.clear_journal()?;
+        if logged { write.operation(&deed.id.to_string(), now, &value) } else { Ok(()) }
+    })?;
+    Ok(Acted {
+        operation: logged.then_some(deed.id),
+        changed: done.iter().map(|change| change.path().clone()).collect(),
+        held: applied.failed.into_values().collect(),
+    })
+}
+
+/// What happened to one side, as the history words it.
+pub fn side_record(change: &Change) -> SideRecord {
+    let held = |value: &Option<instep_core::node::Value>| {
+        value.as_ref().map(|value| instep_core::operation::Held::from(&value.body))
+    };
+    let moved = matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite);
+    SideRecord {
+        before: held(&change.before),
+        after: held(&change.after),
+        moved_from: change.from.clone().filter(|_| moved),
+    }
+}

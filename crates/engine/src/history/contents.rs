@@ -1,0 +1,111 @@
+//! Kept contents: a folder of whole files in our state folder, each under the name of its content.
+//!
+//! It is filled by renaming what was displaced, so keeping costs no copy. A program that had a file open may still write
+//! to it there; so a content is hashed again whenever it is used.
+
+use std::io::{Read, Write};
+
+use instep_core::content::{ContentHasher, ContentId};
+use instep_core::path::Name;
+
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure};
+
+/// How many files may stand under one content's name before we give up: each but the first ends in `.1`, `.2` ….
+const TWINS_MAX: u32 = 10_000;
+
+/// The kept contents of one workspace.
+pub struct Contents<'a, F: Folder> {
+    folder: &'a F,
+    dir: F::Dir,
+}
+
+impl<'a, F: Folder> Contents<'a, F> {
+    /// Opens the folder of kept contents.
+    pub fn open(folder: &'a F) -> Result<Self, FolderError> {
+        let dir = folder.open_folder(&folder.state(), &name("history"))?;
+        Ok(Contents { folder, dir })
+    }
+
+    /// Takes a file or link that was displaced: renames it to its content's name.
+    pub fn keep(&self, from: (&F::Dir, &Name), content: ContentId) -> Result<(), FolderError> {
+        for twin in 0..TWINS_MAX {
+            match self.folder.place(from, (&self.dir, &twin_name(content, twin))) {
+                Err(error) if error.failure() == FolderFailure::Taken => {}
+                answer => return answer,
+            }
+        }
+        self.folder.place(from, (&self.dir, &twin_name(content, TWINS_MAX)))
+    }
+
+    /// Answers whether a content is kept; looks at its name only.
+    pub fn has(&self, content: ContentId) -> Result<bool, FolderError> {
+        Ok(self.folder.metadata(&self.dir, &twin_name(content, 0))?.is_some())
+    }
+
+    /// Copies a kept content; answers false, with nothing or something else written, if no whole copy of it is kept.
+    pub fn copy_to(&self, content: ContentId, out: &mut dyn Write) -> Result<bool, FolderError> {
+        let Some(twin) = self.sound_twin(content)? else { return Ok(false) };
+        Ok(content_of(self.folder, &self.dir, &twin, out)? == content)
+    }
+
+    /// The name under which a content is kept, unchanged since.
+    fn sound_twin(&self, content: ContentId) -> Result<Option<Name>, FolderError> {
+        for twin in 0..TWINS_MAX {
+            let name = twin_name(content, twin);
+            if self.folder.metadata(&self.dir, &name)?.is_none() {
+                return Ok(None);
+            }
+            if content_of(self.folder, &self.dir, &name, &mut std::io::sink())? == content {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Drops a kept content, if it still is what its name says; what a program wrote to meanwhile stays.
+    pub fn drop_content(&self, content: ContentId) -> Result<bool, FolderError> {
+        let Some(twin) = self.sound_twin(content)? else { return Ok(false) };
+        self.folder.remove_file(&self.dir, &twin)?;
+        Ok(true)
+    }
+
+    /// Makes the names durable.
+    pub fn sync(&self) -> Result<(), FolderError> {
+        self.folder.sync_folder(&self.dir)
+    }
+}
+
+/// Copies what a file or link holds, and names it.
+pub fn content_of<F: Folder>(
+    folder: &F,
+    dir: &F::Dir,
+    name: &Name,
+    out: &mut dyn Write,
+) -> Result<ContentId, FolderError> {
+    let failed = |verb| move |source| FolderError { verb, path: name.to_string(), source };
+    let is_link = folder.metadata(dir, name)?.is_some_and(|found| found.kind == DiskKind::Link);
+    if is_link {
+        let target = folder.read_link(dir, name)?;
+        out.write_all(&target).map_err(failed("copy"))?;
+        return Ok(ContentId::of(&target));
+    }
+    let mut file = folder.open(dir, name)?;
+    let mut hasher = ContentHasher::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let count = file.read(&mut buffer).map_err(failed("read"))?;
+        if count == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..count]);
+        out.write_all(&buffer[..count]).map_err(failed("copy"))?;
+    }
+}
+
+fn twin_name(content: ContentId, twin: u32) -> Name {
+    if twin == 0 { name(&content.to_string()) } else { name(&format!("{content}.{twin}")) }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text.as_bytes()).expect("because names of ours are valid")
+}

@@ -1,0 +1,227 @@
+//! The journal: what apply is about to do to a person's files, on disk first; and recovery.
+//!
+//! Only steps that displace something are written down: after a crash, a slot of the staging folder holds either our new
+//! version (the step did not happen) or the person's old one (it did), and its content tells which. Creations and plain
+//! renames need no entry: whether they happened or not, the next cycle finds out by looking.
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::path::{Name, TreePath};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::EngineError;
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure};
+use crate::history::contents::{Contents, content_of};
+use crate::state::{Kept, State};
+
+/// One step that is about to displace something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A slot with a new version is exchanged with a file.
+    Write {
+        /// The slot's name in the staging folder.
+        slot: String,
+        /// The file's path, as bytes.
+        path: Vec<u8>,
+        /// The content that the file was seen to hold.
+        old: String,
+        /// The content in the slot; `None` while nothing is there (a removal).
+        new: Option<String>,
+    },
+    /// A file or folder steps aside into the staging folder, to come back at another place.
+    Park {
+        /// Its name in the staging folder.
+        slot: String,
+        /// Where it stood, as bytes.
+        from: Vec<u8>,
+        /// Where it is to stand, as bytes.
+        to: Vec<u8>,
+    },
+}
+
+/// What recovery did: sentences for the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// How many journal entries were open.
+    pub entries: usize,
+    /// What was put where, for people.
+    pub notices: Vec<String>,
+}
+
+/// Puts right what a crash left half done. Safe to be interrupted and run again.
+pub fn recover<F: Folder>(folder: &F, state: &mut State, now: Timestamp) -> Result<Recovered, EngineError> {
+    let open = state.journal()?;
+    if open.is_empty() {
+        return Ok(Recovered::default());
+    }
+    let staging = folder.open_folder(&folder.state(), &slot_name("staging")?)?;
+    let contents = Contents::open(folder)?;
+    let mut recovery = Recovery { folder, staging, contents, now, kept: Vec::new(), notices: Vec::new() };
+    for (operation, text) in &open {
+        // An entry that makes no sense is refused: its path is looked at anew by the next scan.
+        let Ok(entry) = serde_json::from_str::<Entry>(text) else { continue };
+        recovery.settle(operation, &entry)?;
+    }
+    let Recovery { kept, notices, .. } = recovery;
+    folder.sync_all()?;
+    state.transact(|write| {
+        write.kept(&kept)?;
+        write.clear_journal()
+    })?;
+    Ok(Recovered { entries: open.len(), notices })
+}
+
+struct Recovery<'a, F: Folder> {
+    folder: &'a F,
+    staging: F::Dir,
+    contents: Contents<'a, F>,
+    now: Timestamp,
+    kept: Vec<Kept>,
+    notices: Vec<String>,
+}
+
+impl<F: Folder> Recovery<'_, F> {
+    fn settle(&mut self, operation: &str, entry: &Entry) -> Result<(), EngineError> {
+        let (Entry::Write { slot, .. } | Entry::Park { slot, .. }) = entry;
+        let slot = slot_name(slot)?;
+        if self.folder.metadata(&self.staging, &slot)?.is_none() {
+            return Ok(());
+        }
+        match entry {
+            Entry::Write { path, old, new, .. } => {
+                self.settle_slot(operation, &slot, path, old, new.as_deref())
+            }
+            Entry::Park { from, to, .. } => self.bring_back(&slot, &[to, from]),
+        }
+    }
+
+    fn settle_slot(
+        &mut self,
+        operation: &str,
+        slot: &Name,
+        path: &[u8],
+        old: &str,
+        new: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let found = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
+        let text = found.to_string();
+        if new == Some(text.as_str()) && text != old {
+            // Our own version: the exchange did not happen, or was taken back.
+            return Ok(self.folder.remove_file(&self.staging, slot)?);
+        }
+        if text != old && self.put_back(slot, path, new)? {
+            self.notices.push(format!(
+                "{} was edited just before the interruption; the edit is back in place.",
+                instep_core::path::escape(path)
+            ));
+            return Ok(());
+        }
+        self.keep(operation, slot, path, found)
+    }
+
+    fn keep(
+        &mut self,
+        operation: &str,
+        slot: &Name,
+        path: &[u8],
+        content: ContentId,
+    ) -> Result<(), EngineError> {
+        let metadata = self.folder.metadata(&self.staging, slot)?;
+        self.contents.keep((&self.staging, slot), content)?;
+        if let Some(metadata) = metadata {
+            self.kept.push(Kept {
+                content,
+                path: path.to_vec(),
+                operation: operation.to_owned(),
+                time: self.now,
+                size: metadata.size,
+                kind: kept_kind(metadata.kind, metadata.exec()).to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// An edit that nobody knew of was displaced: gives it its name back. Answers false where that can't be done
+    /// without displacing something else.
+    fn put_back(&self, slot: &Name, path: &[u8], new: Option<&str>) -> Result<bool, EngineError> {
+        let Some((dir, name)) = self.locate(path)? else { return Ok(false) };
+        if self.folder.metadata(&dir, &name)?.is_none() {
+            return Ok(placed(self.folder.place((&self.staging, slot), (&dir, &name)))?);
+        }
+        let Some(new) = new else { return Ok(false) };
+        let standing = content_of(self.folder, &dir, &name, &mut std::io::sink());
+        if !standing.is_ok_and(|content| content.to_string() == new) {
+            return Ok(false);
+        }
+        match self.folder.exchange((&self.staging, slot), (&dir, &name)) {
+            Ok(()) => {
+                self.folder.remove_file(&self.staging, slot)?;
+                Ok(true)
+            }
+            Err(error) if error.failure() == FolderFailure::Unsupported => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn bring_back(&mut self, slot: &Name, paths: &[&Vec<u8>]) -> Result<(), EngineError> {
+        for path in paths {
+            let Some((dir, name)) = self.locate(path)? else { continue };
+            if placed(self.folder.place((&self.staging, slot), (&dir, &name)))? {
+                return Ok(());
+            }
+        }
+        let root = self.folder.root();
+        for number in 1..1000 {
+            let name = slot_name(&format!("recovered-{number}"))?;
+            if placed(self.folder.place((&self.staging, slot), (&root, &name)))? {
+                let was = instep_core::path::escape(paths[1]);
+                self.notices.push(format!("{was} could not go back to its place; it stands at {name}."));
+                return Ok(());
+            }
+        }
+        Err(EngineError::Refused(format!("{slot} in the staging folder finds no place to go back to")))
+    }
+
+    /// Opens the folder of a path; `None` if it is not there.
+    fn locate(&self, path: &[u8]) -> Result<Option<(F::Dir, Name)>, EngineError> {
+        let Ok(path) = TreePath::new(path) else { return Ok(None) };
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
+        let mut dir = self.folder.root();
+        for part in parent.names() {
+            if part.is_reserved() {
+                return Ok(None);
+            }
+            match self.folder.open_folder(&dir, &part) {
+                Ok(next) => dir = next,
+                Err(error) if matches!(error.failure(), FolderFailure::Missing | FolderFailure::Raced) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((!name.is_reserved()).then_some((dir, name)))
+    }
+}
+
+/// Reads a slot's name as the journal wrote it: one of ours, and nothing else.
+fn slot_name(text: &str) -> Result<Name, EngineError> {
+    Name::new(text.as_bytes()).map_err(|_| EngineError::StateCorrupt("a journal entry names no slot".into()))
+}
+
+fn placed(answer: Result<(), FolderError>) -> Result<bool, FolderError> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(error) if error.failure() == FolderFailure::Taken => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The word that the history keeps for a kind.
+pub fn kept_kind(kind: DiskKind, exec: bool) -> &'static str {
+    match (kind, exec) {
+        (DiskKind::Link, _) => "link",
+        (_, true) => "exec",
+        _ => "file",
+    }
+}

@@ -1,0 +1,102 @@
+//! From what the workers found, in whatever order, to one tree.
+
+use instep_core::clock::Timestamp;
+use instep_core::tree::{Entry, Key, Place, Tree, TreeBuilder, Unknown};
+
+use super::look::file_leaf;
+use super::walk::{FileRead, Inside, Walked};
+use super::{Scan, ScanCounts};
+use crate::digest::{Digest, DigestCache};
+
+/// Puts everything in its place.
+pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Scan {
+    let counts: ScanCounts = walked.counts;
+    let stale = stale(digests, &walked.met);
+    let mut folders: Vec<Option<Result<Inside, Unknown>>> = Vec::new();
+    folders.resize_with(walked.folders.len(), || None);
+    for found in walked.folders {
+        folders[found.id as usize] = Some(found.inside);
+    }
+    let fresh = fill_in(&mut folders, walked.files);
+    settle(&mut folders);
+    Scan { tree: build(walked.root, folders), fresh, stale, counts, ignore: walked.ignore, started }
+}
+
+fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {
+    let is_met = |place: usize| met[place / 64] >> (place % 64) & 1 == 1;
+    let places = digests.digests().iter().enumerate();
+    places.filter(|&(place, _)| !is_met(place)).map(|(_, digest)| digest.metadata.key).collect()
+}
+
+/// Puts what was read into its folder; answers the digests worth keeping.
+fn fill_in(folders: &mut [Option<Result<Inside, Unknown>>], files: Vec<FileRead>) -> Vec<Digest> {
+    let mut fresh = Vec::with_capacity(files.len());
+    for file in files {
+        let Some(Ok(inside)) = &mut folders[file.folder as usize] else { continue };
+        let entry = &mut inside.entries[file.at as usize];
+        match file.digest {
+            Ok(digest) => {
+                entry.entry = Entry::Leaf(file_leaf(&digest.metadata, digest.content));
+                entry.key = Some(digest.metadata.key);
+                entry.modified = Some(digest.metadata.modified);
+                if !digest.is_racy() {
+                    fresh.push(digest);
+                }
+            }
+            Err(unknown) => entry.entry = Entry::Unknown(unknown),
+        }
+    }
+    fresh.sort_unstable_by_key(|digest| (digest.metadata.key.inode, digest.metadata.key.device));
+    // A file with several names is read once for each.
+    fresh.dedup_by_key(|digest| digest.metadata.key);
+    fresh
+}
+
+/// Tells each folder what became of those in it, innermost first: a folder has a greater number than its parent.
+fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) {
+    for id in (0..folders.len()).rev() {
+        let (above, below) = folders.split_at_mut(id + 1);
+        let Some(Ok(inside)) = &mut above[id] else { continue };
+        inside.folders.retain(|inner| {
+            let entry = &mut inside.entries[inner.at as usize].entry;
+            match &below[inner.id as usize - id - 1] {
+                Some(Ok(found)) if inner.passage && !takes_part(found) => {
+                    *entry =
+                        Entry::Unknown(Unknown::Excluded("nothing in this folder takes part".to_owned()));
+                    false
+                }
+                Some(Ok(_)) => true,
+                Some(Err(unknown)) => {
+                    *entry = Entry::Unknown(unknown.clone());
+                    false
+                }
+                None => {
+                    *entry = Entry::Unknown(Unknown::Changing);
+                    false
+                }
+            }
+        });
+    }
+}
+
+/// Answers whether a rule lets anything in the folder take part, readable or not.
+fn takes_part(inside: &Inside) -> bool {
+    let left_out = |entry: &Entry| {
+        matches!(entry, Entry::Unknown(Unknown::Excluded(_) | Unknown::ExcludedHere(_) | Unknown::Reserved))
+    };
+    inside.entries.iter().any(|entry| !left_out(&entry.entry))
+}
+
+/// Builds the tree along its folders, so that it is the same whoever came first.
+fn build(root: Key, mut folders: Vec<Option<Result<Inside, Unknown>>>) -> Tree {
+    let mut builder = TreeBuilder::new(Some(root));
+    builder.reserve(folders.iter().flatten().flatten().map(|inside| inside.entries.len()).sum());
+    let mut waiting = vec![(Place::ROOT, 0)];
+    while let Some((place, id)) = waiting.pop() {
+        let Some(Ok(inside)) = folders[id as usize].take() else { continue };
+        let places: Vec<Place> = builder.fill(place, inside.entries).collect();
+        let inner = inside.folders.iter().rev();
+        waiting.extend(inner.map(|inner| (places[inner.at as usize], inner.id)));
+    }
+    builder.finish()
+}

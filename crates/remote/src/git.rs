@@ -1,0 +1,473 @@
+//! A git repository as a remote: one branch of it, file for file, with nothing of ours in it.
+//!
+//! All is done by the `git` program, in a bare repository of our own that can be lost: what was fetched, what is
+//! offered, and the contents that merges need. Nothing is ever checked out.
+//!
+//! ```text
+//! head      for-each-ref | ls-remote
+//! snapshot  fetch, cat-file --batch        upload   fast-import
+//! fetch     cat-file --batch               prepare  mktree --batch, commit-tree
+//!                                          commit   push, on the expected head or not at all
+//! ```
+
+mod commit;
+mod contents;
+mod failure;
+mod history;
+mod local;
+mod objects;
+mod program;
+mod push;
+mod quote;
+mod settings;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use instep_core::clock::Clock;
+use instep_core::content::ContentId;
+use instep_core::path::TreePath;
+use instep_core::progress::Observer;
+use instep_core::remote::{
+    Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
+    Revision, Sink, Snapshot, Source,
+};
+
+pub use program::Environment;
+
+use crate::address::{Address, Place};
+use commit::{Commit, Trailers};
+use objects::{Kind, Objects, Oid};
+use program::{ASK_SECONDS_MAX, Program, Scope};
+
+/// What we fetched last; its log keeps what it was before.
+const HEAD: &str = "refs/instep/head";
+/// What we offered last.
+const PREPARED: &str = "refs/instep/prepared";
+/// The largest commit object that is read.
+const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The oldest version that works.
+const VERSION_MIN: (u32, u32) = (2, 39);
+
+/// What a git remote needs beside its address.
+pub struct GitOptions {
+    /// The directory of our own bare repository; made when missing.
+    pub directory: PathBuf,
+    /// The branch.
+    pub branch: String,
+    /// A person asked for this branch, or this is the first contact with a new repository: a missing branch is made by
+    /// the first commit, and a missing repository on a path now.
+    pub create: bool,
+    /// The variables that git sees.
+    pub environment: Environment,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// One branch of a git repository.
+pub struct GitRemote {
+    program: Program,
+    address: String,
+    /// The repository's own directory, if it is on a path.
+    git_dir: Option<PathBuf>,
+    branch: String,
+    reference: String,
+    create: bool,
+    content_bytes_max: Option<u64>,
+    is_http: bool,
+    clock: Arc<dyn Clock>,
+}
+
+/// What there is to know before a repository is used for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its branches.
+    pub branches: Vec<String>,
+    /// The directory of its own hooks, where it sets one: these would run on our pushes.
+    pub hooks: Option<String>,
+}
+
+impl fmt::Debug for GitRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitRemote").field("address", &self.address).field("branch", &self.branch).finish()
+    }
+}
+
+impl GitRemote {
+    /// Opens it. Nobody outside is asked; our own repository, and a missing one on a path, are made.
+    pub fn open(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
+        crate::address::check_branch(&options.branch)?;
+        let (url, protocols) = match address.place() {
+            Place::Path(path) => (path_url(path)?, "file"),
+            Place::Url(url) if url.starts_with("http://") => (url.clone(), "http"),
+            Place::Url(url) => (url.clone(), "https:ssh"),
+        };
+        let program = Program::new(options.directory, options.environment, url, protocols);
+        make_ours(&program)?;
+        let git_dir = match address.place() {
+            Place::Path(path) => Some(find_or_make(&program, path, &options.branch, options.create)?),
+            Place::Url(_) => None,
+        };
+        Ok(GitRemote {
+            program,
+            address: address.to_string(),
+            git_dir,
+            reference: format!("refs/heads/{}", options.branch),
+            branch: options.branch,
+            create: options.create,
+            content_bytes_max: address.content_bytes_max(),
+            is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
+            clock: options.clock,
+        })
+    }
+
+    /// Looks at the repository before it is used for the first time, and refuses what can't be: a branch that a work
+    /// tree shows, or one that is missing beside others.
+    pub fn survey(&self) -> Result<Survey, RemoteError> {
+        let branches = self.branches()?;
+        let missing = !branches.contains(&self.branch);
+        if missing && !branches.is_empty() && !self.create {
+            return Err(self.no_branch(&branches));
+        }
+        let mut hooks = None;
+        if let Some(git_dir) = &self.git_dir {
+            if local::is_checked_out(&self.program, git_dir, &self.branch)? {
+                return Err(local::checked_out(&self.reference));
+            }
+            hooks = local::own_hooks(&self.program, git_dir)?;
+        }
+        Ok(Survey { branches, hooks })
+    }
+
+    fn branches(&self) -> Result<Vec<String>, RemoteError> {
+        if let Some(git_dir) = &self.git_dir {
+            let found = local::branches(&self.program, git_dir, "refs/heads/")?;
+            return Ok(found.into_iter().map(|branch| branch.name).collect());
+        }
+        let heads = self.ls_remote("refs/heads/*")?;
+        if heads.is_empty() && self.is_http {
+            self.check_that_git_answers()?;
+        }
+        Ok(heads.into_iter().map(|(name, _)| name.trim_start_matches("refs/heads/").to_owned()).collect())
+    }
+
+    fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
+        let mut call = self.program.call(Scope::Talking)?;
+        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern])
+            .within_seconds(ASK_SECONDS_MAX);
+        let text = call.answer()?;
+        let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        lines
+            .map(|line| {
+                let text = String::from_utf8_lossy(line);
+                let (oid, name) = text.split_once('\t')?;
+                Some((name.to_owned(), Oid::parse(oid.as_bytes())?))
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| failure::protocol("git did not list the branches", &text))
+    }
+
+    /// A login page of some network answers everything with success, and git takes it for a repository without
+    /// branches, served as plain files.
+    fn check_that_git_answers(&self) -> Result<(), RemoteError> {
+        let mut call = self.program.call(Scope::Talking)?;
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        if said.contains("# service=git-upload-pack") || said.contains("< version 2") {
+            return Ok(());
+        }
+        Err(failure::no_git_host())
+    }
+
+    /// The head, where there is one; whether a missing branch is an error is not asked here.
+    fn found_head(&self) -> Result<Option<Oid>, RemoteError> {
+        if let Some(git_dir) = &self.git_dir {
+            let found = local::branches(&self.program, git_dir, &self.reference)?;
+            return Ok(found.into_iter().find(|found| found.name == self.branch).map(|found| found.head));
+        }
+        let heads = self.ls_remote(&self.reference)?;
+        Ok(heads.into_iter().find(|(name, _)| *name == self.reference).map(|(_, oid)| oid))
+    }
+
+    fn no_branch(&self, others: &[String]) -> RemoteError {
+        let shown = others.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+        RemoteError::new(
+            RemoteErrorKind::NotFound,
+            "E-GIT-BRANCH",
+            format!("The repository has no branch {}; found {shown}.", self.branch),
+        )
+        .hinted(format!("name one with --branch, or make it: --branch {}", self.branch))
+    }
+
+    /// Brings the branch, whatever it is now, into our repository.
+    fn fetch_branch(&self) -> Result<(), RemoteError> {
+        let mut call = self.program.call(Scope::Talking)?;
+        call.args([
+            "-c",
+            "core.logAllRefUpdates=always",
+            "-c",
+            "core.bigFileThreshold=16m",
+            "fetch",
+            "--quiet",
+        ]);
+        call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
+        call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
+        call.answer().map(drop)
+    }
+
+    /// Reads a commit, from the remote if it is not here.
+    fn commit_at(&self, objects: &mut Objects, oid: Oid) -> Result<Commit, RemoteError> {
+        let raw = match objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)? {
+            Some(raw) => raw,
+            None => {
+                self.fetch_branch()?;
+                objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.ok_or_else(push::stale)?
+            }
+        };
+        Commit::parse(&raw)
+    }
+
+    fn has(&self, objects: &mut Objects, oid: Oid) -> Result<bool, RemoteError> {
+        Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
+    }
+
+    fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
+        let mut call = self.program.call(Scope::Ours)?;
+        call.args(["-c", "core.logAllRefUpdates=always", "-c", "core.fsync=none", "update-ref", reference]);
+        call.args([oid.to_string()]).answer().map(drop)
+    }
+
+    /// Our own repository is a copy, and most of it is not waited for to reach the disk: if a power cut damaged it, it
+    /// is made anew, and the step is done once more.
+    fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+        match step() {
+            Err(error) if self.remake(&error)? => step(),
+            other => other,
+        }
+    }
+
+    /// As [`GitRemote::mended`], for a step that needs what was sent before: the caller begins again.
+    fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+        match step() {
+            Err(error) if self.remake(&error)? => Err(RemoteError::new(
+                RemoteErrorKind::Busy,
+                "E-GIT-REMADE",
+                "Our own copy of the repository was damaged and was made anew; nothing is lost.",
+            )
+            .caused_by(error)),
+            other => other,
+        }
+    }
+
+    /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
+    fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
+            return Ok(false);
+        }
+        let mut call = self.program.call(Scope::Ours)?;
+        for oddity in program::HARMLESS {
+            call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
+        }
+        if call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success() {
+            return Ok(false);
+        }
+        put_aside(self.program.directory())?;
+        self.program.forget_settings();
+        make_ours(&self.program)?;
+        Ok(true)
+    }
+}
+
+fn path_url(path: &Path) -> Result<String, RemoteError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        RemoteError::new(RemoteErrorKind::Invalid, "E-PATH-UTF8", "The path of the repository is not UTF-8.")
+    })
+}
+
+fn make_ours(program: &Program) -> Result<(), RemoteError> {
+    let directory = program.directory();
+    if directory.join("HEAD").exists() {
+        return Ok(());
+    }
+    let version = program.version()?;
+    if version < VERSION_MIN {
+        return Err(RemoteError::new(
+            RemoteErrorKind::Local,
+            "E-GIT-VERSION",
+            format!("The program git is version {}.{}; 2.39 or newer is needed.", version.0, version.1),
+        ));
+    }
+    program.init(directory, "main")
+}
+
+fn put_aside(directory: &Path) -> Result<(), RemoteError> {
+    let aside = directory.with_extension("damaged");
+    let _ = fs::remove_dir_all(&aside);
+    fs::rename(directory, &aside).map_err(|error| failure::at_path("putting aside", directory, error))
+}
+
+fn find_or_make(program: &Program, path: &Path, branch: &str, create: bool) -> Result<PathBuf, RemoteError> {
+    if let Some(git_dir) = local::git_dir(path) {
+        return Ok(git_dir);
+    }
+    let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
+    let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if create && (is_empty || !path.exists()) {
+        program.init(path, branch)?;
+        program::sync_file_system(path)?;
+        return Ok(path.to_owned());
+    }
+    let what = if path.exists() { "holds no git repository" } else { "does not exist" };
+    Err(RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}.")))
+}
+
+fn oid_of(revision: &Revision) -> Result<Oid, RemoteError> {
+    Oid::parse(revision.0.as_bytes())
+        .ok_or_else(|| failure::protocol("A revision is not one of git's", revision.0.as_bytes()))
+}
+
+impl Remote for GitRemote {
+    fn describe(&self) -> Description {
+        Description { kind: "git", address: self.address.clone(), content_bytes_max: self.content_bytes_max }
+    }
+
+    fn head(&self) -> Result<Option<Revision>, RemoteError> {
+        if let Some(oid) = self.found_head()? {
+            return Ok(Some(Revision(oid.to_string())));
+        }
+        let others = self.branches()?;
+        if others.is_empty() || self.create { Ok(None) } else { Err(self.no_branch(&others)) }
+    }
+
+    fn lineage(&self, known: &Revision, head: &Revision) -> Result<Lineage, RemoteError> {
+        if known == head {
+            return Ok(Lineage::Same);
+        }
+        let (known, head) = (oid_of(known)?, oid_of(head)?);
+        self.mended(|| {
+            let mut objects = Objects::open(&self.program)?;
+            let newest = self.commit_at(&mut objects, head)?;
+            if newest.parents == [known] {
+                return Ok(Lineage::Ahead);
+            }
+            if !self.has(&mut objects, known)? {
+                // All of the head's past is here, so that the known one is not in it.
+                return Ok(Lineage::Diverged);
+            }
+            history::lineage(&self.program, known, head)
+        })
+    }
+
+    fn snapshot(&self, at: &Revision, known: Option<&Revision>) -> Result<Snapshot, RemoteError> {
+        let oid = oid_of(at)?;
+        let known = known.map(oid_of).transpose()?;
+        self.mended(|| {
+            let mut objects = Objects::open(&self.program)?;
+            let commit = self.commit_at(&mut objects, oid)?;
+            let root = commit.tree.expect("because a parsed commit object has a tree");
+            let entries = tree::list(&mut objects, root)?;
+            let trailers = Trailers::of(&commit.message);
+            let (speaks, times) = match known {
+                Some(known) if known != oid && commit.parents != [known] => {
+                    if self.has(&mut objects, known)? {
+                        let between = history::between(&self.program, known, oid)?;
+                        (between.all_ours, between.times)
+                    } else {
+                        (false, BTreeMap::new())
+                    }
+                }
+                _ => (commit.is_ours(), trailers.times.clone()),
+            };
+            let stamp = commit.stamp(&trailers, speaks);
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times })
+        })
+    }
+
+    fn fetch(
+        &self,
+        wanted: &[ObjectId],
+        into: &mut dyn Sink,
+        observer: &dyn Observer,
+    ) -> Result<(), RemoteError> {
+        let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
+        self.mended_from_start(|| {
+            let absent = contents::receive(&self.program, &wanted, into, observer)?;
+            if absent.is_empty() {
+                return Ok(());
+            }
+            self.fetch_branch()?;
+            match contents::receive(&self.program, &absent, into, observer)?.first() {
+                Some(&oid) => Err(objects::missing(oid)),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn upload(
+        &self,
+        offered: &[ContentId],
+        from: &dyn Source,
+        observer: &dyn Observer,
+    ) -> Result<Vec<ObjectId>, RemoteError> {
+        self.mended(|| contents::send(&self.program, offered, from, observer))
+    }
+
+    fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError> {
+        let parent = expected.map(oid_of).transpose()?;
+        let write = || {
+            let tree = tree::write(&self.program, draft)?;
+            commit::write(&self.program, draft, tree, parent, self.clock.now())
+        };
+        let oid = self.mended_from_start(|| match write() {
+            // What the draft builds on may have been lost with our copy.
+            Err(error) if parent.is_some() && error.code == "E-GIT-CORRUPT" => {
+                self.fetch_branch()?;
+                write()
+            }
+            other => other,
+        })?;
+        self.hold(PREPARED, oid)?;
+        Ok(Revision(oid.to_string()))
+    }
+
+    fn commit(&self, expected: Option<&Revision>, prepared: &Revision) -> Result<(), RemoteError> {
+        let push = push::Push {
+            reference: &self.reference,
+            expected: expected.map(oid_of).transpose()?,
+            new: oid_of(prepared)?,
+            git_dir: self.git_dir.as_deref(),
+        };
+        self.mended_from_start(|| push.run(&self.program, || self.found_head()))?;
+        // It is committed, whatever becomes of our own note of it.
+        let _ = self.hold(HEAD, push.new);
+        Ok(())
+    }
+
+    fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
+        history::newest(&self.program, HEAD, limit)
+    }
+
+    fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {
+        let refusal = |code, why| Some(Refusal { code, why });
+        if let Some(name) = path.names().find(|name| name.is_reserved()) {
+            return refusal("E-PATH-RESERVED", format!("{name} is a name that git does not take"));
+        }
+        if path.names().any(|name| name.as_bytes().len() > tree::NAME_BYTES_MAX) {
+            return refusal("E-PATH-LONG", "a name is longer than 255 bytes".to_owned());
+        }
+        if path.depth() > tree::DEPTH_MAX {
+            return refusal("E-PATH-DEEP", format!("it lies more than {} folders deep", tree::DEPTH_MAX));
+        }
+        match self.content_bytes_max {
+            Some(max) if size > max => {
+                refusal("E-SIZE-REMOTE", format!("{size} bytes are more than the {max} that the host takes"))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Contents on their way in and out: one `cat-file --batch`, one `fast-import`, and never more in memory than a buffer.
+
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+
+use instep_core::content::ContentId;
+use instep_core::progress::{Event, Observer, Phase};
+use instep_core::remote::{ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Sink, Source};
+
+use super::failure;
+use super::objects::{Kind, Objects, Oid};
+use super::program::{Program, Running, Scope};
+
+/// How much of a content is in memory at once.
+const BUFFER_BYTES: usize = 128 * 1024;
+/// From which size on a content is large.
+const LARGE_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Hands contents that are here to the sink; answers those that are not.
+pub(super) fn receive(
+    program: &Program,
+    wanted: &[Oid],
+    into: &mut dyn Sink,
+    observer: &dyn Observer,
+) -> Result<Vec<Oid>, RemoteError> {
+    let mut absent = Vec::new();
+    if wanted.is_empty() {
+        return Ok(absent);
+    }
+    let mut objects = Objects::open(program)?;
+    objects.walk(wanted.to_vec(), |objects, header, at| {
+        if observer.is_cancelled() {
+            return Err(cancelled());
+        }
+        let Some(header) = header else {
+            absent.push(wanted[at]);
+            return Ok(Vec::new());
+        };
+        if header.kind != Kind::Blob {
+            return Err(failure::corrupt("E-GIT-TREE", "The remote holds a file that is none."));
+        }
+        let mut content = objects.stream(header);
+        into.receive(wanted[at].into(), header.size, &mut content)?;
+        let left = content.limit();
+        objects.skip(left)?;
+        observer.observe(Event::Advanced { phase: Phase::Receive, files: 1, bytes: header.size });
+        Ok(Vec::new())
+    })?;
+    Ok(absent)
+}
+
+/// Writes contents into our repository; answers their names in order.
+pub(super) fn send(
+    program: &Program,
+    offered: &[ContentId],
+    from: &dyn Source,
+    observer: &dyn Observer,
+) -> Result<Vec<ObjectId>, RemoteError> {
+    let mut named = vec![None; offered.len()];
+    let (mut small, mut large) = (None, None);
+    for (at, &content) in offered.iter().enumerate() {
+        if observer.is_cancelled() {
+            return Err(cancelled());
+        }
+        let offered = from.open(content)?;
+        let size = offered.size;
+        let feed = if size < LARGE_BYTES_MIN { &mut small } else { &mut large };
+        let feed = match feed {
+            Some(feed) => feed,
+            None => feed.insert(Feed::start(program, size)?),
+        };
+        feed.write_blob(at + 1, offered)?;
+        observer.observe(Event::Advanced { phase: Phase::Send, files: 1, bytes: size });
+    }
+    for feed in [small, large].into_iter().flatten() {
+        let marks = feed.finish()?;
+        parse_marks(&marks, &mut named).ok_or_else(|| failure::protocol("git misnamed a content", &marks))?;
+    }
+    let named = named.into_iter().collect::<Option<Vec<_>>>();
+    named.ok_or_else(|| failure::protocol("git did not name all contents", &[]))
+}
+
+/// What goes to the program, in writes of some size: most files are small.
+struct Feed {
+    running: Running,
+    buffer: Vec<u8>,
+    marks: PathBuf,
+}
+
+impl Feed {
+    /// Starts the program. Few small contents become a file each; a large one stays in a pack as it was written, or it
+    /// would be packed and unpacked once more.
+    fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
+        let (marks, limit) = if size < LARGE_BYTES_MIN { ("small", 100) } else { ("large", 1) };
+        let marks = program.directory().join(format!("instep.{marks}"));
+        let mut call = program.call(Scope::Ours)?;
+        call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
+        call.args(["-c".to_owned(), format!("fastimport.unpackLimit={limit}")]);
+        call.args(["fast-import", "--quiet", "--depth=0"]);
+        let running = call.args([format!("--export-marks={}", marks.display())]).start()?;
+        Ok(Feed { running, buffer: Vec::with_capacity(2 * BUFFER_BYTES), marks })
+    }
+
+    /// Ends it; answers what it named.
+    fn finish(mut self) -> Result<Vec<u8>, RemoteError> {
+        self.flush()?;
+        let ended = self.running.finish()?;
+        if !ended.status.success() {
+            return Err(ended.failure());
+        }
+        fs::read(&self.marks).map_err(|error| failure::at_path("reading", &self.marks, error))
+    }
+
+    fn write_blob(&mut self, mark: usize, mut offered: OfferedContent) -> Result<(), RemoteError> {
+        self.put(format!("blob\nmark :{mark}\ndata {}\n", offered.size).as_bytes())?;
+        let mut left = offered.size;
+        while left > 0 {
+            let room = (BUFFER_BYTES as u64).min(left);
+            let taken = (&mut offered.bytes).take(room).read_to_end(&mut self.buffer);
+            let taken = taken.map_err(|error| failure::local("reading a file", error))? as u64;
+            if taken < room {
+                return Err(changed());
+            }
+            left -= taken;
+            self.put(b"")?;
+        }
+        // One byte more than announced is another content.
+        let more = offered.bytes.read(&mut [0]).map_err(|error| failure::local("reading a file", error))?;
+        if more > 0 { Err(changed()) } else { self.put(b"\n") }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), RemoteError> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), RemoteError> {
+        self.running.send(&self.buffer).map_err(|error| self.running.fail(error))?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Lines of `:NUMBER NAME`, in any order.
+fn parse_marks(text: &[u8], named: &mut [Option<ObjectId>]) -> Option<()> {
+    for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+        let space = line.iter().position(|&b| b == b' ')?;
+        let mark: usize = std::str::from_utf8(line.get(1..space)?).ok()?.parse().ok()?;
+        *named.get_mut(mark.checked_sub(1)?)? = Some(Oid::parse(&line[space + 1..])?.into());
+    }
+    Some(())
+}
+
+fn changed() -> RemoteError {
+    RemoteError::new(RemoteErrorKind::Local, "E-IO-CHANGED", "A file changed while it was read.")
+}
+
+fn cancelled() -> RemoteError {
+    RemoteError::new(RemoteErrorKind::Cancelled, "E-CANCELLED", "Stopped on request.")
+}

@@ -1,0 +1,172 @@
+//! A repository on a path of this machine: its branches, and the record of our pushes into it.
+//!
+//! A push that dies with the power leaves a lock file that stops every later push. It is removed only when our own
+//! record says that a push of ours was under way, that no process of that push lives, and when the same lock has stood
+//! there through a whole push of today.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use instep_core::path::escape;
+use instep_core::remote::{RemoteError, RemoteErrorKind};
+use rustix::io::FdFlags;
+
+use super::failure;
+use super::objects::Oid;
+use super::program::{Program, Scope};
+
+/// What a repository holds under `refs/heads/`.
+#[derive(Debug, Clone)]
+pub(super) struct Branch {
+    pub name: String,
+    pub head: Oid,
+    /// A work tree shows it.
+    pub checked_out: bool,
+}
+
+/// Finds the repository's own directory at a path that a person typed.
+pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
+    let inside = path.join(".git");
+    if inside.exists() {
+        return Some(inside);
+    }
+    let bare = ["HEAD", "objects", "refs"].iter().all(|part| path.join(part).exists());
+    bare.then(|| path.to_owned())
+}
+
+/// Lists the branches whose names match a pattern of git's.
+pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Result<Vec<Branch>, RemoteError> {
+    let mut call = program.call(Scope::At(git_dir))?;
+    call.args([
+        "for-each-ref",
+        "--format=%(objectname) %(objecttype) %(HEAD)%(worktreepath)%00%(refname)%00",
+    ]);
+    let outcome = call.args([pattern]).run(&[])?;
+    // A branch whose file is damaged is left out with a warning; it must not look like one that is not there.
+    if !outcome.status.success() || !outcome.stderr.is_empty() {
+        return Err(failure::of(&outcome));
+    }
+    let mut branches = Vec::new();
+    let mut fields = outcome.stdout.split(|&b| b == 0);
+    while let (Some(head), Some(name)) = (fields.next(), fields.next()) {
+        let head = head.trim_ascii_start();
+        let oid = head.get(..40).and_then(Oid::parse);
+        let (Some(oid), Some(shown_in)) =
+            (oid, head.get(40..).and_then(|rest| rest.strip_prefix(b" commit ")))
+        else {
+            return Err(failure::corrupt("E-GIT-CORRUPT", "A branch of the repository names no commit."));
+        };
+        let name = String::from_utf8_lossy(name).trim_start_matches("refs/heads/").to_owned();
+        // A bare repository counts as the work tree of its own first branch.
+        let shown_in = Path::new(OsStr::from_bytes(shown_in));
+        let is_bare = shown_in.canonicalize().ok() == git_dir.canonicalize().ok();
+        let checked_out = !shown_in.as_os_str().is_empty() && !is_bare;
+        branches.push(Branch { name, head: oid, checked_out });
+    }
+    Ok(branches)
+}
+
+/// Answers whether a work tree at the path shows the branch, even if nothing was committed to it yet.
+pub(super) fn is_checked_out(program: &Program, git_dir: &Path, branch: &str) -> Result<bool, RemoteError> {
+    let reference = format!("refs/heads/{branch}");
+    let listed = branches(program, git_dir, &reference)?;
+    if listed.iter().any(|found| found.name == branch && found.checked_out) {
+        return Ok(true);
+    }
+    let has_work_tree = git_dir.file_name().is_some_and(|name| name == ".git");
+    let head = fs::read_to_string(git_dir.join("HEAD")).unwrap_or_default();
+    Ok(has_work_tree && head.trim() == format!("ref: {reference}"))
+}
+
+/// The refusal to write to a branch that a work tree shows: its files would not follow.
+pub(super) fn checked_out(reference: &str) -> RemoteError {
+    let branch = reference.trim_start_matches("refs/heads/");
+    let message = format!("The repository has a work tree that shows the branch {branch}.");
+    RemoteError::new(RemoteErrorKind::Invalid, "E-GIT-CHECKEDOUT", message)
+        .hinted("name another branch with --branch, or use a bare repository")
+}
+
+/// The record of a push that is under way.
+#[derive(Debug)]
+pub(super) struct PushRecord {
+    file: File,
+    /// A lock left by an earlier push of ours, as it stood before this one.
+    leftover: Option<Leftover>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Leftover {
+    path: PathBuf,
+    inode: u64,
+    modified_ns: i64,
+}
+
+impl Leftover {
+    fn at(path: PathBuf) -> Option<Self> {
+        let found = fs::symlink_metadata(&path).ok()?;
+        let modified_ns = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
+        Some(Leftover { path, inode: found.ino(), modified_ns })
+    }
+}
+
+impl PushRecord {
+    /// Writes down, durably, that a push of ours begins. The programs of the push inherit the record's lock, so that it
+    /// is free only when all of them have ended; while it is not, the push goes on and no lock is touched.
+    pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
+        let path = ours.join("instep.push");
+        let io = |error| failure::at_path("writing", &path, error);
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let is_dead = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        };
+        let lock = git_dir.join(format!("{reference}.lock"));
+        let line = lock.as_os_str().as_encoded_bytes();
+        let mut before = Vec::new();
+        file.read_to_end(&mut before).map_err(io)?;
+        let leftover = if is_dead && before == line { Leftover::at(lock.clone()) } else { None };
+        let mut write = || -> io::Result<()> {
+            if before != line {
+                file.set_len(0)?;
+                file.seek(SeekFrom::Start(0))?;
+                file.write_all(line)?;
+                file.sync_all()?;
+                File::open(ours)?.sync_all()?;
+            }
+            rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
+            Ok(())
+        };
+        write().map_err(io)?;
+        Ok(PushRecord { file, leftover })
+    }
+
+    /// Removes the lock that a dead push of ours left, if it stood there all the time; answers whether it did.
+    pub fn remove_leftover(&mut self) -> bool {
+        let Some(leftover) = self.leftover.take() else { return false };
+        Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
+            && fs::remove_file(&leftover.path).is_ok()
+    }
+
+    /// The push has ended: nothing of it may be left.
+    pub fn end(self) {
+        // Not durable on purpose: after a power cut an old record only allows to look.
+        let _ = self.file.set_len(0);
+        // For all that inherited it, also a program that another thread started at the wrong moment.
+        let _ = self.file.unlock();
+    }
+}
+
+/// A repository's own directory for hooks, where it sets one: those run even for our pushes.
+pub(super) fn own_hooks(program: &Program, git_dir: &Path) -> Result<Option<String>, RemoteError> {
+    let config = git_dir.join("config");
+    let mut call = program.call(Scope::Ours)?;
+    let outcome = call.args(["config", "--file"]).args([config]).args(["--get", "core.hooksPath"]).run(&[])?;
+    let path = escape(outcome.stdout.trim_ascii());
+    Ok(if path.is_empty() { None } else { Some(path) })
+}

@@ -1,0 +1,476 @@
+//! The only door to the `git` program: what it is called with, what it may see, and how long it may take.
+//!
+//! Nothing of the caller's environment or configuration reaches it but what stands on a list here. The values of the
+//! user's own configuration that are needed to reach a host (identity, credentials, proxies) are copied, once, into a
+//! file of ours that every program started by git reads in place of the user's, so that a `git-receive-pack` on a local
+//! path is as careful as we are. It does not know what the answers mean.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use instep_core::remote::{RemoteError, RemoteErrorKind};
+
+use super::failure;
+use super::settings::UserSettings;
+
+/// How much of what a program says on its error channel is kept: the end of it.
+const STDERR_BYTES_MAX: usize = 64 * 1024;
+/// How much a program may answer to one call.
+const STDOUT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How long a question to a host may take.
+pub(super) const ASK_SECONDS_MAX: u64 = 30;
+
+/// What of the caller's environment the program may see.
+const PASSED: &[&str] = &[
+    "ALL_PROXY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "GIT_CONFIG_NOSYSTEM",
+    "GNUPGHOME",
+    "GPG_TTY",
+    "HOME",
+    "HTTPS_PROXY",
+    "LOGNAME",
+    "NO_PROXY",
+    "PATH",
+    "SSH_AUTH_SOCK",
+    "TMPDIR",
+    "USER",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// What every call is told, over any file.
+const FLAGS: &[&str] = &[
+    "core.bigFileThreshold=16m",
+    "core.fsmonitor=false",
+    "core.fsync=all",
+    "core.hooksPath=/dev/null",
+    "gc.auto=0",
+    "http.followRedirects=false",
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=60",
+    "maintenance.auto=false",
+    "protocol.version=2",
+    "safe.bareRepository=explicit",
+    "submodule.recurse=false",
+    "transfer.bundleURI=false",
+    "transfer.credentialsInUrl=die",
+    "transfer.fsckObjects=true",
+];
+
+/// Oddities of old or foreign histories that are harmless to us: nothing is checked out, and none of it is parsed.
+/// Without this one odd file would refuse a whole fetch.
+pub(super) const HARMLESS: &[&str] = &[
+    "badDate",
+    "badDateOverflow",
+    "badTimezone",
+    "gitattributesBlob",
+    "gitattributesLarge",
+    "gitattributesLineLength",
+    "gitattributesMissing",
+    "gitmodulesBlob",
+    "gitmodulesLarge",
+    "gitmodulesMissing",
+    "gitmodulesName",
+    "gitmodulesParse",
+    "gitmodulesPath",
+    "gitmodulesUpdate",
+    "gitmodulesUrl",
+    "missingSpaceBeforeDate",
+    "zeroPaddedFilemode",
+];
+
+/// The ssh program as git calls it, unless the user's configuration names another.
+const SSH_OPTIONS: &str = "-o BatchMode=yes -o StrictHostKeyChecking=yes -o ForwardAgent=no -o ForwardX11=no \
+     -o ClearAllForwardings=yes -o PermitLocalCommand=no -o ServerAliveInterval=15 -o ConnectTimeout=10";
+
+/// The variables that programs are started with.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// Takes from this process what the program may see.
+    pub fn of_process() -> Self {
+        let named = PASSED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        Environment(named.collect())
+    }
+
+    /// Sets one more variable.
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// Which repository and which configuration a call works with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope<'a> {
+    /// Our own repository, without the user's configuration.
+    Ours,
+    /// Our own repository, with what is needed to reach the remote.
+    Talking,
+    /// A repository on a local path, without the user's configuration.
+    At(&'a Path),
+}
+
+/// The program, as one remote uses it.
+#[derive(Debug)]
+pub(super) struct Program {
+    directory: PathBuf,
+    environment: Environment,
+    protocols: &'static str,
+    url: String,
+    settings: Mutex<Option<Arc<UserSettings>>>,
+}
+
+impl Program {
+    /// Takes our repository's directory, and the remote's address with the protocols that it may be reached by.
+    pub fn new(directory: PathBuf, environment: Environment, url: String, protocols: &'static str) -> Self {
+        Program { directory, environment, protocols, url, settings: Mutex::new(None) }
+    }
+
+    /// Our own repository.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Begins a call: the command and its arguments are still to be given.
+    pub fn call(&self, scope: Scope<'_>) -> Result<Call, RemoteError> {
+        let mut command = self.bare();
+        match scope {
+            Scope::Ours => {
+                command.arg("--git-dir").arg(&self.directory).env("GIT_CONFIG_GLOBAL", "/dev/null");
+            }
+            Scope::At(path) => {
+                command.arg("--git-dir").arg(path).env("GIT_CONFIG_GLOBAL", "/dev/null");
+            }
+            Scope::Talking => {
+                let settings = self.settings()?;
+                command.arg("--git-dir").arg(&self.directory);
+                command.env("GIT_CONFIG_GLOBAL", &settings.file);
+                command.env("GIT_SSH_COMMAND", ssh_command(settings.ssh_command.as_deref()));
+            }
+        }
+        Ok(Call { command, deadline: None })
+    }
+
+    /// What the user's own configuration says, copied into our file at the first question.
+    pub fn settings(&self) -> Result<Arc<UserSettings>, RemoteError> {
+        let mut held = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(settings) = &*held {
+            return Ok(Arc::clone(settings));
+        }
+        let mut command = Command::new("git");
+        command.env_clear().envs(&self.environment.0).env("LC_ALL", "C").current_dir(&self.directory);
+        command.args(["config", "--list", "-z", "--show-scope"]);
+        let listed = Call { command, deadline: None }.answer()?;
+        let settings = Arc::new(UserSettings::copy(&listed, &self.directory, &self.url)?);
+        *held = Some(Arc::clone(&settings));
+        Ok(settings)
+    }
+
+    /// Our copy of the user's configuration is gone: it is to be written again.
+    pub fn forget_settings(&self) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The installed version, as `(2, 47)`.
+    pub fn version(&self) -> Result<(u32, u32), RemoteError> {
+        let mut call = Call { command: self.bare(), deadline: None };
+        call.args(["version"]);
+        let text = String::from_utf8_lossy(&call.answer()?).into_owned();
+        let mut numbers = text.trim_start_matches("git version ").split('.').map_while(|n| n.parse().ok());
+        match (numbers.next(), numbers.next()) {
+            (Some(major), Some(minor)) => Ok((major, minor)),
+            _ => Err(failure::protocol("git did not tell its version", text.as_bytes())),
+        }
+    }
+
+    /// Creates a bare repository with an empty branch; changes nothing of one that exists.
+    pub fn init(&self, path: &Path, branch: &str) -> Result<(), RemoteError> {
+        let mut command = self.bare();
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.args(["init", "--quiet", "--bare", "--template=", "--object-format=sha1"]);
+        command.arg(format!("--initial-branch={branch}")).arg("--").arg(path);
+        Call { command, deadline: None }.answer().map(drop)
+    }
+
+    fn bare(&self) -> Command {
+        let mut command = Command::new("git");
+        command.env_clear().envs(&self.environment.0);
+        command.env("LC_ALL", "C").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
+        command.env("GIT_ALLOW_PROTOCOL", self.protocols).env("GIT_PROTOCOL_FROM_USER", "0");
+        command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_REPLACE_OBJECTS", "1");
+        // Git frees a large buffer for each small object; giving it back to the system each time takes half its time.
+        command.env("MALLOC_TRIM_THRESHOLD_", "67108864").env("MALLOC_TOP_PAD_", "16777216");
+        command.current_dir("/").arg("--no-pager");
+        for flag in FLAGS {
+            command.arg("-c").arg(flag);
+        }
+        command
+    }
+}
+
+/// Adds our options to the user's own ssh command, where it is one.
+fn ssh_command(user: Option<&str>) -> String {
+    let command = user.unwrap_or("ssh");
+    let program = command.split_whitespace().next().unwrap_or("");
+    if program == "ssh" || program.ends_with("/ssh") {
+        format!("{command} {SSH_OPTIONS}")
+    } else {
+        command.to_owned()
+    }
+}
+
+/// One call of the program.
+#[derive(Debug)]
+pub(super) struct Call {
+    command: Command,
+    deadline: Option<Duration>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// It took longer than allowed and was ended.
+    pub timed_out: bool,
+}
+
+impl Call {
+    /// Adds arguments.
+    pub fn args(&mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Ends the program, and all that it started, after so many seconds.
+    pub fn within_seconds(&mut self, seconds: u64) -> &mut Self {
+        self.deadline = Some(Duration::from_secs(seconds));
+        self
+    }
+
+    /// Runs to the end and answers what was printed; any failure is an error.
+    pub fn answer(&mut self) -> Result<Vec<u8>, RemoteError> {
+        self.answer_to(&[])
+    }
+
+    /// As [`Call::answer`], with something to read.
+    pub fn answer_to(&mut self, input: &[u8]) -> Result<Vec<u8>, RemoteError> {
+        let outcome = self.run(input)?;
+        if outcome.status.success() && !outcome.timed_out {
+            return Ok(outcome.stdout);
+        }
+        Err(failure::of(&outcome))
+    }
+
+    /// Runs to the end, whatever it is.
+    pub fn run(&mut self, input: &[u8]) -> Result<Outcome, RemoteError> {
+        if self.deadline.is_some() {
+            self.command.process_group(0);
+        }
+        let mut running = self.spawn(!input.is_empty())?;
+        let watchdog = self.deadline.map(|deadline| Watchdog::start(running.child.id(), deadline));
+        if let Some(mut stdin) = running.stdin.take() {
+            // A program that ends early says why on its error channel.
+            let _ = stdin.write_all(input);
+        }
+        let mut stdout = Vec::new();
+        let read = (&mut running.stdout).take(STDOUT_BYTES_MAX).read_to_end(&mut stdout);
+        let timed_out = watchdog.is_some_and(Watchdog::stop);
+        let ended = running.finish()?;
+        read.map_err(|error| failure::local("reading from git", error))?;
+        Ok(Outcome { status: ended.status, stdout, stderr: ended.stderr, timed_out })
+    }
+
+    /// Starts it with pipes on both sides.
+    pub fn start(&mut self) -> Result<Running, RemoteError> {
+        self.spawn(true)
+    }
+
+    fn spawn(&mut self, reads: bool) -> Result<Running, RemoteError> {
+        self.command.stdin(if reads { Stdio::piped() } else { Stdio::null() });
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().map_err(not_started)?;
+        let stdout = child.stdout.take().expect("because it is piped");
+        let stderr = child.stderr.take().expect("because it is piped");
+        let stdin = child.stdin.take();
+        let stderr = std::thread::spawn(move || tail(stderr));
+        Ok(Running {
+            child,
+            stdin,
+            stdout: BufReader::with_capacity(64 * 1024, stdout),
+            stderr: Some(stderr),
+        })
+    }
+}
+
+fn not_started(error: io::Error) -> RemoteError {
+    if error.kind() == io::ErrorKind::NotFound {
+        return RemoteError::new(
+            RemoteErrorKind::Local,
+            "E-GIT-MISSING",
+            "The program git is not installed.",
+        )
+        .hinted("install git 2.39 or newer");
+    }
+    failure::local("starting git", error)
+}
+
+/// A program that is talked to; ended when dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    /// Where it reads; closed by taking it.
+    pub stdin: Option<ChildStdin>,
+    /// What it answers.
+    pub stdout: BufReader<ChildStdout>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+/// How a program that was talked to ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub status: ExitStatus,
+    pub stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// What its end means, if it did not succeed.
+    pub fn failure(self) -> RemoteError {
+        failure::of(&Outcome {
+            status: self.status,
+            stdout: Vec::new(),
+            stderr: self.stderr,
+            timed_out: false,
+        })
+    }
+}
+
+impl Running {
+    /// Sends bytes.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stdin {
+            Some(stdin) => stdin.write_all(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Closes its input and waits for its end.
+    pub fn finish(&mut self) -> Result<Ended, RemoteError> {
+        drop(self.stdin.take());
+        let status = self.child.wait().map_err(|error| failure::local("waiting for git", error))?;
+        let stderr = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        Ok(Ended { status, stderr })
+    }
+
+    /// Ends it and answers why it failed.
+    pub fn fail(&mut self, error: io::Error) -> RemoteError {
+        match self.finish() {
+            Ok(ended) if !ended.status.success() => ended.failure(),
+            _ => failure::local("talking to git", error),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.stderr.is_some() {
+            drop(self.stdin.take());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Reads to the end and keeps the last of it, so that a flood hides nothing and fills nothing.
+fn tail(mut from: impl Read) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 8192];
+    while let Ok(length) = from.read(&mut buffer) {
+        if length == 0 {
+            break;
+        }
+        kept.extend_from_slice(&buffer[..length]);
+        if kept.len() > 2 * STDERR_BYTES_MAX {
+            kept.drain(..kept.len() - STDERR_BYTES_MAX);
+        }
+    }
+    kept.drain(..kept.len().saturating_sub(STDERR_BYTES_MAX));
+    kept
+}
+
+/// Ends a group of processes that takes too long.
+struct Watchdog {
+    done: mpsc::Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Watchdog {
+    fn start(leader: u32, deadline: Duration) -> Self {
+        let (done, over) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let late = over.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout);
+            if let (true, Some(group)) = (late, rustix::process::Pid::from_raw(leader as i32)) {
+                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            }
+            late
+        });
+        Watchdog { done, thread }
+    }
+
+    /// Answers whether it had to act.
+    fn stop(self) -> bool {
+        drop(self.done);
+        self.thread.join().unwrap_or(false)
+    }
+}
+
+/// Writes a file of ours that only this user may read: whole, or not at all.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), RemoteError> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let fresh = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let _ = fs::remove_file(&fresh);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(|error| failure::at_path("writing", path, error))
+}
+
+/// Waits until all that was written to the file system of a path is on the disk.
+pub(super) fn sync_file_system(path: &Path) -> Result<(), RemoteError> {
+    let sync = || -> io::Result<()> {
+        let directory = fs::File::open(path)?;
+        rustix::fs::syncfs(&directory)?;
+        Ok(())
+    };
+    sync().map_err(|error| failure::at_path("writing to the disk at", path, error))
+}

@@ -1,0 +1,97 @@
+//! The push: the one moment at which others see something, as an exact compare-and-swap.
+//!
+//! It carries the expected head as a lease, never force. Whatever ends it, the head itself is asked before anything is
+//! said about it: an answer that was lost on the way is no failure, and a refusal may be a race.
+
+use std::path::Path;
+
+use instep_core::remote::{RemoteError, RemoteErrorKind};
+
+use super::failure;
+use super::local::{self, PushRecord};
+use super::objects::Oid;
+use super::program::{Call, Outcome, Program, Scope, sync_file_system};
+
+/// What is to become the head of what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Push<'a> {
+    pub reference: &'a str,
+    pub expected: Option<Oid>,
+    pub new: Oid,
+    /// The repository's own directory, if it is on a path.
+    pub git_dir: Option<&'a Path>,
+}
+
+impl Push<'_> {
+    /// Does it; `head` asks the remote.
+    pub fn run(
+        &self,
+        program: &Program,
+        head: impl Fn() -> Result<Option<Oid>, RemoteError>,
+    ) -> Result<(), RemoteError> {
+        let Some(git_dir) = self.git_dir else {
+            let outcome = self.call(program)?.run(&[])?;
+            return self.judge(&outcome, head);
+        };
+        let mut record = PushRecord::begin(program.directory(), git_dir, self.reference)?;
+        let mut outcome = self.call(program)?.run(&[])?;
+        if !outcome.status.success() && record.remove_leftover() {
+            outcome = self.call(program)?.run(&[])?;
+        }
+        let judged = self.judge(&outcome, head);
+        record.end();
+        judged?;
+        sync_file_system(git_dir)
+    }
+
+    fn call(&self, program: &Program) -> Result<Call, RemoteError> {
+        let mut call = program.call(Scope::Talking)?;
+        call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
+        call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
+        call.args(["--recurse-submodules=no"]);
+        let expected = self.expected.map(|oid| oid.to_string()).unwrap_or_default();
+        call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
+        call.args(["--".to_owned(), "instep".to_owned(), format!("{}:{}", self.new, self.reference)]);
+        Ok(call)
+    }
+
+    fn judge(
+        &self,
+        outcome: &Outcome,
+        head: impl Fn() -> Result<Option<Oid>, RemoteError>,
+    ) -> Result<(), RemoteError> {
+        if outcome.status.success() {
+            return Ok(());
+        }
+        let refused = refusal(&outcome.stdout);
+        match head() {
+            Ok(found) if found == Some(self.new) => Ok(()),
+            Ok(found) if found != self.expected => Err(stale()),
+            Ok(_) => Err(match refused {
+                Some(reason) if reason.contains("lock") || reason.contains("failed to update ref") => {
+                    failure::of(outcome)
+                }
+                Some(reason) if reason.contains("checked out") => local::checked_out(self.reference),
+                Some(reason) => failure::rejected(&reason).caused_by(said(outcome)),
+                None => failure::of(outcome),
+            }),
+            Err(offline) => Err(offline),
+        }
+    }
+}
+
+fn said(outcome: &Outcome) -> String {
+    failure::last_words(&String::from_utf8_lossy(&outcome.stderr))
+}
+
+/// The words in brackets behind a refused ref, such as `remote rejected] (hook declined)`.
+fn refusal(stdout: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stdout);
+    let line = text.lines().find(|line| line.starts_with('!'))?;
+    Some(line.rsplit('\t').next().unwrap_or(line).trim().to_owned())
+}
+
+/// The head is not the expected one.
+pub(super) fn stale() -> RemoteError {
+    RemoteError::new(RemoteErrorKind::Stale, "E-HEAD-MOVED", "Another machine committed first.")
+}

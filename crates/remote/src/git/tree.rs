@@ -1,0 +1,256 @@
+//! Folders as git keeps them: reading a whole tree into a list, and writing the folders that changed.
+//!
+//! Trees are read as the bytes they are, never through an index or a checkout, and every name is checked: what could
+//! lead elsewhere refuses the whole tree, what no workspace can hold is listed as unfit.
+
+use std::collections::HashSet;
+use std::io::BufRead;
+
+use instep_core::path::{Name, PathError, escape};
+use instep_core::remote::{Draft, Drafted, Listed, ListedKind, ObjectId, RemoteError};
+use instep_core::tree::LeafKind;
+
+use super::failure;
+use super::objects::{Kind, Objects, Oid, missing};
+use super::program::{Program, Running, Scope};
+
+/// The longest name that file systems hold.
+pub(super) const NAME_BYTES_MAX: usize = 255;
+/// How deep folders may be nested.
+pub(super) const DEPTH_MAX: usize = 256;
+/// The largest single folder, and the most entries: a tree of few objects may name itself over and over.
+const TREE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const ENTRIES_MAX: usize = 2_000_000;
+
+const FOLDER: u32 = 0o040000;
+const SUBMODULE: u32 = 0o160000;
+
+/// One entry of one folder, as it stands there.
+struct Raw<'a> {
+    mode: u32,
+    name: &'a [u8],
+    oid: Oid,
+}
+
+/// A folder still to be read.
+struct Folder {
+    index: Option<u32>,
+    depth: usize,
+}
+
+/// Lists all below a tree, parents before children.
+pub(super) fn list(objects: &mut Objects, root: Oid) -> Result<Vec<Listed>, RemoteError> {
+    let mut entries = Vec::new();
+    let mut folders = vec![Folder { index: None, depth: 1 }];
+    let mut oids = vec![root];
+    objects.walk(vec![root], |objects, header, at| {
+        let Some(header) = header else { return Err(missing(oids[at])) };
+        if header.kind != Kind::Tree {
+            return Err(failure::corrupt("E-GIT-TREE", "The remote holds a folder that is none."));
+        }
+        let body = objects.body(header, TREE_BYTES_MAX)?;
+        let Folder { index, depth } = folders[at];
+        let below = take_folder(&body, index, depth, &mut entries)?;
+        let more: Vec<Oid> = below.iter().map(|&(_, oid)| oid).collect();
+        folders.extend(below.iter().map(|&(index, _)| Folder { index: Some(index), depth: depth + 1 }));
+        oids.extend(&more);
+        Ok(more)
+    })?;
+    Ok(entries)
+}
+
+/// Adds one folder's entries; answers the folders among them.
+fn take_folder(
+    body: &[u8],
+    parent: Option<u32>,
+    depth: usize,
+    entries: &mut Vec<Listed>,
+) -> Result<Vec<(u32, Oid)>, RemoteError> {
+    let mut folders = Vec::new();
+    let mut seen: HashSet<&[u8]> = HashSet::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (raw, after) = split_entry(rest).ok_or_else(|| {
+            failure::corrupt("E-GIT-TREE", "The remote holds a folder that git can't read.")
+        })?;
+        rest = after;
+        let name = Name::new(raw.name).map_err(|error| bad_name(raw.name, &error))?;
+        if !seen.insert(raw.name) {
+            return Err(failure::corrupt(
+                "E-TREE-PREFIX",
+                format!("The remote holds two entries named {name} in one folder."),
+            ));
+        }
+        let kind = kind_of(&raw, &name, depth);
+        let object = match kind {
+            ListedKind::Unfit { .. } => with_mode(raw.oid, raw.mode),
+            _ => raw.oid.into(),
+        };
+        if kind == ListedKind::Folder {
+            folders.push((entries.len() as u32, raw.oid));
+        }
+        entries.push(Listed { parent, name, kind, object });
+        if entries.len() > ENTRIES_MAX {
+            return Err(failure::corrupt(
+                "E-LIMIT-TREE",
+                format!("The remote holds more than {ENTRIES_MAX} entries."),
+            ));
+        }
+    }
+    Ok(folders)
+}
+
+/// `MODE NAME`, a zero byte, twenty bytes.
+fn split_entry(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
+    let space = bytes.iter().take(8).position(|&b| b == b' ')?;
+    let mode = u32::from_str_radix(std::str::from_utf8(&bytes[..space]).ok()?, 8).ok()?;
+    let rest = &bytes[space + 1..];
+    let zero = rest.iter().position(|&b| b == 0)?;
+    let oid = rest.get(zero + 1..zero + 21)?.try_into().ok()?;
+    Some((Raw { mode, name: &rest[..zero], oid: Oid(oid) }, &rest[zero + 21..]))
+}
+
+fn bad_name(name: &[u8], error: &PathError) -> RemoteError {
+    let name = escape(&name[..name.len().min(200)]);
+    failure::corrupt(error.code(), format!("The remote holds a name that must not be, \"{name}\": {error}."))
+}
+
+fn kind_of(raw: &Raw<'_>, name: &Name, depth: usize) -> ListedKind {
+    let unfit = |code, why: String| ListedKind::Unfit { code, why };
+    if name.is_reserved() {
+        return unfit("E-PATH-RESERVED", format!("{name} is never synced"));
+    }
+    if raw.name.len() > NAME_BYTES_MAX {
+        return unfit("E-PATH-LONG", format!("the name is {} bytes long, disks allow 255", raw.name.len()));
+    }
+    if depth > DEPTH_MAX {
+        return unfit("E-PATH-DEEP", format!("it lies more than {DEPTH_MAX} folders deep"));
+    }
+    match raw.mode {
+        FOLDER => ListedKind::Folder,
+        // Git itself takes the group's bit of old histories for nothing.
+        0o100644 | 0o100664 => ListedKind::Leaf { kind: LeafKind::File, exec: false },
+        0o100755 => ListedKind::Leaf { kind: LeafKind::File, exec: true },
+        0o120000 => ListedKind::Leaf { kind: LeafKind::Link, exec: false },
+        SUBMODULE => unfit("E-GIT-SUBMODULE", "submodules are not supported here".to_owned()),
+        mode => unfit("E-GIT-MODE", format!("its mode {mode:o} is none that git writes")),
+    }
+}
+
+/// An unfit entry's name carries its mode, so that it can be put back as it was.
+fn with_mode(oid: Oid, mode: u32) -> ObjectId {
+    let mut bytes = oid.0.to_vec();
+    bytes.extend_from_slice(&mode.to_be_bytes());
+    ObjectId::new(&bytes).expect("because 24 bytes fit")
+}
+
+fn mode_of(drafted: &Drafted) -> Result<u32, RemoteError> {
+    Ok(match &drafted.kind {
+        ListedKind::Folder => FOLDER,
+        ListedKind::Leaf { kind: LeafKind::Link, .. } => 0o120000,
+        ListedKind::Leaf { exec: true, .. } => 0o100755,
+        ListedKind::Leaf { exec: false, .. } => 0o100644,
+        ListedKind::Unfit { .. } => {
+            let mode = drafted.object.and_then(|object| object.as_bytes().get(20..24)?.try_into().ok());
+            u32::from_be_bytes(mode.ok_or_else(|| unnamed(drafted))?)
+        }
+    })
+}
+
+/// Writes the folders of a draft that have no name yet, innermost first; answers the whole tree's name.
+pub(super) fn write(program: &Program, draft: &Draft) -> Result<Oid, RemoteError> {
+    let mut folders: Vec<Vec<u32>> = vec![Vec::new(); draft.entries.len()];
+    let mut root = Vec::new();
+    let mut covered = vec![false; draft.entries.len()];
+    for (at, entry) in draft.entries.iter().enumerate() {
+        let above = entry.parent.map(|parent| parent as usize);
+        if above.is_some_and(|parent| parent >= at || draft.entries[parent].kind != ListedKind::Folder) {
+            return Err(failure::protocol("A draft's parents stand after their children", &[]));
+        }
+        covered[at] = above.is_some_and(|parent| covered[parent] || draft.entries[parent].object.is_some());
+        match above {
+            Some(parent) => folders[parent].push(at as u32),
+            None => root.push(at as u32),
+        }
+    }
+    let mut named: Vec<Option<ObjectId>> = draft.entries.iter().map(|entry| entry.object).collect();
+    let mut writer = Writer { program, running: None };
+    for at in (0..draft.entries.len()).rev() {
+        if draft.entries[at].kind == ListedKind::Folder && named[at].is_none() && !covered[at] {
+            named[at] = Some(writer.write(draft, &folders[at], &named)?.into());
+        }
+    }
+    let root = writer.write(draft, &root, &named)?;
+    writer.finish()?;
+    Ok(root)
+}
+
+/// One `mktree --batch`, started when first needed.
+struct Writer<'a> {
+    program: &'a Program,
+    running: Option<Running>,
+}
+
+impl Writer<'_> {
+    fn write(
+        &mut self,
+        draft: &Draft,
+        children: &[u32],
+        named: &[Option<ObjectId>],
+    ) -> Result<Oid, RemoteError> {
+        let mut lines = Vec::with_capacity(children.len() * 80 + 1);
+        let mut seen = HashSet::new();
+        for &child in children {
+            let entry = &draft.entries[child as usize];
+            let object = named[child as usize].ok_or_else(|| unnamed(entry))?;
+            let twice = !seen.insert(entry.name.as_bytes());
+            let reserved = entry.name.is_reserved() && !matches!(entry.kind, ListedKind::Unfit { .. });
+            if twice || reserved {
+                return Err(failure::protocol(
+                    "A draft holds a name that must not be",
+                    entry.name.as_bytes(),
+                ));
+            }
+            let mode = mode_of(entry)?;
+            let kind = match mode {
+                FOLDER => "tree",
+                SUBMODULE => "commit",
+                _ => "blob",
+            };
+            let head = format!("{mode:06o} {kind} {}\t", Oid::of(&object)?);
+            lines.extend_from_slice(head.as_bytes());
+            lines.extend_from_slice(entry.name.as_bytes());
+            lines.push(0);
+        }
+        lines.push(0);
+        self.ask(&lines)
+    }
+
+    fn ask(&mut self, lines: &[u8]) -> Result<Oid, RemoteError> {
+        if self.running.is_none() {
+            let mut call = self.program.call(Scope::Ours)?;
+            call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "mktree", "-z", "--batch"]);
+            self.running = Some(call.start()?);
+        }
+        let running = self.running.as_mut().expect("because it was just started");
+        let mut answer = Vec::new();
+        let asked = running.send(lines).and_then(|()| running.stdout.read_until(b'\n', &mut answer));
+        asked.map_err(|error| running.fail(error))?;
+        if answer.is_empty() {
+            return Err(running.fail(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        Oid::parse(answer.trim_ascii_end())
+            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
+    }
+
+    fn finish(mut self) -> Result<(), RemoteError> {
+        match self.running.take() {
+            Some(mut running) => running.finish().map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unnamed(entry: &Drafted) -> RemoteError {
+    failure::protocol("A draft holds an entry without content", entry.name.as_bytes())
+}

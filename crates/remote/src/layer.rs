@@ -1,0 +1,3 @@
+//! Layers: a remote in, a remote out.
+
+pub mod retry;
