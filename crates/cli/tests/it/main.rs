@@ -2,6 +2,7 @@
 //! levels below prove the cases.
 
 mod acceptance;
+mod bad_inputs;
 mod kill;
 mod reports;
 
