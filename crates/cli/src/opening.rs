@@ -12,7 +12,7 @@ use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
 use instep_engine::workspace::{self, Opening, Workspace};
-use instep_remote::address::{Address, Typed};
+use instep_remote::address::{Address, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
@@ -126,12 +126,24 @@ impl Opened {
         Ok(retrying(git))
     }
 
-    /// The remote, where there is one.
-    pub fn remote_if_any(&self) -> Result<Option<Box<dyn Remote>>, CommandError> {
-        match self.loaded.settings.config().remote {
-            Some(_) => self.remote().map(Some),
-            None => Ok(None),
+    /// The remote, where there is one that can be opened: for commands that can do without. A repository on a disk that
+    /// is not mounted now must not keep anyone from reading the log.
+    pub fn remote_if_any(&self, context: &Context) -> Option<Box<dyn Remote>> {
+        self.loaded.settings.config().remote.as_ref()?;
+        match self.remote() {
+            Ok(remote) => Some(remote),
+            Err(error) => {
+                context.terminal.warn(&format!("{} Going on without the remote.", error.what));
+                None
+            }
         }
+    }
+
+    /// What the state calls the remote; known even if it can't be opened.
+    pub fn remote_key(&self) -> Option<String> {
+        let text = self.loaded.settings.config().remote.as_deref()?;
+        let parsed = self.address().map(|address| address.to_string());
+        Some(parsed.unwrap_or_else(|_| escape(redact(text).as_bytes())))
     }
 
     /// The settings as a cycle takes them, read again when new ones arrive.

@@ -61,6 +61,8 @@ pub enum Icon {
     Merged,
     /// A conflict, or something else that needs a person.
     NeedsYou,
+    /// Something failed.
+    Problem,
     /// Takes no part, or waits.
     NotSynced,
     /// Switched off.
@@ -75,6 +77,7 @@ impl Icon {
             Icon::Down => ("↓", "<-"),
             Icon::Merged => ("⇄", "<>"),
             Icon::NeedsYou => ("⚠", "!"),
+            Icon::Problem => ("✗", "x"),
             Icon::NotSynced => ("○", "o"),
             Icon::Paused => ("⏸", "||"),
         }
@@ -85,6 +88,7 @@ impl Icon {
             Icon::InSync => Tone::Good,
             Icon::Up | Icon::Down | Icon::Merged => Tone::Moving,
             Icon::NeedsYou => Tone::Attention,
+            Icon::Problem => Tone::Problem,
             Icon::NotSynced | Icon::Paused => Tone::Quiet,
         }
     }

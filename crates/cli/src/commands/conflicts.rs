@@ -36,8 +36,7 @@ pub struct ConflictsArguments {
 /// Lists the open conflicts, or shows one with its differences.
 pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
     let opened = context.open()?;
-    let remote = opened.remote()?;
-    let mut open = of(&opened, remote.as_ref())?;
+    let mut open = of(&opened)?;
     if let Some(kind) = &arguments.kind {
         open.retain(|one| one.conflict.kind.word() == kind);
     }
@@ -50,16 +49,17 @@ pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, Co
     };
     let chosen = choose(context, &opened, &open, which)?;
     if let ([only], false) = (chosen.as_slice(), context.terminal.json) {
-        show(context, &opened, remote.as_ref(), only)?;
+        show(context, &opened, opened.remote()?.as_ref(), only)?;
         return Ok(Exit::Done);
     }
     tell(context, &chosen);
     Ok(Exit::Done)
 }
 
-/// The conflicts on record with a remote.
-pub fn of(opened: &Opened, remote: &dyn Remote) -> Result<Vec<OpenConflict>, CommandError> {
-    let record = opened.workspace.state.remote(&remote.describe().address)?;
+/// The conflicts on record with the remote, whether it can be reached or not.
+pub fn of(opened: &Opened) -> Result<Vec<OpenConflict>, CommandError> {
+    let Some(key) = opened.remote_key() else { return Ok(Vec::new()) };
+    let record = opened.workspace.state.remote(&key)?;
     Ok(conflict::open(&opened.workspace.state, record.id)?)
 }
 

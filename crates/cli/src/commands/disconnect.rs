@@ -3,6 +3,7 @@
 use clap::Args;
 use instep_core::config::LayerKind;
 use instep_core::config::edit::Edit;
+use instep_engine::failure::EngineError;
 use serde_json::json;
 
 use super::Context;
@@ -18,7 +19,7 @@ pub struct DisconnectArguments {}
 /// Forgets the address and what was agreed on with it. Files, history and log stay.
 pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
-    let address = opened.address()?;
+    let Some(address) = opened.remote_key() else { return Err(EngineError::NoRemote.into()) };
     let question =
         Question { text: &format!("Stop syncing with {address}? All files stay."), option: "--yes" };
     if context.global.dry_run || !context.terminal.confirm(question, true)? {
@@ -27,9 +28,7 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
     }
     forget(&mut opened)?;
     if context.terminal.json {
-        context
-            .terminal
-            .object(&json!({"schema": 1, "command": "disconnect", "remote": address.to_string()}));
+        context.terminal.object(&json!({"schema": 1, "command": "disconnect", "remote": address}));
     } else {
         context.terminal.data("Sync disconnected. All files and their history stay here.\n");
         context.terminal.hint(Some("`instep init --remote ADDRESS` connects again.".to_owned()));
@@ -40,13 +39,14 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
 /// Takes the address out of this machine's settings, and forgets the base. Settings first: a cycle that comes in
 /// between finds no remote rather than a first contact.
 pub fn forget(opened: &mut Opened) -> Result<(), CommandError> {
-    let remote = opened.remote()?.describe().address;
+    let key = opened.remote_key();
     let mut edits = vec![Edit::Unset { key: "sync.remote" }];
     if given_here(opened, "sync.branch") {
         edits.push(Edit::Unset { key: "sync.branch" });
     }
     opened.sources.change(Target::Here, &edits)?;
-    let record = opened.workspace.state.remote(&remote)?;
+    let Some(key) = key else { return Ok(()) };
+    let record = opened.workspace.state.remote(&key)?;
     Ok(opened.workspace.state.transact(|write| write.forget_remote(record.id))?)
 }
 

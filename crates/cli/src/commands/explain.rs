@@ -27,7 +27,7 @@ pub struct ExplainArguments {
 pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
     let path = opened.tree_path(context, &arguments.path)?;
-    let remote = opened.remote_if_any()?;
+    let remote = opened.remote_if_any(context);
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
     let explained = explain::explain(&mut opened.workspace, remote.as_deref(), &source, &path, &progress)?;

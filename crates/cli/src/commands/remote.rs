@@ -92,15 +92,12 @@ pub fn run(context: &Context, arguments: &RemoteArguments) -> Result<Exit, Comma
 
 fn list(context: &Context) -> Result<Exit, CommandError> {
     let opened = context.open()?;
-    let address = match opened.loaded.settings.config().remote {
-        Some(_) => Some(opened.address()?),
-        None => None,
-    };
+    let address = opened.remote_key();
     let branch = opened.loaded.settings.config().branch.as_deref().unwrap_or(BRANCH).to_owned();
     if context.terminal.json {
         let remotes: Vec<_> = address
             .iter()
-            .map(|address| json!({"name": ORIGIN, "kind": "git", "url": address.to_string(), "branch": branch}))
+            .map(|address| json!({"name": ORIGIN, "kind": "git", "url": address, "branch": branch}))
             .collect();
         context.terminal.object(&json!({"schema": 1, "command": "remote", "remotes": remotes}));
     } else if let Some(address) = address {

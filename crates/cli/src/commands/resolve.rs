@@ -72,7 +72,7 @@ enum Answer {
 pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
     let remote = opened.remote()?;
-    let chosen = chosen(context, &opened, remote.as_ref(), arguments)?;
+    let chosen = chosen(context, &opened, arguments)?;
     let rule = rule(context, arguments)?;
     if arguments.use_file.is_some() && chosen.len() > 1 {
         return Err(CommandError::usage("One file can't be the answer to several conflicts."));
@@ -113,10 +113,9 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
 fn chosen(
     context: &Context,
     opened: &Opened,
-    remote: &dyn Remote,
     arguments: &ResolveArguments,
 ) -> Result<Vec<OpenConflict>, CommandError> {
-    let open = conflicts::of(opened, remote)?;
+    let open = conflicts::of(opened)?;
     let mut chosen: Vec<OpenConflict> = Vec::new();
     for which in &arguments.which {
         for one in conflicts::choose(context, opened, &open, which)? {

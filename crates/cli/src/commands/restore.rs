@@ -39,7 +39,7 @@ pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, Comm
         to: arguments.to.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?,
         dry_run: context.global.dry_run,
     };
-    let remote = opened.remote_if_any()?;
+    let remote = opened.remote_if_any(context);
     let source = opened.source();
     let progress = Progress::new(&context.terminal, true);
     let acted = restore::restore(&mut opened.workspace, remote.as_deref(), &source, &request, &progress)?;

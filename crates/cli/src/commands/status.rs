@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use instep_core::operation::Counts;
-use instep_core::remote::Remote;
 use instep_core::tree::{Entry, Tree, Unknown};
 use instep_engine::cycle;
 use instep_engine::cycle::outcome::Outcome;
@@ -12,7 +11,7 @@ use instep_engine::cycle::request::Request;
 use instep_engine::cycle::settings::SettingsSource as _;
 use instep_engine::history::{act, log};
 
-use super::Context;
+use super::{Context, conflicts};
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::outcome;
@@ -111,16 +110,21 @@ pub fn look(
 ) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
-    let remote = opened.remote_if_any()?;
+    let remote = opened.remote_if_any(context);
+    let key = opened.remote_key();
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let outcome = match &remote {
-        None => Outcome::default(),
-        Some(remote) => {
+    let outcome = match (&remote, &key) {
+        (Some(remote), _) => {
             let request = Request { dry_run: true, ..Request::default() };
             let fetch = arguments.fetch || arguments.wait.is_some();
             cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, fetch, &progress)?
         }
+        (None, Some(key)) => {
+            let checked = opened.workspace.state.remote(key)?.checked;
+            Outcome { conflicts: conflicts::of(opened)?, checked, ..Outcome::default() }
+        }
+        (None, None) => Outcome::default(),
     };
     let seen = if arguments.ignored || arguments.files {
         let settings = source.read()?;
@@ -129,22 +133,22 @@ pub fn look(
         None
     };
     drop(progress);
-    let place =
-        remote.as_ref().map(|remote| Place { name: ORIGIN.to_owned(), address: remote.describe().address });
+    let place = key.clone().map(|address| Place { name: ORIGIN.to_owned(), address });
     Ok(Status {
         workspace: name(opened),
         machine: opened.machine().to_owned(),
         remote: place,
         paused,
+        unreachable: key.is_some() && remote.is_none(),
         outcome,
-        health: health(opened, remote.as_deref())?,
+        health: health(opened, key.as_deref())?,
         left_out: seen.as_ref().filter(|_| arguments.ignored).map(|seen| left_out(&seen.tree)),
         files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
     })
 }
 
 /// When things last went well, from the log and the state.
-fn health(opened: &Opened, remote: Option<&dyn Remote>) -> Result<Health, CommandError> {
+fn health(opened: &Opened, remote: Option<&str>) -> Result<Health, CommandError> {
     const SEARCHED_MAX: usize = 200;
     let Some(remote) = remote else { return Ok(Health::default()) };
     let state = &opened.workspace.state;
@@ -155,7 +159,7 @@ fn health(opened: &Opened, remote: Option<&dyn Remote>) -> Result<Health, Comman
     Ok(Health {
         sent: last(&|counts| counts.sent + counts.deleted_there + counts.merged > 0),
         received: last(&|counts| counts.received + counts.deleted_here + counts.merged > 0),
-        last_sync: state.remote(&remote.describe().address)?.synced,
+        last_sync: state.remote(remote)?.synced,
     })
 }
 

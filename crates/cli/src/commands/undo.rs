@@ -29,7 +29,7 @@ pub struct UndoArguments {
 /// Takes an operation back, after showing what that means.
 pub fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
-    let remote = opened.remote_if_any()?;
+    let remote = opened.remote_if_any(context);
     let source = opened.source();
     let mut request = UndoRequest {
         operation: arguments.operation.clone(),

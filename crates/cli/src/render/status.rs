@@ -65,6 +65,8 @@ pub struct Status {
     pub remote: Option<Place>,
     /// Syncing is switched off by a setting.
     pub paused: bool,
+    /// The remote can't be opened now, so that what a sync would do is not known.
+    pub unreachable: bool,
     /// What a sync would do, and what waits.
     pub outcome: Outcome,
     /// How the last tries went.
@@ -108,7 +110,7 @@ impl Status {
     pub fn state(&self) -> State {
         if self.open_conflicts() > 0 {
             State::NeedsYou
-        } else if !self.outcome.held.is_empty() {
+        } else if self.unreachable || !self.outcome.held.is_empty() {
             State::Problem
         } else if self.remote.is_none() || self.paused {
             State::Paused
@@ -182,7 +184,9 @@ fn sentence(look: &Look, status: &Status) -> String {
     if !status.outcome.held.is_empty() {
         parts.push(format!("{} {} held", look.icon(Icon::NotSynced), status.outcome.held.len()));
     }
-    if status.paused || status.remote.is_none() {
+    if status.unreachable {
+        parts.insert(0, format!("{} Problem: the remote is not there", look.icon(Icon::Problem)));
+    } else if status.paused || status.remote.is_none() {
         parts.insert(0, format!("{} Paused", look.icon(Icon::Paused)));
     } else if parts.is_empty() {
         parts.push(format!("{} In sync", look.icon(Icon::InSync)));
@@ -292,6 +296,9 @@ pub fn hint(status: &Status) -> Option<String> {
     if status.remote.is_none() {
         return Some("`instep init --remote ADDRESS` says where your private copy lives.".to_owned());
     }
+    if status.unreachable {
+        return Some("`instep doctor` says what is wrong. Nothing is lost; what is here waits.".to_owned());
+    }
     if status.paused {
         return Some("`instep config set sync.enabled true --machine` switches it on.".to_owned());
     }
@@ -400,6 +407,7 @@ mod tests {
             machine: "laptop".into(),
             remote: Some(Place { name: "origin".into(), address: "github.com/ana/planalign-sync".into() }),
             paused: false,
+            unreachable: false,
             outcome,
             health: Health { last_sync: Some(before(180)), ..Health::default() },
             left_out: None,
