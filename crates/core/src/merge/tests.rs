@@ -122,6 +122,23 @@ fn a_conflict_can_be_taken_apart() {
     assert_eq!(Reason::Overlap { places: 1 }.to_string(), "1 place overlaps");
 }
 
+#[test]
+fn long_texts_are_merged_or_given_up_soon() {
+    let equal = "x\n".repeat(100_000);
+    let grown = format!("a\n{equal}b\n");
+    assert_eq!(merged("a", &equal, &format!("a\n{equal}"), &format!("{equal}b\n")), Ok(grown));
+    let mixed = |seed: u32| -> String {
+        (0..50_000_u32).map(|at| if (at.wrapping_mul(seed) >> 7) % 3 == 0 { "a\n" } else { "b\n" }).collect()
+    };
+    let got = merged("a", &mixed(2_654_435_761), &mixed(40_503_531), &mixed(2_246_822_519));
+    assert_eq!(got, Err(Reason::TooDifferent));
+    let line = "a".repeat(1 << 20);
+    assert_eq!(
+        merged("a", &line, &format!("{line}b"), &format!("{line}c")),
+        Err(Reason::Overlap { places: 1 })
+    );
+}
+
 /// Texts of few different lines, so that they meet often.
 fn lines() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c\n", "d\n", "\n", "e"]), 0..14)
