@@ -92,7 +92,7 @@ mod tests {
             };
             (0..200_000).map(|_| next()).collect()
         };
-        let ends_soon = |before: &[Token], after: &[Token]| ends_within(1_000_000, before, after, 400_000);
+        let ends_soon = |before: &[Token], after: &[Token]| ends_within(300_000, before, after, 400_000);
         assert!(!ends_soon(&shuffled(2), &shuffled(2)));
         assert!(!ends_soon(&shuffled(1_000), &shuffled(1_000)));
         let [old, new] = [0, 200_000].map(|from| (from..from + 200_000).map(Token).collect::<Vec<_>>());

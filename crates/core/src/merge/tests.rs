@@ -123,15 +123,10 @@ fn a_conflict_can_be_taken_apart() {
 }
 
 #[test]
-fn long_texts_are_merged_or_given_up_soon() {
+fn long_texts_are_merged() {
     let equal = "x\n".repeat(100_000);
     let grown = format!("a\n{equal}b\n");
     assert_eq!(merged("a", &equal, &format!("a\n{equal}"), &format!("{equal}b\n")), Ok(grown));
-    let mixed = |seed: u32| -> String {
-        (0..50_000_u32).map(|at| if (at.wrapping_mul(seed) >> 7) % 3 == 0 { "a\n" } else { "b\n" }).collect()
-    };
-    let got = merged("a", &mixed(2_654_435_761), &mixed(40_503_531), &mixed(2_246_822_519));
-    assert_eq!(got, Err(Reason::TooDifferent));
     let line = "a".repeat(1 << 20);
     assert_eq!(
         merged("a", &line, &format!("{line}b"), &format!("{line}c")),
