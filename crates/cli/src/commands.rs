@@ -17,9 +17,7 @@ pub mod status;
 pub mod sync;
 pub mod undo;
 
-use std::path::{Path, PathBuf};
-
-use instep_engine::failure::EngineError;
+use std::path::Path;
 
 use crate::arguments::{Command, GlobalArguments};
 use crate::configuration::Surroundings;
@@ -38,27 +36,33 @@ pub struct Context {
 }
 
 impl Context {
-    /// The workspace around the folder a person stands in.
-    pub fn root(&self) -> Result<PathBuf, CommandError> {
-        find(&self.surroundings.folder)
-    }
-
     /// Where the settings of a workspace stand.
     pub fn sources(&self, root: &Path) -> Sources {
         layers::sources(root, &self.surroundings, self.global.config.as_deref())
     }
 }
 
-fn find(start: &Path) -> Result<PathBuf, CommandError> {
-    let found = start.ancestors().find(|folder| folder.join(".instep").is_dir());
-    found.map(Path::to_path_buf).ok_or_else(|| EngineError::NoWorkspace(start.to_path_buf()).into())
-}
-
 /// Runs a command to its end.
 pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, CommandError> {
     match command {
+        None => status::glance(context),
+        Some(Command::Clone(arguments)) => clone::run(context, arguments),
         Some(Command::Completions(arguments)) => completions::run(context, arguments),
         Some(Command::Config(arguments)) => config::run(context, arguments),
-        _ => Err(CommandError::later("This command")),
+        Some(Command::Conflicts(arguments)) => conflicts::run(context, arguments),
+        Some(Command::Diff(arguments)) => diff::run(context, arguments),
+        Some(Command::Disconnect(arguments)) => disconnect::run(context, arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(context, arguments),
+        Some(Command::Explain(arguments)) => explain::run(context, arguments),
+        Some(Command::Init(arguments)) => init::run(context, arguments),
+        Some(Command::Log(arguments)) => log::run(context, arguments),
+        Some(Command::Pull(arguments)) => sync::pull(context, arguments),
+        Some(Command::Push(arguments)) => sync::push(context, arguments),
+        Some(Command::Remote(arguments)) => remote::run(context, arguments),
+        Some(Command::Resolve(arguments)) => resolve::run(context, arguments),
+        Some(Command::Restore(arguments)) => restore::run(context, arguments),
+        Some(Command::Status(arguments)) => status::run(context, arguments),
+        Some(Command::Sync(arguments)) => sync::run(context, arguments),
+        Some(Command::Undo(arguments)) => undo::run(context, arguments),
     }
 }

@@ -1,5 +1,6 @@
 //! Where the program stands: folder, home, environment; and the settings, read in layers.
 
+pub mod change;
 pub mod files;
 pub mod layers;
 pub mod trust;
@@ -44,7 +45,8 @@ fn folder_of(home: OsString) -> Result<PathBuf, CommandError> {
     std::path::absolute(&home).map_err(|error| CommandError::file("find", Path::new(&home), &error))
 }
 
-/// The folder that the command works from, absolute, links resolved where it exists.
+/// The folder that the command works from, absolute, links resolved where it exists. One that is gone may be a
+/// workspace that is known: whoever needs it says so.
 fn start(named: Option<&Path>) -> Result<PathBuf, CommandError> {
     let present = || {
         std::env::current_dir().map_err(|error| {
@@ -54,12 +56,7 @@ fn start(named: Option<&Path>) -> Result<PathBuf, CommandError> {
     };
     let Some(named) = named else { return present() };
     let path = if named.is_absolute() { named.to_path_buf() } else { present()?.join(named) };
-    if path.is_dir() {
-        return path.canonicalize().map_err(|error| CommandError::file("open", &path, &error));
-    }
-    Err(CommandError::new("E-FOLDER-MISSING", Exit::NoWorkspace, "There is no such folder.")
-        .at(instep_core::path::escape(path.as_os_str().as_encoded_bytes()))
-        .hinted("check the folder named with -C."))
+    Ok(path.canonicalize().unwrap_or(path))
 }
 
 /// Where this user's state belongs.

@@ -1,11 +1,14 @@
 //! Ctrl-C: the first one asks the engine to stop between two units of work; the second one ends the program at once.
 //! Both are safe, because every act on a workspace is journaled.
 
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Exit;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+static TRACES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static ASKING: AtomicBool = AtomicBool::new(false);
 
 /// Answers whether the person asked to stop.
@@ -18,6 +21,7 @@ pub fn listen() {
     let _ = ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::Relaxed);
         if again || ASKING.load(Ordering::Relaxed) {
+            remove_traces();
             crate::terminal::print_early("\n", false);
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
@@ -30,4 +34,49 @@ pub fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     let answer = ask();
     ASKING.store(false, Ordering::Relaxed);
     answer
+}
+
+/// What a command made and takes away again unless it comes to its end.
+#[derive(Debug)]
+pub struct Traces(());
+
+impl Traces {
+    /// Starts with nothing to take away.
+    pub fn begin() -> Self {
+        Traces(())
+    }
+
+    /// Remembers something that this command is about to make; what is there already is never taken away.
+    pub fn remember(&self, path: PathBuf) {
+        if path.symlink_metadata().is_err()
+            && let Ok(mut traces) = TRACES.lock()
+        {
+            traces.push(path);
+        }
+    }
+
+    /// Lets everything stay.
+    pub fn keep(&self) {
+        if let Ok(mut traces) = TRACES.lock() {
+            traces.clear();
+        }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        remove_traces();
+    }
+}
+
+/// Takes away what was made, the newest first. Only our own names are ever in the list.
+fn remove_traces() {
+    let Ok(mut traces) = TRACES.lock() else { return };
+    for path in traces.drain(..).rev() {
+        let _ = match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&path),
+            Ok(_) => std::fs::remove_file(&path),
+            Err(_) => Ok(()),
+        };
+    }
 }

@@ -14,6 +14,8 @@ pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
+#[cfg(any(test, feature = "testing"))]
+pub mod generate;
 pub mod merge;
 mod moved;
 pub mod node;

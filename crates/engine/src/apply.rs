@@ -72,7 +72,10 @@ struct Placed {
 }
 
 /// Carries out the changes of the local side.
-pub fn apply<'a, F: Folder>(setting: Setting<'a, '_, F>, changes: &'a [Change]) -> Result<Applied, EngineError> {
+pub fn apply<'a, F: Folder>(
+    setting: Setting<'a, '_, F>,
+    changes: &'a [Change],
+) -> Result<Applied, EngineError> {
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }

@@ -1,5 +1,7 @@
 //! Conflicts on record: how they lie in the database, and what they are called here.
 
+pub mod resolve;
+
 use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;
@@ -63,7 +65,8 @@ pub fn read(record: ConflictRecord) -> Result<OpenConflict, EngineError> {
     let stored: Stored = serde_json::from_str(&record.value).map_err(|_| nonsense())?;
     let kind = KINDS.into_iter().find(|kind| kind.word() == stored.kind).ok_or_else(nonsense)?;
     let path = |bytes: &[u8]| TreePath::new(bytes).map_err(|_| nonsense());
-    let version = |stored: Option<StoredVersion>| stored.map(|one| one.read().ok_or_else(nonsense)).transpose();
+    let version =
+        |stored: Option<StoredVersion>| stored.map(|one| one.read().ok_or_else(nonsense)).transpose();
     Ok(OpenConflict {
         number: record.number,
         since: record.since,
@@ -165,7 +168,9 @@ pub fn update(
             }
         });
     }
-    records.extend(known.into_values().filter(|record| read(record.clone()).is_ok_and(|open| keeps(&open.conflict))));
+    records.extend(
+        known.into_values().filter(|record| read(record.clone()).is_ok_and(|open| keeps(&open.conflict))),
+    );
     records.sort_by_key(|record| record.number);
     Recorded { records, new, next }
 }

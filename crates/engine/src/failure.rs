@@ -7,6 +7,7 @@ use instep_core::remote::RemoteError;
 use instep_core::safety::Halt;
 
 use crate::folder::FolderError;
+use crate::registry::RegistryError;
 
 /// Why an act on a workspace did not come to its end. Whatever it is, nothing is lost and the next try goes on.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum EngineError {
         /// The newest known here.
         known: u32,
     },
+    /// The list of this person's workspaces failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// There is no workspace here.
     #[error("{0} is not in a workspace")]
     NoWorkspace(PathBuf),

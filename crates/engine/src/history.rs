@@ -3,6 +3,9 @@
 pub mod act;
 pub mod contents;
 pub mod log;
+pub mod restore;
+pub mod retention;
+pub mod undo;
 pub mod wish;
 
 use instep_core::tree::LeafKind;

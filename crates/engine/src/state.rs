@@ -83,7 +83,23 @@ CREATE TABLE choice (
     remote INTEGER NOT NULL,
     node INTEGER NOT NULL,
     strategy TEXT NOT NULL,
+    operation TEXT NOT NULL,
     PRIMARY KEY (remote, node)
+) WITHOUT ROWID;
+CREATE TABLE settlement (
+    operation TEXT PRIMARY KEY,
+    remote INTEGER NOT NULL,
+    before BLOB NOT NULL,
+    after BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE note (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE half_undone (
+    remote INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    PRIMARY KEY (remote, operation)
 ) WITHOUT ROWID;
 CREATE TABLE undone (
     remote INTEGER NOT NULL,
@@ -347,6 +363,32 @@ impl State {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    /// What a resolve changed in what is known: the remote, the rows before and the rows after.
+    pub fn settlement(&self, operation: &str) -> Result<Option<Settlement>, EngineError> {
+        let sql = "SELECT remote, before, after FROM settlement WHERE operation = ?1";
+        let found: Option<(i64, Vec<u8>, Vec<u8>)> = self
+            .connection
+            .query_row(sql, [operation], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((remote, before, after)) = found else { return Ok(None) };
+        let read = |bytes: &[u8]| codec::decode_rows(bytes).map_err(nonsense);
+        Ok(Some(Settlement { remote, before: read(&before)?, after: read(&after)? }))
+    }
+
+    /// A note of the workspace's own, such as when it was last tidied.
+    pub fn note(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let sql = "SELECT value FROM note WHERE name = ?1";
+        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
+    }
+
+    /// The operations whose part at the remote is still to be taken back.
+    pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
+        let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
+        let mut query = self.connection.prepare_cached(sql)?;
+        let found = query.query_map([remote], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// The operations, newest first, as stored.
     pub fn operations(&self, limit: usize) -> Result<Vec<String>, EngineError> {
         let mut query =
@@ -381,6 +423,17 @@ impl State {
 
 fn nonsense(why: impl std::fmt::Display) -> EngineError {
     EngineError::StateCorrupt(why.to_string())
+}
+
+/// What a resolve changed in what is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The remote.
+    pub remote: i64,
+    /// The rows before.
+    pub before: Vec<Row>,
+    /// The rows after.
+    pub after: Vec<Row>,
 }
 
 /// A conflict as stored.
@@ -429,6 +482,13 @@ impl Write<'_> {
         }
         self.run("UPDATE remote SET next_node = max(next_node, ?2) WHERE id = ?1", params![remote, next])?;
         Ok(())
+    }
+
+    /// Forgets all that was agreed on with any remote; see [`Write::forget_remote`].
+    pub fn forget_all_remotes(&self) -> Result<(), EngineError> {
+        let mut query = self.transaction.prepare_cached("SELECT id FROM remote")?;
+        let ids = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        ids.into_iter().try_for_each(|id| self.forget_remote(id))
     }
 
     /// Forgets all rows: those of a new first contact follow in the same transaction.
@@ -591,11 +651,17 @@ impl Write<'_> {
     }
 
     /// Records a person's choice for nodes in conflict.
-    pub fn choose(&self, remote: i64, nodes: &[NodeId], strategy: &str) -> Result<(), EngineError> {
+    pub fn choose(
+        &self,
+        remote: i64,
+        nodes: &[NodeId],
+        strategy: &str,
+        operation: &str,
+    ) -> Result<(), EngineError> {
         for node in nodes {
             self.run(
-                "INSERT OR REPLACE INTO choice (remote, node, strategy) VALUES (?1, ?2, ?3)",
-                params![remote, node.0, strategy],
+                "INSERT OR REPLACE INTO choice (remote, node, strategy, operation) VALUES (?1, ?2, ?3, ?4)",
+                params![remote, node.0, strategy, operation],
             )?;
         }
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
@@ -608,6 +674,34 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Drops the choices that one operation made.
+    pub fn unchoose(&self, operation: &str) -> Result<(), EngineError> {
+        self.run("DELETE FROM choice WHERE operation = ?1", [operation])?;
+        self.run("UPDATE remote SET quiet = NULL", [])?;
+        Ok(())
+    }
+
+    /// Changes what is known as a resolve wants it, and notes how it was.
+    pub fn settle(&self, operation: &str, settlement: &Settlement) -> Result<(), EngineError> {
+        self.run(
+            "INSERT OR REPLACE INTO settlement (operation, remote, before, after) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                operation,
+                settlement.remote,
+                codec::encode_rows(&settlement.before),
+                codec::encode_rows(&settlement.after)
+            ],
+        )?;
+        self.nodes(settlement.remote, &settlement.after, &[], 0)
+    }
+
+    /// Closes a conflict: it is settled, or a choice settles it in the next cycle.
+    pub fn close_conflict(&self, remote: i64, number: u64) -> Result<(), EngineError> {
+        self.run("DELETE FROM conflict WHERE remote = ?1 AND number = ?2", params![remote, number])?;
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
     /// Holds paths until a person syncs.
     pub fn hold(&self, remote: i64, paths: &[Vec<u8>], operation: &str) -> Result<(), EngineError> {
         for path in paths {
@@ -616,6 +710,24 @@ impl Write<'_> {
                 params![remote, path, operation],
             )?;
         }
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Writes a note of the workspace's own.
+    pub fn note(&self, name: &str, value: &str) -> Result<(), EngineError> {
+        self.run("INSERT OR REPLACE INTO note (name, value) VALUES (?1, ?2)", [name, value])?;
+        Ok(())
+    }
+
+    /// Notes that an operation's part at the remote is still to be taken back, or that it was.
+    pub fn half_undone(&self, remote: i64, operation: &str, waits: bool) -> Result<(), EngineError> {
+        let sql = if waits {
+            "INSERT OR IGNORE INTO half_undone (remote, operation) VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM half_undone WHERE remote = ?1 AND operation = ?2"
+        };
+        self.run(sql, params![remote, operation])?;
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
         Ok(())
     }

@@ -2,13 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use instep_core::clock::Clock;
 use instep_core::remote::MachineStamp;
 
-use crate::folder::Folder;
-use crate::folder::disk::DiskFolder;
+use crate::failure::{Danger, EngineError};
+use crate::folder::disk::{DiskFolder, STATE};
+use crate::folder::{Folder, FolderFailure};
+use crate::identity::{self, Identity, Standing};
+use crate::lock::{self, WorkspaceLock};
+use crate::registry::{KnownWorkspace, Registry};
 use crate::state::State;
+
+/// The name of the database in our state folder.
+const DATABASE: &str = "state.db";
 
 /// A folder that is kept the same elsewhere, open for work.
 pub struct Workspace<F: Folder = DiskFolder> {
@@ -22,13 +30,118 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub clock: Arc<dyn Clock>,
     /// Who works here, as the system knows them; for the log.
     pub person: Option<String>,
-    pub(crate) root: PathBuf,
+    /// The system's own name for its present start, where it has one; a new one means that the machine was off.
+    pub boot: Option<String>,
+    root: PathBuf,
+    _lock: Option<WorkspaceLock>,
+}
+
+/// How to open a workspace.
+pub struct Opening<'a> {
+    /// This machine's own folder: it knows all workspaces of this person.
+    pub home: &'a Path,
+    /// The machine's name in this workspace.
+    pub machine: &'a str,
+    /// Where time and chance come from.
+    pub clock: Arc<dyn Clock>,
+    /// How long to wait for another process.
+    pub patience: Duration,
+    /// Told once, with the other process's id where that is known, before the waiting begins.
+    pub waiting: &'a dyn Fn(Option<u32>),
+}
+
+/// The workspace that a path lies in. One that is known and whose folder is gone is told apart from none at all: an
+/// unmounted disk must not look like a fresh start.
+pub fn find(start: &Path, home: &Path) -> Result<PathBuf, EngineError> {
+    for folder in start.ancestors() {
+        if folder.join(STATE).join(DATABASE).is_file() {
+            return Ok(folder.to_owned());
+        }
+    }
+    match Registry::load(home)?.lookup(start) {
+        Some(known) => Err(EngineError::Gone(known.path.clone())),
+        None => Err(EngineError::NoWorkspace(start.to_owned())),
+    }
+}
+
+impl Workspace {
+    /// Makes a folder a workspace, or takes one up again: a root that was replaced becomes a first contact.
+    pub fn create(root: &Path, opening: &Opening<'_>) -> Result<Self, EngineError> {
+        let folder = DiskFolder::create(root)?;
+        let lock = lock::take(&folder, opening.patience, opening.waiting)?;
+        let standing = identity::check(&folder)?;
+        let mut state = State::open(&root.join(STATE).join(DATABASE))?;
+        let identity = match standing {
+            Standing::Same(identity) => identity,
+            Standing::Missing => identity::establish(&folder, &*opening.clock)?,
+            Standing::Replaced(_) | Standing::Copied(_) => {
+                state.transact(|write| write.forget_all_remotes())?;
+                identity::establish(&folder, &*opening.clock)?
+            }
+        };
+        Workspace::finish(root, folder, state, identity, lock, opening)
+    }
+
+    /// Opens a workspace. A copy of one takes a new id and starts as on first contact; a root that was replaced is a
+    /// halt until a person says `init` there.
+    pub fn open(root: &Path, opening: &Opening<'_>) -> Result<Self, EngineError> {
+        let folder = DiskFolder::open(root).map_err(|error| match error.failure() {
+            FolderFailure::Missing | FolderFailure::Raced => EngineError::Gone(root.to_owned()),
+            _ => error.into(),
+        })?;
+        let lock = lock::take(&folder, opening.patience, opening.waiting)?;
+        let standing = identity::check(&folder)?;
+        if let Standing::Replaced(identity) = &standing {
+            return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
+        }
+        let mut state = State::open(&root.join(STATE).join(DATABASE))?;
+        let identity = match standing {
+            Standing::Same(identity) | Standing::Replaced(identity) => identity,
+            Standing::Missing => identity::establish(&folder, &*opening.clock)?,
+            Standing::Copied(_) => {
+                state.transact(|write| write.forget_all_remotes())?;
+                identity::establish(&folder, &*opening.clock)?
+            }
+        };
+        Workspace::finish(root, folder, state, identity, lock, opening)
+    }
+
+    fn finish(
+        root: &Path,
+        folder: DiskFolder,
+        state: State,
+        identity: Identity,
+        lock: WorkspaceLock,
+        opening: &Opening<'_>,
+    ) -> Result<Self, EngineError> {
+        let known = KnownWorkspace { path: root.to_owned(), id: identity.id, root: identity.marks.root };
+        Registry::load(opening.home)?.remember(known)?;
+        let machine = MachineStamp { name: opening.machine.to_owned(), id: identity.id.to_string() };
+        let clock = Arc::clone(&opening.clock);
+        let folder = Arc::new(folder);
+        Ok(Workspace {
+            folder,
+            state,
+            machine,
+            clock,
+            person: None,
+            boot: boot(),
+            root: root.to_owned(),
+            _lock: Some(lock),
+        })
+    }
 }
 
 impl<F: Folder> Workspace<F> {
     /// Puts a workspace together from its parts; for simulations and tests.
-    pub fn assemble(folder: Arc<F>, state: State, machine: MachineStamp, clock: Arc<dyn Clock>, root: PathBuf) -> Self {
-        Workspace { folder, state, machine, clock, person: None, root }
+    pub fn assemble(
+        folder: Arc<F>,
+        state: State,
+        machine: MachineStamp,
+        clock: Arc<dyn Clock>,
+        root: PathBuf,
+    ) -> Self {
+        Workspace { folder, state, machine, clock, person: None, boot: None, root, _lock: None }
     }
 
     /// The workspace's folder, for people and for other programs.
@@ -36,8 +149,19 @@ impl<F: Folder> Workspace<F> {
         &self.root
     }
 
+    /// Where the git remote keeps what it fetched.
+    pub fn git_dir(&self) -> PathBuf {
+        self.root.join(STATE).join("git")
+    }
+
     /// A new operation's id: 16 hexadecimal digits.
     pub fn new_operation(&self) -> String {
         format!("{:016x}", self.clock.random())
     }
+}
+
+/// What Linux calls its present start; nothing elsewhere.
+fn boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
 }

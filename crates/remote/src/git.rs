@@ -78,6 +78,7 @@ pub struct GitRemote {
     reference: String,
     create: bool,
     content_bytes_max: Option<u64>,
+    is_http: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -119,6 +120,7 @@ impl GitRemote {
             branch: options.branch,
             create: options.create,
             content_bytes_max: address.content_bytes_max(),
+            is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             clock: options.clock,
         })
     }
@@ -141,12 +143,20 @@ impl GitRemote {
         Ok(Survey { branches, hooks })
     }
 
+    /// The version of the installed program, such as `(2, 47)`.
+    pub fn program_version(&self) -> Result<(u32, u32), RemoteError> {
+        self.program.version()
+    }
+
     fn branches(&self) -> Result<Vec<String>, RemoteError> {
         if let Some(git_dir) = &self.git_dir {
             let found = local::branches(&self.program, git_dir, "refs/heads/")?;
             return Ok(found.into_iter().map(|branch| branch.name).collect());
         }
         let heads = self.ls_remote("refs/heads/*")?;
+        if heads.is_empty() && self.is_http {
+            self.check_that_git_answers()?;
+        }
         Ok(heads.into_iter().map(|(name, _)| name.trim_start_matches("refs/heads/").to_owned()).collect())
     }
 
@@ -164,6 +174,19 @@ impl GitRemote {
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| failure::protocol("git did not list the branches", &text))
+    }
+
+    /// A login page of some network answers everything with success, and git takes it for a repository without
+    /// branches, served as plain files.
+    fn check_that_git_answers(&self) -> Result<(), RemoteError> {
+        let mut call = self.program.call(Scope::Talking)?;
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        if said.contains("# service=git-upload-pack") || said.contains("< version 2") {
+            return Ok(());
+        }
+        Err(failure::no_git_host())
     }
 
     /// The head, where there is one; whether a missing branch is an error is not asked here.
@@ -218,13 +241,27 @@ impl GitRemote {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
     }
 
+    /// A lease alone would let a commit replace the head that is no child of it.
+    fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
+        let raw = Objects::open(&self.program)?.read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
+        let parents = match raw {
+            Some(raw) => Commit::parse(&raw)?.parents,
+            None => return Err(objects::missing(push.new)),
+        };
+        if parents.iter().eq(&push.expected) {
+            return Ok(());
+        }
+        Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
+    }
+
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Ours)?;
         call.args(["-c", "core.logAllRefUpdates=always", "-c", "core.fsync=none", "update-ref", reference]);
         call.args([oid.to_string()]).answer().map(drop)
     }
 
-    /// Our own repository is a copy: if it is damaged, it is made anew, and the step is done once more.
+    /// Our own repository is a copy, and most of it is not waited for to reach the disk: if a power cut damaged it, it
+    /// is made anew, and the step is done once more.
     fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         match step() {
             Err(error) if self.remake(&error)? => step(),
@@ -247,7 +284,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if error.code != "E-GIT-CORRUPT" {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -321,8 +358,8 @@ impl Remote for GitRemote {
         if let Some(oid) = self.found_head()? {
             return Ok(Some(Revision(oid.to_string())));
         }
-        let others = if self.create { Vec::new() } else { self.branches()? };
-        if others.is_empty() { Ok(None) } else { Err(self.no_branch(&others)) }
+        let others = self.branches()?;
+        if others.is_empty() || self.create { Ok(None) } else { Err(self.no_branch(&others)) }
     }
 
     fn lineage(&self, known: &Revision, head: &Revision) -> Result<Lineage, RemoteError> {
@@ -413,7 +450,6 @@ impl Remote for GitRemote {
             other => other,
         })?;
         self.hold(PREPARED, oid)?;
-        program::sync_file_system(self.program.directory())?;
         Ok(Revision(oid.to_string()))
     }
 
@@ -424,14 +460,17 @@ impl Remote for GitRemote {
             new: oid_of(prepared)?,
             git_dir: self.git_dir.as_deref(),
         };
-        self.mended_from_start(|| push.run(&self.program, || self.found_head()))?;
+        self.mended_from_start(|| {
+            self.check_parent(&push)?;
+            push.run(&self.program, || self.found_head())
+        })?;
         // It is committed, whatever becomes of our own note of it.
         let _ = self.hold(HEAD, push.new);
         Ok(())
     }
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
-        history::newest(&self.program, HEAD, limit)
+        self.mended(|| history::newest(&self.program, HEAD, limit))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

@@ -97,6 +97,36 @@ impl Bare {
         self.object("tree", &bytes)
     }
 
+    /// The entries of a tree: mode, name and object.
+    pub fn entries(&self, tree: &str) -> Vec<(String, Vec<u8>, String)> {
+        let bytes = self.git(["cat-file", "tree", &format!("{tree}^{{tree}}")], b"");
+        let (mut entries, mut rest) = (Vec::new(), &bytes[..]);
+        while let Some(end) = rest.iter().position(|&byte| byte == 0) {
+            let space = rest.iter().position(|&byte| byte == b' ').expect("a mode ends with a space");
+            let mode = String::from_utf8_lossy(&rest[..space]).into_owned();
+            let object = rest[end + 1..end + 21].iter().map(|byte| format!("{byte:02x}")).collect();
+            entries.push((mode, rest[space + 1..end].to_vec(), object));
+            rest = &rest[end + 21..];
+        }
+        entries
+    }
+
+    /// Puts more entries into the tree of the head, in git's order, and makes that the head, as somebody with plain git
+    /// would.
+    pub fn commit_onto_head(&self, more: &[RawEntry<'_>], message: &str) -> String {
+        let head = self.head().expect("there is a head");
+        let known = self.entries(&head);
+        let known = known.iter().map(|(mode, name, object)| (&mode[..], &name[..], &object[..]));
+        let mut entries: Vec<RawEntry<'_>> = known.chain(more.iter().copied()).collect();
+        let key = |entry: &RawEntry<'_>| {
+            if entry.0 == "40000" { [entry.1, b"/"].concat() } else { entry.1.to_vec() }
+        };
+        entries.sort_by_key(key);
+        let commit = self.commit(&self.tree(&entries), Some(&head), message);
+        self.set_head(&commit);
+        commit
+    }
+
     /// Writes a commit as plain git would.
     pub fn commit(&self, tree: &str, parent: Option<&str>, message: &str) -> String {
         let mut arguments = vec!["commit-tree", tree, "-m", message];
@@ -163,7 +193,8 @@ mod tests {
         let tree = bare.tree(&[("100644", b"..", &blob), ("100644", b"a/b", &blob)]);
         let commit = bare.commit(&tree, None, "hostile");
         bare.set_head(&commit);
-        assert_eq!(bare.head(), Some(commit));
+        assert_eq!(bare.head(), Some(commit.clone()));
+        assert_eq!(bare.entries(&commit)[1], ("100644".to_owned(), b"a/b".to_vec(), blob.clone()));
         assert_eq!(bare.blobs(&bare.reachable()), [(blob, b"content".to_vec())]);
     }
 }

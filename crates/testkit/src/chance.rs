@@ -11,7 +11,7 @@ impl Chance {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Chance {
 
     /// A number below `end`, which must not be 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.number() % end
     }
 
     /// An index of a list of this length, which must not be 0.
@@ -38,7 +38,7 @@ impl Chance {
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
-            bytes.extend_from_slice(&self.next().to_le_bytes());
+            bytes.extend_from_slice(&self.number().to_le_bytes());
         }
         bytes.truncate(length);
         bytes
@@ -53,7 +53,7 @@ mod tests {
     fn one_seed_gives_one_sequence() {
         let draw = |seed| {
             let mut chance = Chance::new(seed);
-            (chance.next(), chance.below(10), chance.bytes(5))
+            (chance.number(), chance.below(10), chance.bytes(5))
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

@@ -14,7 +14,7 @@ use instep_core::content::ContentId;
 use crate::bare::Bare;
 use crate::drawing::Drawing;
 use crate::drawing::disk;
-use crate::machine::Pair;
+use crate::machine::Machine;
 
 /// All contents that were written so far, and what they were.
 #[derive(Debug, Default)]
@@ -53,9 +53,9 @@ impl Ledger {
     }
 
     /// What can't be found any more.
-    pub fn missing(&mut self, pair: &Pair) -> io::Result<Vec<String>> {
-        let mut kept = self.kept_apart(pair)?;
-        for machine in pair.machines() {
+    pub fn missing(&mut self, machines: &[&Machine], bare: &Bare) -> io::Result<Vec<String>> {
+        let mut kept = self.kept_apart(machines, bare)?;
+        for machine in machines {
             // A row may have made the folder a file, or taken it away.
             if machine.folder().is_dir() {
                 let tree = disk::read(machine.folder())?;
@@ -66,10 +66,10 @@ impl Ledger {
         Ok(lost.map(|(id, what)| format!("{what} ({})", id.short())).collect())
     }
 
-    /// What is kept elsewhere than in the two trees: in histories, records and repositories.
-    pub fn kept_apart(&mut self, pair: &Pair) -> io::Result<BTreeSet<ContentId>> {
-        let mut kept = self.kept_by_git(&pair.bare);
-        for machine in pair.machines() {
+    /// What is kept elsewhere than in the trees: in histories, records and repositories.
+    pub fn kept_apart(&mut self, machines: &[&Machine], bare: &Bare) -> io::Result<BTreeSet<ContentId>> {
+        let mut kept = self.kept_by_git(bare);
+        for machine in machines {
             let state = machine.folder().join(".instep");
             if state.is_dir() {
                 kept.extend(kept_whole(&state)?);
@@ -126,6 +126,7 @@ fn names_content(parent: &Path, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Pair;
 
     #[test]
     fn a_content_counts_as_kept_only_where_it_is_whole() {
@@ -145,8 +146,12 @@ mod tests {
         let commit = pair.bare.commit(&pair.bare.tree(&[("100644", b"f", &blob)]), None, "one");
         pair.bare.set_head(&commit);
         pair.bare.blob(b"gone");
-        let missing: Vec<_> =
-            ledger.missing(&pair).unwrap().iter().map(|line| line[..3].to_owned()).collect();
+        let missing: Vec<_> = ledger
+            .missing(&pair.machines(), &pair.bare)
+            .unwrap()
+            .iter()
+            .map(|line| line[..3].to_owned())
+            .collect();
         assert_eq!(missing.len(), 2, "{missing:?}");
         assert!(missing.contains(&"cut".to_owned()) && missing.contains(&"gon".to_owned()));
     }

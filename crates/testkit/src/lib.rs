@@ -15,6 +15,7 @@ pub mod chance;
 pub mod drawing;
 pub mod flaky;
 pub mod git_host;
+pub mod kills;
 pub mod ledger;
 pub mod machine;
 pub mod remote_suite;

@@ -136,13 +136,16 @@ impl Machine {
         }
     }
 
-    /// Makes this folder a workspace on the repository, without sending anything.
+    /// Makes this folder a workspace on the repository and syncs it.
     pub fn connect(&self, bare: &Bare) -> Output {
-        let address = bare.path().as_os_str();
-        let name = OsStr::new(self.name.as_str());
-        let flags = ["init", "--name"].map(OsStr::new);
-        let rest = ["--no-sync", "--yes", "--remote"].map(OsStr::new);
-        self.run(flags.into_iter().chain([name]).chain(rest).chain([address]))
+        self.init(bare, &[])
+    }
+
+    /// Makes this folder a workspace on the repository, with more flags.
+    pub fn init(&self, bare: &Bare, flags: &[&str]) -> Output {
+        let address = bare.path().to_str().expect("because the area's path is plain");
+        let usual = ["init", "--yes", "--name", &self.name, "--remote", address];
+        self.run(usual.into_iter().chain(flags.iter().copied()))
     }
 }
 
@@ -209,12 +212,17 @@ impl Pair {
         [&self.left, &self.right]
     }
 
-    /// Makes both folders workspaces on the repository, without sending anything.
+    /// Makes both folders workspaces on the repository, left first, and syncs them.
     pub fn connect(&self) {
         for machine in self.machines() {
             let output = machine.connect(&self.bare);
             assert!(output.code == 0, "init on {} failed: {output}", machine.name());
         }
+    }
+
+    /// Adds a machine to the two.
+    pub fn third(&self) -> Machine {
+        Machine::new(&self.left.program, self.area.path(), "third")
     }
 
     /// The folder that holds everything.

@@ -1,12 +1,34 @@
 //! `init`: make a folder a synced workspace.
+
+use std::path::{Path, PathBuf};
+
 use clap::Args;
-use std::path::PathBuf;
+use instep_core::config::edit::Edit;
+use instep_core::operation::OperationKind;
+use instep_core::path::escape;
+use instep_engine::cycle;
+use instep_engine::cycle::request::Request;
+use instep_remote::address::{Address, Typed};
+
+use super::Context;
+use super::sync::run_cycle;
+use crate::configuration::change::Target;
+use crate::failure::{CommandError, Exit};
+use crate::interrupt::Traces;
+use crate::opening::Opened;
+use crate::place::shown;
+use crate::render::outcome::quoted_text;
+use crate::render::plan;
+use crate::set_up::SetUp;
+use crate::terminal::progress::Progress;
+use crate::terminal::prompt::Question;
 
 /// Options of `init`.
 #[derive(Debug, Args)]
 pub struct InitArguments {
     /// The folder; the present one if none is named.
-    pub directory: Option<PathBuf>,
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
     /// Where your private copy lives: the address of a git repository.
     #[arg(long, value_name = "ADDRESS")]
     pub remote: Option<String>,
@@ -43,4 +65,179 @@ pub struct InitArguments {
     /// Set up, and leave the first sync for later.
     #[arg(long)]
     pub no_sync: bool,
+}
+
+/// Makes a folder a workspace: detects, asks what is missing, shows the plan, and sends after a yes.
+pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, CommandError> {
+    check_options(arguments)?;
+    let root = folder(context, arguments)?;
+    let typed = address_text(context, arguments)?;
+    let place = Typed {
+        text: &typed,
+        kind: arguments.kind.as_deref(),
+        cwd: &context.surroundings.folder,
+        root: Some(&root),
+        allow_http: arguments.allow_http,
+    };
+    let address = Address::parse(&place)?;
+    context.terminal.say(&format!("Your private copy lives in the git repository {address}."));
+    context
+        .terminal
+        .say("Whoever can read that repository can read your files: this version does not encrypt.");
+    let traces = Traces::begin();
+    let set_up = SetUp {
+        root: &root,
+        address: &address,
+        branch: arguments.branch.as_deref(),
+        name: arguments.name.as_deref(),
+        create: true,
+    };
+    let mut opened = set_up.run(context, &traces)?;
+    write_rules(context, arguments, &opened, &traces)?;
+    opened.loaded = opened.sources.load(&[])?;
+    if context.global.dry_run {
+        return first_sync(context, &mut opened, &request(true));
+    }
+    if arguments.no_sync {
+        traces.keep();
+        context.terminal.data(&format!("Set up. {}\n", written(&opened)));
+        context.terminal.hint(Some("`instep sync` sends and receives.".to_owned()));
+        return Ok(Exit::Done);
+    }
+    if !agreed(context, &mut opened, &address)? {
+        context.terminal.data("Nothing was sent, and nothing was set up.\n");
+        return Ok(Exit::Done);
+    }
+    traces.keep();
+    let exit = first_sync(context, &mut opened, &request(false))?;
+    farewell(context, arguments, &opened, &address);
+    Ok(exit)
+}
+
+fn request(dry_run: bool) -> Request {
+    Request { dry_run, explicit: true, kind: Some(OperationKind::Init), ..Request::default() }
+}
+
+fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
+    match arguments.encrypt.as_deref() {
+        None | Some("none") => {}
+        Some("all" | "secrets") => {
+            return Err(CommandError::later("Encryption")
+                .because("This version sends files as they are.")
+                .hinted("`--encrypt none` if the repository is private enough."));
+        }
+        Some(other) => {
+            let what = format!("`--encrypt` takes none, not {}.", escape(other.as_bytes()));
+            return Err(CommandError::usage(what));
+        }
+    }
+    if arguments.from.is_some() {
+        return Err(CommandError::later("`--from`"));
+    }
+    if arguments.preset.is_some() {
+        return Err(CommandError::later("`--preset`"));
+    }
+    Ok(())
+}
+
+/// The folder that becomes a workspace: there, whole, and not one that would take in the whole machine.
+fn folder(context: &Context, arguments: &InitArguments) -> Result<PathBuf, CommandError> {
+    let named = arguments.folder.as_deref().unwrap_or(Path::new("."));
+    let path = context.surroundings.folder.join(named);
+    let root = path.canonicalize().map_err(|error| CommandError::file("open", &path, &error))?;
+    if !root.is_dir() {
+        return Err(CommandError::usage("A workspace is a folder, and this is not one.").at(shown(&root)));
+    }
+    if root.parent().is_none() {
+        return Err(CommandError::new("E-CONF-ROOT", Exit::Usage, "The whole disk can't be a workspace.")
+            .at(shown(&root))
+            .hinted("choose a folder in it."));
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).and_then(|home| home.canonicalize().ok());
+    if home.as_deref() == Some(root.as_path()) {
+        let question = Question { text: "This is your whole home folder. Sync all of it?", option: "--yes" };
+        if !context.terminal.confirm(question, false)? {
+            return Err(
+                CommandError::new("E-CONF-ROOT", Exit::Usage, "Not set up.").hinted("choose a folder in it.")
+            );
+        }
+    }
+    Ok(root)
+}
+
+/// The address: typed, from the environment, or asked for.
+fn address_text(context: &Context, arguments: &InitArguments) -> Result<String, CommandError> {
+    if let Some(typed) = &arguments.remote {
+        return Ok(typed.clone());
+    }
+    context
+        .terminal
+        .say("Where should your private copy live? Give the address of a git repository of yours,");
+    context
+        .terminal
+        .say("such as git@github.com:you/notes-sync.git, gh:you/notes-sync, or /media/disk/notes.git.");
+    context.terminal.ask(Question { text: "Address:", option: "--remote ADDRESS" }, None)
+}
+
+/// The rules that were typed: for all machines, unless the remote has settings already, which govern then.
+fn write_rules(
+    context: &Context,
+    arguments: &InitArguments,
+    opened: &Opened,
+    traces: &Traces,
+) -> Result<(), CommandError> {
+    let shared = opened.sources.shared();
+    let is_first = opened.remote()?.head()?.is_none();
+    let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
+    let changes: Vec<Edit<'_>> = [("sync.include", &arguments.include), ("sync.exclude", &arguments.exclude)]
+        .into_iter()
+        .flat_map(|(key, items)| items.iter().map(move |item| Edit::Add { key, item }))
+        .collect();
+    if target == Target::Shared {
+        traces.remember(shared);
+    } else if !changes.is_empty() {
+        context
+            .terminal
+            .say("The repository has its own settings, so these rules are kept for this machine.");
+    }
+    if !changes.is_empty() || (is_first && target == Target::Shared) {
+        opened.sources.change(target, &changes)?;
+    }
+    Ok(())
+}
+
+/// Shows in one line what would travel, and asks. Nothing has left this machine yet.
+fn agreed(context: &Context, opened: &mut Opened, address: &Address) -> Result<bool, CommandError> {
+    if context.terminal.yes {
+        return Ok(true);
+    }
+    let (remote, source) = (opened.remote()?, opened.source());
+    let progress = Progress::new(&context.terminal, false);
+    let outcome =
+        cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request(true), true, &progress)?;
+    drop(progress);
+    context.terminal.say(&plan::in_one_line(&context.terminal.look, &outcome, &address.to_string()));
+    let text = if outcome.done.is_empty() { "Set up?" } else { "Send now?" };
+    context.terminal.confirm(Question { text, option: "--yes, or --no-sync" }, true)
+}
+
+fn first_sync(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
+    opened.check_may_send()?;
+    run_cycle(context, opened, request)
+}
+
+fn written(opened: &Opened) -> String {
+    let shared = if opened.sources.shared().exists() { "instep.yaml and " } else { "" };
+    format!("Settings are in {shared}instep.local.yaml.")
+}
+
+/// What a person needs next: the other machine, and the same without questions.
+fn farewell(context: &Context, arguments: &InitArguments, opened: &Opened, address: &Address) {
+    let text = address.to_text();
+    let quoted = quoted_text(&text);
+    context.terminal.say(&format!("\n{}\n", written(opened)));
+    context.terminal.say(&format!("On your other machine:     instep clone {quoted}"));
+    if arguments.remote.is_none() {
+        context.terminal.say(&format!("Same thing, no questions:  instep init --remote {quoted} --yes"));
+    }
 }

@@ -1,8 +1,21 @@
 //! `status`: where this workspace stands.
+
+use std::time::{Duration, Instant};
+
 use clap::Args;
+use instep_engine::cycle;
+use instep_engine::cycle::outcome::Outcome;
+use instep_engine::cycle::request::Request;
+
+use super::Context;
+use crate::failure::{CommandError, Exit};
+use crate::opening::{ORIGIN, Opened};
+use crate::render::outcome;
+use crate::render::status::{self, Health, Place, Status};
+use crate::terminal::progress::Progress;
 
 /// Options of `status`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct StatusArguments {
     /// Ask the remote first.
     #[arg(long)]
@@ -25,4 +38,120 @@ pub struct StatusArguments {
     /// Wait until everything is in sync, at most so long.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", require_equals = true)]
     pub wait: Option<String>,
+}
+
+/// How long `--wait` sleeps between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Shows where the workspace stands.
+pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandError> {
+    if arguments.all {
+        return Err(CommandError::later("`status --all`"));
+    }
+    let patience = arguments.wait.as_deref().map(patience).transpose()?;
+    let started = Instant::now();
+    loop {
+        let mut opened = context.open()?;
+        let status = look(context, &mut opened, arguments)?;
+        let settled = status.state() == status::State::InSync;
+        let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);
+        if settled || out_of_time {
+            return Ok(tell(context, arguments, &status, patience.is_some()));
+        }
+        // Others must be able to work meanwhile.
+        drop(opened);
+        std::thread::sleep(PAUSE);
+        if crate::interrupt::is_asked() {
+            return Err(CommandError::interrupted());
+        }
+    }
+}
+
+/// What `instep` alone shows: where the workspace stands, or how to begin.
+pub fn glance(context: &Context) -> Result<Exit, CommandError> {
+    let nothing = StatusArguments::default();
+    match context.root() {
+        Ok(_) => run(context, &nothing),
+        Err(error) if error.exit == Exit::NoWorkspace && !context.terminal.json => {
+            context.terminal.data(WELCOME);
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+const WELCOME: &str = "\
+instep keeps this folder the same on all your machines, in a private place you own. Nothing is ever lost.
+
+  instep init             make this folder a workspace
+  instep clone ADDRESS    bring an existing one here
+  instep --help           all commands
+";
+
+/// `10m`, `90s`, `1h`.
+fn patience(text: &str) -> Result<Duration, CommandError> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| {
+        CommandError::usage("This is no length of time.")
+            .at(text.to_owned())
+            .because("Such as 90s, 10m or 1h.")
+    })?;
+    Duration::try_from(span).map_err(|_| CommandError::usage("A length of time can't be negative."))
+}
+
+/// Looks at the folder, and at the remote as it was last seen, or with `--fetch` as it is.
+pub fn look(
+    context: &Context,
+    opened: &mut Opened,
+    arguments: &StatusArguments,
+) -> Result<Status, CommandError> {
+    let config = opened.loaded.settings.config();
+    let paused = !config.enabled;
+    let remote = opened.remote_if_any()?;
+    let source = opened.source();
+    let progress = Progress::new(&context.terminal, false);
+    let outcome = match &remote {
+        None => Outcome::default(),
+        Some(remote) => {
+            let request = Request { dry_run: true, ..Request::default() };
+            let fetch = arguments.fetch || arguments.wait.is_some();
+            cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, fetch, &progress)?
+        }
+    };
+    drop(progress);
+    let place =
+        remote.as_ref().map(|remote| Place { name: ORIGIN.to_owned(), address: remote.describe().address });
+    Ok(Status {
+        workspace: name(opened),
+        machine: opened.machine().to_owned(),
+        remote: place,
+        paused,
+        outcome,
+        health: Health::default(),
+        left_out: None,
+        files: None,
+    })
+}
+
+/// A workspace is called as its folder.
+fn name(opened: &Opened) -> String {
+    let name = opened.workspace.root().file_name().unwrap_or_default();
+    String::from_utf8_lossy(name.as_encoded_bytes()).into_owned()
+}
+
+fn tell(context: &Context, arguments: &StatusArguments, status: &Status, waited: bool) -> Exit {
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    if terminal.json {
+        terminal.object(&status::to_json(status));
+    } else if arguments.short {
+        terminal.data(&status::short(look, status));
+    } else {
+        terminal.data(&status::text(look, status));
+        status.outcome.notices.iter().for_each(|notice| terminal.say(&crate::failure::sentence(notice)));
+        terminal.hint(status::hint(status));
+    }
+    if !arguments.exit_code && !waited {
+        return Exit::Done;
+    }
+    let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
+    outcome::exit(&status.outcome).and(changes)
 }

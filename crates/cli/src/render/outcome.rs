@@ -247,13 +247,14 @@ pub fn hint(outcome: &Outcome) -> Option<String> {
 
 /// A path as a shell takes it.
 pub fn quoted(path: &TreePath) -> String {
-    let text = escape(path.as_bytes());
+    quoted_text(&escape(path.as_bytes()))
+}
+
+/// A word as a shell takes it.
+pub fn quoted_text(text: &str) -> String {
     let simple = |c: char| c.is_alphanumeric() || "/._-+=:@,".contains(c);
-    if text.chars().all(simple) && !text.starts_with('-') {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    let plain = text.chars().all(simple) && !text.starts_with('-') && !text.is_empty();
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// One change for programs.

@@ -31,6 +31,36 @@ pub fn text(look: &Look, outcome: &Outcome) -> String {
     text
 }
 
+/// The line before the first sync: how much would go where, and that nothing is deleted.
+pub fn in_one_line(look: &Look, outcome: &Outcome, address: &str) -> String {
+    let amount = |side: Side| {
+        let files = outcome.done.iter().filter(|done| done.side == side && !done.folder);
+        let size: u64 = files.clone().filter_map(|done| done.size).sum();
+        (files.count() as u64, bytes(size))
+    };
+    let mut parts = Vec::new();
+    for (side, icon, place) in [(Side::Remote, Icon::Up, address), (Side::Local, Icon::Down, "here")] {
+        let (files, size) = amount(side);
+        if files > 0 {
+            parts.push(format!(
+                "{} {}, {size} {} {place}",
+                look.icon(icon),
+                count(files, "file"),
+                look.arrow()
+            ));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("both sides hold the same".to_owned());
+    }
+    if !outcome.conflicts.is_empty() {
+        parts.push(format!("{} to settle later", count(outcome.conflicts.len() as u64, "conflict")));
+    }
+    let deleted = outcome.done.iter().filter(|done| done.kind == ChangeKind::Remove).count();
+    parts.push(if deleted == 0 { "nothing is deleted".to_owned() } else { format!("{deleted} deleted") });
+    format!("Plan   {}", parts.join("   "))
+}
+
 fn verb(done: &Done) -> &'static str {
     match (done.merged, done.kind) {
         (true, _) => "merge",
@@ -77,9 +107,11 @@ fn sentence(look: &Look, outcome: &Outcome) -> String {
     format!("A sync would {}. Nothing was changed.", parts.join(", "))
 }
 
-/// The one object of `sync -n --json`: the plan itself, as `sync --plan` takes it back.
-pub fn to_json(plan: &PlanFile) -> Value {
-    serde_json::to_value(plan).unwrap_or_else(|_| json!(null))
+/// The one object of `sync -n --json`: the plan itself, as `sync --plan` takes it back. Where all is quiet there may be
+/// none, and nothing to do.
+pub fn to_json(plan: Option<&PlanFile>) -> Value {
+    let quiet = || json!({"schema": 1, "changes": [], "conflicts": []});
+    plan.and_then(|plan| serde_json::to_value(plan).ok()).unwrap_or_else(quiet)
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl KeySpec {
 }
 
 /// Reads one value that has no structure of its own.
-fn read_text(
+pub(super) fn read_text(
     layer: LayerKind,
     spec: &KeySpec,
     key: String,
@@ -328,6 +328,27 @@ fn canonical(prefix: &str, word: &str) -> String {
     known.to_owned()
 }
 
+/// The words under which a key stands in a text, or would stand: another program's where that is there already.
+pub(super) fn written_path(root: Option<&Node>, key: &str) -> Vec<String> {
+    let mut written = Vec::new();
+    let mut prefix = String::new();
+    let mut node = root;
+    for word in key.split('.') {
+        let wanted = if prefix.is_empty() { word.to_owned() } else { format!("{prefix}.{word}") };
+        let entries = match node.map(|node| &node.value) {
+            Some(Tree::Map(entries)) => entries.as_slice(),
+            _ => &[],
+        };
+        let direct = entries.iter().find(|(known, _)| known.name == word);
+        let found =
+            direct.or_else(|| entries.iter().find(|(known, _)| canonical(&prefix, &known.name) == wanted));
+        written.push(found.map_or(word, |(known, _)| known.name.as_str()).to_owned());
+        node = found.map(|(_, node)| node);
+        prefix = wanted;
+    }
+    written
+}
+
 /// Answers whether keys stand below this path.
 fn is_block(path: &str) -> bool {
     let depth = path.split('.').count();
@@ -358,7 +379,7 @@ fn check_name(block: &str, name: &str, place: &Place) -> Result<(), ConfigError>
     })
 }
 
-fn unknown_key(written: &str, path: &str, place: &Place) -> ConfigError {
+pub(super) fn unknown_key(written: &str, path: &str, place: &Place) -> ConfigError {
     let depth = path.split('.').count();
     let (parent, word) = path.rsplit_once('.').unwrap_or(("", path));
     let siblings = KEYS.iter().filter_map(|spec| {

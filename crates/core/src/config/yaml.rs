@@ -55,6 +55,14 @@ impl Node {
         }
     }
 
+    /// Finds the value under these words.
+    pub(super) fn at(&self, path: &[String]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, word| match &node.value {
+            Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == *word).map(|(_, inner)| inner),
+            _ => None,
+        })
+    }
+
     /// Answers whether nothing is given: an empty value, `null` or `~`.
     pub(super) fn is_nothing(&self) -> bool {
         matches!(&self.value, Tree::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))

@@ -180,10 +180,11 @@ fn parse_steps(pattern: &[u8]) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-/// Two stars or more are special only as a whole name between slashes; else they are one.
+/// Two stars or more are special only as a whole name between slashes; else they are one. Git cuts off the text before
+/// the first wildcard, so that stars right behind it count as the start of a name: `a**/b` matches `ax/y/b`, and `ab`.
 fn parse_stars(pattern: &[u8], start: usize, steps: &mut Vec<Step>) -> usize {
     let end = start + pattern[start..].iter().take_while(|&&byte| byte == b'*').count();
-    let whole_before = start == 0 || pattern[start - 1] == b'/';
+    let whole_before = !pattern[..start].iter().any(super::pattern::is_special) || pattern[start - 1] == b'/';
     let rest = &pattern[end..];
     if end - start < 2 || !whole_before {
         steps.push(Step::Star);

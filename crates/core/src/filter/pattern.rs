@@ -137,7 +137,7 @@ pub fn parse_file(bytes: &[u8]) -> Vec<(u32, Pattern)> {
     (1..).zip(lines).filter_map(|(number, line)| Some((number, Pattern::parse(line)?))).collect()
 }
 
-fn is_special(byte: &u8) -> bool {
+pub(super) fn is_special(byte: &u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }
 
@@ -197,6 +197,8 @@ mod tests {
             ("x/**/a", "x/a x/y/a x/y/z/a", "xa x/ya a"),
             ("**", "a x/y", ""),
             ("a**b", "ab axyb", "a/b"),
+            ("a**/b", "ab a/b ax/b ax/y/b", "a b/b"),
+            ("?a**/b", "xa/b xay/b", "xab xa/y/b"),
             ("x/a**b", "x/ab x/axyb", "x/a/b"),
             ("[a-c]x", "ax bx", "dx -x"),
             ("[!a-c]x", "dx", "ax"),

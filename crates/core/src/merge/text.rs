@@ -1,12 +1,15 @@
-//! The line merge: the verdict that `git merge-file` gives.
+//! The line merge: what `git merge-file` makes of three texts, and where it sees an overlap.
+//!
+//! Both sides are compared with the base; changes that touch no common place are taken, equal ones once. Two changes
+//! that meet, even if only side by side, overlap.
 
-use std::num::NonZeroU8;
+use std::ops::Range;
 
-use gix_imara_diff::{Algorithm, InternedInput};
-use gix_merge::blob::Resolution;
-use gix_merge::blob::builtin_driver::text::{Conflict, ConflictStyle, Labels, Merge};
+use gix_imara_diff::sources::byte_lines;
+use gix_imara_diff::{Algorithm, Diff, InternedInput, Token};
 
 use super::{Reason, check};
+use crate::node::{PerSide, Side};
 
 /// A part of what three versions make together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +29,21 @@ pub enum Region {
 
 /// Merges line by line; undecided if any place overlaps.
 pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>, Reason> {
-    let (merged, resolution) = run(base, local, remote, Conflict::DEFAULT_MARKER_SIZE);
-    if resolution == Resolution::Complete {
-        return Ok(merged);
+    let mut merged = Vec::with_capacity(local.len().max(remote.len()));
+    let mut places = 0;
+    for region in parts(base, local, remote) {
+        match region {
+            Region::Settled(lines) => merged.extend_from_slice(&lines),
+            Region::Overlap { .. } => places += 1,
+        }
     }
-    let places = regions(base, local, remote).map_or(1, |regions| overlaps(&regions));
-    Err(Reason::Overlap { places })
+    if places == 0 { Ok(merged) } else { Err(Reason::Overlap { places }) }
 }
 
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;
-    let marker = free_marker_size(&[base, local, remote]).ok_or(Reason::Opaque)?;
-    let (merged, _) = run(base, local, remote, marker);
-    Ok(parse(&merged, usize::from(marker)))
+    Ok(parts(base, local, remote))
 }
 
 /// How many places overlap.
@@ -47,56 +51,191 @@ pub fn overlaps(regions: &[Region]) -> usize {
     regions.iter().filter(|region| matches!(region, Region::Overlap { .. })).count()
 }
 
-fn run(base: &[u8], local: &[u8], remote: &[u8], marker: u8) -> (Vec<u8>, Resolution) {
-    let mut input = InternedInput::default();
-    let mut merged = Vec::new();
-    let marker_size = NonZeroU8::new(marker).expect("because a marker has at least seven characters");
-    // This style alone agrees with git in every verdict, and shows what both last agreed on.
-    let conflict = Conflict::Keep { style: ConflictStyle::ZealousDiff3, marker_size };
-    let merge = Merge::new(&mut input, local, base, remote, Algorithm::Myers);
-    let resolution = merge.run(&mut merged, Labels::default(), conflict);
-    (merged, resolution)
+/// One change of a side: these lines of the base became those of the side.
+#[derive(Debug, Clone)]
+struct Change {
+    base: Range<usize>,
+    side: Range<usize>,
 }
 
-/// A length of marker that no line of the contents starts with, if there is one.
-fn free_marker_size(versions: &[&[u8]]) -> Option<u8> {
-    let run = |line: &[u8]| match line.first() {
-        Some(&first @ (b'<' | b'|' | b'=' | b'>')) => line.iter().take_while(|&&byte| byte == first).count(),
-        _ => 0,
+/// What happens to some lines of the base.
+#[derive(Debug)]
+struct Block {
+    base: Range<usize>,
+    sides: PerSide<Range<usize>>,
+    /// The side that alone changed it, or that both agree with; none for an overlap.
+    winner: Option<Side>,
+}
+
+/// Three texts as lines: equal lines have equal tokens.
+struct Lines<'t> {
+    input: InternedInput<&'t [u8]>,
+    base: Vec<Token>,
+    sides: PerSide<Vec<Token>>,
+}
+
+fn parts(base: &[u8], local: &[u8], remote: &[u8]) -> Vec<Region> {
+    let mut input = InternedInput::new(byte_lines(base), byte_lines(local));
+    let local_changes = changes(&input);
+    let local = std::mem::take(&mut input.after);
+    input.update_after(byte_lines(remote));
+    let remote_changes = changes(&input);
+    let remote = std::mem::take(&mut input.after);
+    let base = std::mem::take(&mut input.before);
+    let lines = Lines { input, base, sides: PerSide { local, remote } };
+    let blocks = blocks(&lines, PerSide { local: local_changes, remote: remote_changes });
+    write(&lines, &blocks)
+}
+
+fn changes(input: &InternedInput<&[u8]>) -> Vec<Change> {
+    let mut diff = Diff::compute(Algorithm::Myers, input);
+    // Where a change can slide among equal lines, it comes to rest as it does in git.
+    diff.postprocess_no_heuristic(input);
+    let range = |range: Range<u32>| range.start as usize..range.end as usize;
+    diff.hunks().map(|hunk| Change { base: range(hunk.before), side: range(hunk.after) }).collect()
+}
+
+/// Pairs the changes of both sides, in order of the base.
+fn blocks(lines: &Lines<'_>, changes: PerSide<Vec<Change>>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut next = PerSide { local: 0, remote: 0 };
+    loop {
+        let pair = (changes.local.get(next.local), changes.remote.get(next.remote));
+        let (local, remote) = match pair {
+            (Some(local), Some(remote)) => (local, remote),
+            (None, None) => return blocks,
+            (Some(_), None) => {
+                take_alone(&mut blocks, &changes, &mut next, Side::Local);
+                continue;
+            }
+            (None, Some(_)) => {
+                take_alone(&mut blocks, &changes, &mut next, Side::Remote);
+                continue;
+            }
+        };
+        if local.base.end < remote.base.start {
+            take_alone(&mut blocks, &changes, &mut next, Side::Local);
+            continue;
+        }
+        if remote.base.end < local.base.start {
+            take_alone(&mut blocks, &changes, &mut next, Side::Remote);
+            continue;
+        }
+        append(&mut blocks, meet(lines, local, remote));
+        next.local += usize::from(remote.base.end >= local.base.end);
+        next.remote += usize::from(local.base.end >= remote.base.end);
+    }
+}
+
+/// A change that meets none of the other side, whose lines are those of the base here.
+fn take_alone(
+    blocks: &mut Vec<Block>,
+    changes: &PerSide<Vec<Change>>,
+    next: &mut PerSide<usize>,
+    side: Side,
+) {
+    let change = &changes[side][next[side]];
+    let other = &changes[side.other()];
+    // How far the other side is shifted against the base: by its last change before this one.
+    let before = next[side.other()].checked_sub(1).map(|at| &other[at]);
+    let (base_at, other_at) = before.map_or((0, 0), |change| (change.base.end, change.side.end));
+    let shift = |at: usize| (at + other_at).saturating_sub(base_at);
+    let mut sides = PerSide { local: change.side.clone(), remote: change.side.clone() };
+    sides[side.other()] = shift(change.base.start)..shift(change.base.end);
+    append(blocks, Block { base: change.base.clone(), sides, winner: Some(side) });
+    next[side] += 1;
+}
+
+/// Two changes that touch: equal ones are one, others overlap over all that either covers.
+fn meet(lines: &Lines<'_>, local: &Change, remote: &Change) -> Block {
+    let same = local.base == remote.base
+        && lines.sides.local[local.side.clone()] == lines.sides.remote[remote.side.clone()];
+    if same {
+        let sides = PerSide { local: local.side.clone(), remote: remote.side.clone() };
+        return Block { base: local.base.clone(), sides, winner: Some(Side::Local) };
+    }
+    let base = local.base.start.min(remote.base.start)..local.base.end.max(remote.base.end);
+    // Where an earlier change of the same side lies in between, the start is of no meaning: the block before has it.
+    let widen = |change: &Change| {
+        let start = change.side.start.saturating_sub(change.base.start - base.start);
+        start..change.side.end + (base.end - change.base.end)
     };
-    let longest = versions.iter().flat_map(|version| version.split(|&byte| byte == b'\n')).map(run).max();
-    u8::try_from(longest.unwrap_or(0).max(6) + 1).ok()
+    Block { sides: PerSide { local: widen(local), remote: widen(remote) }, base, winner: None }
 }
 
-fn parse(merged: &[u8], marker: usize) -> Vec<Region> {
+/// Adds a block; one that meets the block before becomes one with it.
+fn append(blocks: &mut Vec<Block>, block: Block) {
+    let Some(last) = blocks.last_mut() else {
+        blocks.push(block);
+        return;
+    };
+    let meets = Side::BOTH.iter().any(|&side| block.sides[side].start <= last.sides[side].end);
+    if !meets {
+        blocks.push(block);
+        return;
+    }
+    if block.winner != last.winner {
+        last.winner = None;
+    }
+    // The later block knows of all changes up to its end; the earlier one had to guess.
+    last.base.end = block.base.end;
+    for side in Side::BOTH {
+        last.sides[side].end = block.sides[side].end;
+    }
+}
+
+fn write(lines: &Lines<'_>, blocks: &[Block]) -> Vec<Region> {
     let mut regions = Vec::new();
-    let mut parts: [Vec<u8>; 4] = Default::default();
-    let mut part = 0;
-    for line in merged.split_inclusive(|&byte| byte == b'\n') {
-        let text = line.trim_ascii_end();
-        let is_marker = text.len() == marker && text.iter().all(|&byte| byte == text[0]);
-        let turn = if is_marker { b"<|=>".iter().position(|&sign| sign == text[0]) } else { None };
-        match turn {
-            None => parts[part].extend_from_slice(line),
-            Some(0) => {
-                part = 1;
-                settle(&mut parts[0], &mut regions);
-            }
-            Some(1) => part = 2,
-            Some(2) => part = 3,
-            Some(_) => {
-                part = 0;
-                let [local, base, remote] = [1, 2, 3].map(|at| std::mem::take(&mut parts[at]));
-                regions.push(Region::Overlap { base, local, remote });
-            }
+    let mut settled = Vec::new();
+    let mut at = 0;
+    for block in blocks {
+        lines.copy(&lines.base[at..block.base.start], &mut settled);
+        at = block.base.end;
+        match block.winner {
+            Some(side) => lines.copy(&lines.sides[side][block.sides[side].clone()], &mut settled),
+            None => overlap(lines, block, &mut settled, &mut regions),
         }
     }
-    settle(&mut parts[0], &mut regions);
+    lines.copy(&lines.base[at..], &mut settled);
+    settle(&mut settled, &mut regions);
     regions
+}
+
+/// Writes an overlap; what both sides have alike at its start and end is no part of the question.
+fn overlap(lines: &Lines<'_>, block: &Block, settled: &mut Vec<u8>, regions: &mut Vec<Region>) {
+    let [local, remote] = Side::BOTH.map(|side| &lines.sides[side][block.sides[side].clone()]);
+    let alike = |(a, b): &(&Token, &Token)| a == b;
+    let lead = local.iter().zip(remote).take_while(alike).count();
+    if local.len() == remote.len() && lead == local.len() {
+        lines.copy(local, settled);
+        return;
+    }
+    let tail = local[lead..].iter().rev().zip(remote[lead..].iter().rev()).take_while(alike).count();
+    lines.copy(&local[..lead], settled);
+    settle(settled, regions);
+    let text = |tokens: &[Token]| {
+        let mut text = Vec::new();
+        lines.copy(tokens, &mut text);
+        text
+    };
+    regions.push(Region::Overlap {
+        base: text(&lines.base[block.base.clone()]),
+        local: text(&local[lead..local.len() - tail]),
+        remote: text(&remote[lead..remote.len() - tail]),
+    });
+    lines.copy(&local[local.len() - tail..], settled);
 }
 
 fn settle(lines: &mut Vec<u8>, regions: &mut Vec<Region>) {
     if !lines.is_empty() {
         regions.push(Region::Settled(std::mem::take(lines)));
+    }
+}
+
+impl Lines<'_> {
+    fn copy(&self, tokens: &[Token], to: &mut Vec<u8>) {
+        for &token in tokens {
+            to.extend_from_slice(self.input.interner[token]);
+        }
     }
 }

@@ -199,7 +199,8 @@ impl<'a> World<'a> {
                 &format!("Something that is not synced has this name {}.", there(side)),
             ),
             Why::Frozen(side) | Why::Lost(side) => {
-                let changed = self.val(side.other(), node) != self.val(Stand::Base, node);
+                let changed = !self.hidden[side.other()].contains_key(&node)
+                    && self.val(side.other(), node) != self.val(Stand::Base, node);
                 let why =
                     format!("It can't be seen {}, and it changed {}.", there(side), there(side.other()));
                 if changed || waited_for { one(ConflictKind::Problem, &why) } else { None }
@@ -288,8 +289,10 @@ impl<'a> World<'a> {
         let mut hasher = ContentHasher::new();
         hasher.update(case.kind.word().as_bytes());
         hasher.update(&[0]);
+        // Of several spellings of one name the first, so that it does not matter who holds which.
+        let goals = case.nodes.iter().filter_map(|&node| self.goal[node as usize]);
         if case.kind == ConflictKind::Name
-            && let Some(name) = case.path.name()
+            && let Some(name) = goals.map(|goal| goal.name).min()
         {
             hasher.update(name.as_bytes());
         }

@@ -56,10 +56,6 @@ impl<'a> Val<'a> {
         self.same_content(other) && self.exec() == other.exec()
     }
 
-    pub(crate) fn same_class(&self, other: &Val<'_>) -> bool {
-        self.is_folder() == other.is_folder()
-    }
-
     pub(crate) fn exec(&self) -> bool {
         self.leaf.is_some_and(|leaf| leaf.exec)
     }

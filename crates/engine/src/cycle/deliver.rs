@@ -28,7 +28,6 @@ use crate::state::{Offered, RemoteRecord};
 pub(super) struct Sent {
     pub revision: Revision,
     pub bytes: u64,
-    pub objects: Vec<(ObjectId, ContentId, u64)>,
 }
 
 impl<F: Folder> Cycle<'_, F> {
@@ -192,7 +191,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.write_offer(record, thought, &revision, &objects)?;
         self.remote.commit(expected, &revision)?;
         self.ended(Phase::Send);
-        Ok(Some(Sent { revision, bytes, objects }))
+        Ok(Some(Sent { revision, bytes }))
     }
 
     /// Writes down what the commit offers: for what changes at the remote alone, that is what both sides agree on if

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use instep_core::content::ContentId;
-use instep_core::operation::{Counts, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger};
+use instep_core::operation::{
+    Counts, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger,
+};
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::{Event, Observer, Phase};
@@ -155,7 +157,11 @@ fn log<F: Folder>(
         changes.iter().filter(|change| !applied.failed.contains_key(&change.node)).collect();
     let mut paths: Vec<PathRecord> = done
         .iter()
-        .map(|change| PathRecord { path: change.path().clone(), local: Some(side_record(change)), remote: None })
+        .map(|change| PathRecord {
+            path: change.path().clone(),
+            local: Some(side_record(change)),
+            remote: None,
+        })
         .collect();
     paths.extend(there);
     paths.sort_by(|a, b| a.path.cmp(&b.path));

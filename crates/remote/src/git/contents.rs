@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use instep_core::content::ContentId;
 use instep_core::progress::{Event, Observer, Phase};
@@ -13,6 +15,10 @@ use super::program::{Program, Running, Scope};
 
 /// How much of a content is in memory at once.
 const BUFFER_BYTES: usize = 128 * 1024;
+/// What the files start with in which the program names what it took.
+const MARKS: &str = "instep.marks";
+/// From which size on a content is large.
+const LARGE_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Hands contents that are here to the sink; answers those that are not.
 pub(super) fn receive(
@@ -54,40 +60,66 @@ pub(super) fn send(
     from: &dyn Source,
     observer: &dyn Observer,
 ) -> Result<Vec<ObjectId>, RemoteError> {
-    if offered.is_empty() {
-        return Ok(Vec::new());
-    }
-    let marks = program.directory().join("instep.marks");
-    let mut call = program.call(Scope::Ours)?;
-    call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
-    call.args(["fast-import", "--quiet", "--depth=0"]);
-    let running = call.args([format!("--export-marks={}", marks.display())]).start()?;
-    let mut feed = Feed { running, buffer: Vec::with_capacity(2 * BUFFER_BYTES) };
+    sweep(program.directory());
+    let mut named = vec![None; offered.len()];
+    let (mut small, mut large) = (None, None);
     for (at, &content) in offered.iter().enumerate() {
         if observer.is_cancelled() {
             return Err(cancelled());
         }
         let offered = from.open(content)?;
         let size = offered.size;
+        let feed = if size < LARGE_BYTES_MIN { &mut small } else { &mut large };
+        let feed = match feed {
+            Some(feed) => feed,
+            None => feed.insert(Feed::start(program, size)?),
+        };
         feed.write_blob(at + 1, offered)?;
         observer.observe(Event::Advanced { phase: Phase::Send, files: 1, bytes: size });
     }
-    feed.flush()?;
-    let ended = feed.running.finish()?;
-    if !ended.status.success() {
-        return Err(ended.failure());
+    for feed in [small, large].into_iter().flatten() {
+        let marks = feed.finish()?;
+        parse_marks(&marks, &mut named).ok_or_else(|| failure::protocol("git misnamed a content", &marks))?;
     }
-    let text = fs::read(&marks).map_err(|error| failure::at_path("reading", &marks, error))?;
-    parse_marks(&text, offered.len()).ok_or_else(|| failure::protocol("git did not name the contents", &text))
+    let named = named.into_iter().collect::<Option<Vec<_>>>();
+    named.ok_or_else(|| failure::protocol("git did not name all contents", &[]))
 }
 
 /// What goes to the program, in writes of some size: most files are small.
 struct Feed {
     running: Running,
     buffer: Vec<u8>,
+    marks: PathBuf,
 }
 
 impl Feed {
+    /// Starts the program. Few small contents become a file each; a large one stays in a pack as it was written, or it
+    /// would be packed and unpacked once more.
+    fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let limit = if size < LARGE_BYTES_MIN { 100 } else { 1 };
+        let marks = format!("{MARKS}{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let marks = program.directory().join(marks);
+        let mut call = program.call(Scope::Ours)?;
+        call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
+        call.args(["-c".to_owned(), format!("fastimport.unpackLimit={limit}")]);
+        call.args(["fast-import", "--quiet", "--depth=0"]);
+        let running = call.args([format!("--export-marks={}", marks.display())]).start()?;
+        Ok(Feed { running, buffer: Vec::with_capacity(2 * BUFFER_BYTES), marks })
+    }
+
+    /// Ends it; answers what it named.
+    fn finish(mut self) -> Result<Vec<u8>, RemoteError> {
+        self.flush()?;
+        let ended = self.running.finish()?;
+        if !ended.status.success() {
+            return Err(ended.failure());
+        }
+        let marks = fs::read(&self.marks);
+        let _ = fs::remove_file(&self.marks);
+        marks.map_err(|error| failure::at_path("reading", &self.marks, error))
+    }
+
     fn write_blob(&mut self, mark: usize, mut offered: OfferedContent) -> Result<(), RemoteError> {
         self.put(format!("blob\nmark :{mark}\ndata {}\n", offered.size).as_bytes())?;
         let mut left = offered.size;
@@ -118,15 +150,27 @@ impl Feed {
     }
 }
 
+/// Removes what uploads that were stopped left half-written; nobody else writes into our repository.
+fn sweep(directory: &Path) {
+    for (folder, start) in
+        [(directory.to_owned(), "fast_import_crash_"), (directory.join("objects/pack"), "tmp_pack_")]
+    {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 /// Lines of `:NUMBER NAME`, in any order.
-fn parse_marks(text: &[u8], count: usize) -> Option<Vec<ObjectId>> {
-    let mut named = vec![None; count];
+fn parse_marks(text: &[u8], named: &mut [Option<ObjectId>]) -> Option<()> {
     for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
         let space = line.iter().position(|&b| b == b' ')?;
         let mark: usize = std::str::from_utf8(line.get(1..space)?).ok()?.parse().ok()?;
-        *named.get_mut(mark.checked_sub(1)?)? = Some(ObjectId::from(Oid::parse(&line[space + 1..])?));
+        *named.get_mut(mark.checked_sub(1)?)? = Some(Oid::parse(&line[space + 1..])?.into());
     }
-    named.into_iter().collect()
+    Some(())
 }
 
 fn changed() -> RemoteError {

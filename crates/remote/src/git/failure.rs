@@ -30,6 +30,8 @@ const fn sign(
     Sign { words, kind, code, message, hint }
 }
 
+const NO_GIT_HOST: &str = "What answers at this address is no git host: perhaps a login page of the network.";
+
 /// In this order: a later sign may stand in the words of an earlier one.
 const SIGNS: &[Sign] = &[
     sign(
@@ -179,6 +181,7 @@ const SIGNS: &[Sign] = &[
             "unable to read",
             "invalid object",
             "unable to unpack",
+            "corruption on the remote side",
         ],
         Corrupt,
         "E-GIT-CORRUPT",
@@ -196,7 +199,7 @@ const SIGNS: &[Sign] = &[
         &["not valid: is this a git repository", "invalid server response"],
         Offline,
         "E-NET-PORTAL",
-        "What answers at this address is no git host: perhaps a login page of the network.",
+        NO_GIT_HOST,
         Some("open the address in a browser"),
     ),
     sign(
@@ -336,7 +339,7 @@ pub(super) fn hide_secrets(text: &str) -> String {
         let end = after.find(|c: char| c == '/' || c.is_whitespace() || c == '\'').unwrap_or(after.len());
         match after[..end].rfind('@') {
             Some(sign) => {
-                shown.push_str("…");
+                shown.push('…');
                 rest = &after[sign..];
             }
             None => rest = after,
@@ -344,6 +347,22 @@ pub(super) fn hide_secrets(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The person's configuration asks for a signature, and there is none.
+pub(super) fn not_signed(cause: RemoteError) -> RemoteError {
+    let message = "The commit could not be signed, as git's configuration asks.";
+    let error = RemoteError::new(Local, "E-GIT-SIGN", message);
+    let error = error.hinted("see that git commit -S works, or turn commit.gpgSign off");
+    match cause.source {
+        Some(source) => error.caused_by(source),
+        None => error,
+    }
+}
+
+/// Something answers, but it does not speak git.
+pub(super) fn no_git_host() -> RemoteError {
+    RemoteError::new(Offline, "E-NET-PORTAL", NO_GIT_HOST).hinted("open the address in a browser")
 }
 
 /// An answer that makes no sense.

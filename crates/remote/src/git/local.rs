@@ -4,8 +4,10 @@
 //! record says that a push of ours was under way, that no process of that push lives, and when the same lock has stood
 //! there through a whole push of today.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -39,10 +41,7 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
 /// Lists the branches whose names match a pattern of git's.
 pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Result<Vec<Branch>, RemoteError> {
     let mut call = program.call(Scope::At(git_dir))?;
-    call.args([
-        "for-each-ref",
-        "--format=%(objectname) %(objecttype) %(HEAD)%(worktreepath)%00%(refname)%00",
-    ]);
+    call.args(["for-each-ref", "--format=%(objectname) %(objecttype) %(worktreepath)%00%(refname)%00"]);
     let outcome = call.args([pattern]).run(&[])?;
     // A branch whose file is damaged is left out with a warning; it must not look like one that is not there.
     if !outcome.status.success() || !outcome.stderr.is_empty() {
@@ -51,14 +50,19 @@ pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Resu
     let mut branches = Vec::new();
     let mut fields = outcome.stdout.split(|&b| b == 0);
     while let (Some(head), Some(name)) = (fields.next(), fields.next()) {
-        let head = String::from_utf8_lossy(head);
-        let mut words = head.trim_start().splitn(3, ' ');
-        let oid = words.next().and_then(|word| Oid::parse(word.as_bytes()));
-        let (Some(oid), Some("commit"), Some(place)) = (oid, words.next(), words.next()) else {
+        let head = head.trim_ascii_start();
+        let oid = head.get(..40).and_then(Oid::parse);
+        let (Some(oid), Some(shown_in)) =
+            (oid, head.get(40..).and_then(|rest| rest.strip_prefix(b" commit ")))
+        else {
             return Err(failure::corrupt("E-GIT-CORRUPT", "A branch of the repository names no commit."));
         };
         let name = String::from_utf8_lossy(name).trim_start_matches("refs/heads/").to_owned();
-        branches.push(Branch { name, head: oid, checked_out: place.len() > 1 });
+        // A bare repository counts as the work tree of its own first branch.
+        let shown_in = Path::new(OsStr::from_bytes(shown_in));
+        let is_bare = shown_in.canonicalize().ok() == git_dir.canonicalize().ok();
+        let checked_out = !shown_in.as_os_str().is_empty() && !is_bare;
+        branches.push(Branch { name, head: oid, checked_out });
     }
     Ok(branches)
 }
@@ -112,6 +116,7 @@ impl PushRecord {
     pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
         let path = ours.join("instep.push");
         let io = |error| failure::at_path("writing", &path, error);
+        let is_new = !path.exists();
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         let is_dead = match file.try_lock() {
@@ -130,6 +135,8 @@ impl PushRecord {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(line)?;
                 file.sync_all()?;
+            }
+            if is_new {
                 File::open(ours)?.sync_all()?;
             }
             rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
@@ -139,11 +146,14 @@ impl PushRecord {
         Ok(PushRecord { file, leftover })
     }
 
-    /// Removes the lock that a dead push of ours left, if it stood there all the time; answers whether it did.
-    pub fn remove_leftover(&mut self) -> bool {
-        let Some(leftover) = self.leftover.take() else { return false };
-        Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
-            && fs::remove_file(&leftover.path).is_ok()
+    /// Removes the lock that a dead push of ours left, if it has stood there all the time.
+    pub fn remove_leftover(&mut self) {
+        if let Some(leftover) = self.leftover.take()
+            && Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
+        {
+            // If it can't be removed, the next try says so.
+            let _ = fs::remove_file(&leftover.path);
+        }
     }
 
     /// The push has ended: nothing of it may be left.

@@ -20,7 +20,7 @@ pub(super) const NAME_BYTES_MAX: usize = 255;
 pub(super) const DEPTH_MAX: usize = 256;
 /// The largest single folder, and the most entries: a tree of few objects may name itself over and over.
 const TREE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const ENTRIES_MAX: usize = 4_000_000;
+const ENTRIES_MAX: usize = 2_000_000;
 
 const FOLDER: u32 = 0o040000;
 const SUBMODULE: u32 = 0o160000;

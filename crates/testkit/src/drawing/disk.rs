@@ -247,7 +247,7 @@ fn write(at: &Path, drawn: &Drawn, times: Times) -> io::Result<()> {
         }
     }
     if drawn.mark == Mark::Unreadable {
-        fs::set_permissions(at, Permissions::from_mode(0))?;
+        fs::set_permissions(at, Permissions::from_mode(0o000))?;
     }
     Ok(())
 }

@@ -501,7 +501,7 @@ pub fn a_cancelled_upload_stops(bench: &Bench) {
     assert_eq!(upload(&*remote, &[b"a"]).len(), 1);
 }
 
-/// Bytes that no compression makes smaller and no buffer holds.
+/// Bytes that no compression makes smaller and no buffer holds; read in pieces of a multiple of eight.
 struct Noise {
     state: u64,
     left: u64,
@@ -510,14 +510,21 @@ struct Noise {
 impl Read for Noise {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = buffer.len().min(self.left as usize);
-        for byte in &mut buffer[..length] {
-            self.state =
-                self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = (self.state >> 56) as u8;
+        for piece in buffer[..length].chunks_mut(8) {
+            let word = splitmix(self.state);
+            piece.copy_from_slice(&word.to_le_bytes()[..piece.len()]);
+            self.state += 1;
         }
         self.left -= length as u64;
         Ok(length)
     }
+}
+
+fn splitmix(number: u64) -> u64 {
+    let mut word = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 /// How large "large" is.
@@ -538,15 +545,14 @@ impl Sink for LargeSink {
         assert_eq!(size, LARGE);
         let mut expected = Noise { state: 7, left: LARGE };
         let (mut ours, mut theirs) = (vec![0; 65536], vec![0; 65536]);
-        loop {
-            let length = content.read(&mut theirs).unwrap();
-            if length == 0 {
-                return Ok(());
-            }
-            expected.read_exact(&mut ours[..length]).unwrap();
-            assert!(ours[..length] == theirs[..length], "differs near {}", self.0);
-            self.0 += length as u64;
+        while self.0 < LARGE {
+            content.read_exact(&mut theirs).unwrap();
+            expected.read_exact(&mut ours).unwrap();
+            assert!(ours == theirs, "differs near {}", self.0);
+            self.0 += ours.len() as u64;
         }
+        assert_eq!(content.read(&mut theirs).unwrap(), 0);
+        Ok(())
     }
 }
 
@@ -596,4 +602,17 @@ pub fn a_draft_in_disorder_is_refused(bench: &Bench) {
     draft.entries[0].object = None;
     assert!(remote.prepare(None, &draft).is_err());
     assert_eq!(remote.head().unwrap(), None);
+}
+
+/// A head is only ever followed by its child: a draft made for another head would take back what came between.
+pub fn a_draft_for_another_head_is_refused(bench: &Bench) {
+    let remote = bench.open();
+    let first = publish(&*remote, None, &one_file("1"));
+    let late = remote.prepare(Some(&first), &draft_of(&*remote, &one_file("late"))).unwrap();
+    let anew = remote.prepare(None, &draft_of(&*remote, &one_file("anew"))).unwrap();
+    let second = publish(&*remote, Some(&first), &one_file("2"));
+    for prepared in [late, anew] {
+        assert!(remote.commit(Some(&second), &prepared).is_err());
+        assert_eq!(remote.head().unwrap().as_ref(), Some(&second));
+    }
 }

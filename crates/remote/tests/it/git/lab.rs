@@ -40,7 +40,9 @@ pub struct Lab {
 impl Lab {
     /// Reached by its path.
     pub fn by_path() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
+        // In memory where that is possible: each push waits for the disk.
+        let in_memory = tempfile::tempdir_in("/dev/shm");
+        let folder = Arc::new(in_memory.or_else(|_| tempfile::tempdir()).unwrap());
         let address = folder.path().join("place.git").display().to_string();
         let environment = environment(folder.path());
         let lab = Lab { environment, address, host: None, machines: AtomicU64::new(0), folder };

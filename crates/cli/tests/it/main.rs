@@ -1,0 +1,12 @@
+//! The program as people meet it: real machines, a real repository, whole runs. Few tests here, and wide ones; the
+//! levels below prove the cases.
+
+mod acceptance;
+mod bad_inputs;
+mod kill;
+mod reports;
+
+/// The program under test.
+fn program() -> std::path::PathBuf {
+    instep_testkit::machine::program(option_env!("CARGO_BIN_EXE_instep"))
+}

@@ -1,0 +1,471 @@
+//! One life of two sides, from a seed: build, edit, reconcile, carry out, and look whether every promise held.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Random;
+use super::disk::{Disk, Id, Listing};
+use super::draw::draw;
+use super::edit::{Editor, Effect};
+use super::rows::record;
+use crate::conflict::{Conflict, ConflictId};
+use crate::content::ContentId;
+use crate::node::{Known, NodeId, PerSide, Row, Side, Views};
+use crate::path::Name;
+use crate::plan::{MergeAnswer, MergeInput, Plan};
+use crate::policy::{Direction, Fold, Policy, Strategy};
+use crate::reconcile::reconcile;
+
+/// What a seed found, with all that is needed to understand it.
+#[derive(Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken.
+    pub why: String,
+    /// The trees and edits up to there.
+    pub story: String,
+}
+
+/// Runs the life that a seed stands for; answers how many cycles it had.
+pub fn run(seed: u64) -> Result<u32, Failure> {
+    let mut life = Life::new(seed);
+    life.live().map_err(|why| Failure { seed, why, story: life.story.join("\n") })?;
+    Ok(life.cycles)
+}
+
+struct Life {
+    random: Random,
+    disks: PerSide<Disk>,
+    known: Known,
+    policy: Policy,
+    story: Vec<String>,
+    cycles: u32,
+    merges: RefCell<BTreeMap<ContentId, [ContentId; 2]>>,
+}
+
+/// What the edits of one round were.
+#[derive(Default)]
+struct Edited {
+    sides: BTreeSet<Side>,
+    only_moves: bool,
+    unrelated: Option<(Side, Name)>,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let births = random.percent(70);
+        let mut disk = |keyed: usize| {
+            let case = random.percent(12);
+            Disk::new(random.percent(keyed), births, Fold { case, unicode: false })
+        };
+        let disks = PerSide { local: disk(75), remote: disk(25) };
+        let strategies = [
+            Strategy::Merge,
+            Strategy::AskUser,
+            Strategy::LastWriteWins,
+            Strategy::KeepLocal,
+            Strategy::KeepRemote,
+            Strategy::Both,
+        ];
+        let directions = [
+            Direction::Both,
+            Direction::Both,
+            Direction::Both,
+            Direction::Both,
+            Direction::Push,
+            Direction::Pull,
+        ];
+        let policy = Policy {
+            direction: directions[random.below(6)],
+            mirror: random.percent(50),
+            strategy: strategies[random.below(6)],
+            fold: PerSide::from_fn(|side| disks[side].fold),
+            machines: PerSide { local: "here".to_owned(), remote: "there".to_owned() },
+            ..Policy::default()
+        };
+        Life {
+            random,
+            disks,
+            known: Known::default(),
+            policy,
+            story: Vec::new(),
+            cycles: 0,
+            merges: RefCell::default(),
+        }
+    }
+
+    fn live(&mut self) -> Result<(), String> {
+        self.build()?;
+        let rounds = if self.random.percent(25) { 2 } else { 1 };
+        for round in 0..rounds {
+            let edited = self.edit(round);
+            self.cycle(&edited)?;
+        }
+        if self.random.percent(20) {
+            self.policy.strategy =
+                if self.random.percent(50) { Strategy::KeepLocal } else { Strategy::KeepRemote };
+            self.cycle(&Edited::default())?;
+        }
+        if self.random.percent(15) {
+            self.policy.direction = Direction::Push;
+            self.policy.mirror = true;
+            self.cycle(&Edited::default())?;
+        }
+        Ok(())
+    }
+
+    /// Both sides hold the same and know it; half of the time one of them was empty at first.
+    fn build(&mut self) -> Result<(), String> {
+        let strategy = std::mem::replace(&mut self.policy.strategy, Strategy::AskUser);
+        let direction = std::mem::replace(&mut self.policy.direction, Direction::Both);
+        let fold = self.policy.fold.local.or(self.policy.fold.remote);
+        let own = std::mem::replace(&mut self.disks.local.fold, fold);
+        let most = if self.random.percent(30) { 29 } else { 10 };
+        let entries = 2 + self.random.below(most);
+        self.editor(Side::Local, "base".to_owned(), None).fill(entries);
+        self.disks.local.fold = own;
+        if self.random.percent(50) {
+            let (keyed, fold) = (self.disks.remote.keyed, self.disks.remote.fold);
+            self.disks.remote = self.disks.local.clone();
+            self.disks.remote.keyed = keyed;
+            self.disks.remote.fold = fold;
+        }
+        self.tell("base");
+        let edited = Edited { sides: [Side::Local].into(), ..Edited::default() };
+        self.cycle(&edited)?;
+        (self.policy.strategy, self.policy.direction) = (strategy, direction);
+        self.story.push(format!(
+            "{:?} mirror={} {:?} keyed={:?}/{:?} births={} fold={:?}/{:?}",
+            self.policy.direction,
+            self.policy.mirror,
+            self.policy.strategy,
+            self.disks.local.keyed,
+            self.disks.remote.keyed,
+            self.disks.local.births,
+            self.policy.fold.local.case,
+            self.policy.fold.remote.case,
+        ));
+        Ok(())
+    }
+
+    fn editor(&mut self, side: Side, mark: String, aim: Option<Name>) -> Editor<'_> {
+        Editor { disk: &mut self.disks[side], random: &mut self.random, mark, aim, made: 0, log: Vec::new() }
+    }
+
+    fn edit(&mut self, round: u32) -> Edited {
+        let mut edited = Edited { only_moves: true, ..Edited::default() };
+        let top: Vec<Name> =
+            self.disks.local.all().filter(|t| t.1.parent == 0).map(|t| t.1.name.clone()).collect();
+        let aim = if self.random.percent(40) { self.random.pick(&top).cloned() } else { None };
+        let sides = match self.random.below(8) {
+            0 => vec![Side::Local],
+            1 => vec![Side::Remote],
+            _ => vec![Side::Local, Side::Remote],
+        };
+        for side in sides {
+            let later = self.random.below(40) as i64;
+            self.disks[side].wait(later);
+            let most = if self.random.percent(40) { 10 } else { 3 };
+            let edits = 1 + self.random.below(most);
+            let mark = format!("{}{round}-", if side == Side::Local { "l" } else { "r" });
+            let mut editor = self.editor(side, mark, aim.clone());
+            for _ in 0..edits {
+                if let Some(effect) = editor.edit() {
+                    edited.only_moves &= effect == Effect::Moved;
+                    edited.sides.insert(side);
+                }
+            }
+            let log = std::mem::take(&mut editor.log);
+            self.story.push(format!("{side:?}: {}", log.join(", ")));
+        }
+        if self.random.percent(25) {
+            let side = if self.random.percent(50) { Side::Local } else { Side::Remote };
+            let name = Name::new(format!("unrelated{round}").as_bytes()).expect("because it is a good name");
+            let folder = self.disks[side].create(0, name.clone(), None);
+            let leaf = super::disk::file(&format!("unrelated {round}"));
+            self.disks[side].create(folder, name.clone(), Some(leaf));
+            edited.unrelated = Some((side, name));
+            edited.sides.insert(side);
+            edited.only_moves = false;
+        }
+        self.tell("edited");
+        edited
+    }
+
+    fn tell(&mut self, what: &str) {
+        let drawings = Side::BOTH.map(|side| draw(&self.disks[side], &[]));
+        self.story.push(format!("{what}\n  L {}\n  R {}", drawings[0], drawings[1]));
+    }
+
+    fn plan(&self, known: &Known, seen: PerSide<&Listing>, policy: &Policy) -> Plan {
+        let answer = |input: &MergeInput| self.answer(input);
+        reconcile(known, PerSide::from_fn(|side| &seen[side].tree), policy, &answer)
+    }
+
+    /// A merge that can be sure about half of all contents, whichever side they come from.
+    fn answer(&self, input: &MergeInput) -> MergeAnswer {
+        let mut both = [input.local, input.remote];
+        both.sort();
+        let content = ContentId::of(&[&both[0].as_bytes()[..], &both[1].as_bytes()[..]].concat());
+        if content.as_bytes()[0] % 2 == 0 {
+            return MergeAnswer::Undecided;
+        }
+        self.merges.borrow_mut().insert(content, both);
+        MergeAnswer::Clean { content, size: 100 }
+    }
+
+    /// One cycle, and one more that must find nothing to do.
+    fn cycle(&mut self, edited: &Edited) -> Result<(), String> {
+        self.cycles += 1;
+        let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
+        let seen = PerSide { local: &seen.local, remote: &seen.remote };
+        let plan = self.plan(&self.known, seen, &self.policy);
+        self.check_order(&plan)?;
+        self.check_exchange(&plan, seen)?;
+        let before = self.disks.clone_both();
+        let mut things = PerSide::<BTreeMap<NodeId, Id>>::default();
+        for side in Side::BOTH {
+            things[side] = self.disks[side].apply(side, &plan, seen[side])?;
+        }
+        self.tell("done");
+        let conflicts: Vec<String> = plan.conflicts.iter().map(told).collect();
+        self.story.push(format!("  {}", conflicts.join(", ")));
+        self.check_unknown(&before)?;
+        self.check_contents(&before)?;
+        self.check_one_sided(&before, edited, &plan)?;
+        self.check_moves(&before, edited)?;
+        self.check_unrelated(edited)?;
+        let disks = PerSide { local: &self.disks.local, remote: &self.disks.remote };
+        let things = PerSide { local: &things.local, remote: &things.remote };
+        self.known = record(&self.known, &plan, disks, things);
+        self.check_quiet(&plan)
+    }
+
+    /// The order in which a scan lists folders tells nothing.
+    fn check_order(&mut self, plan: &Plan) -> Result<(), String> {
+        let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
+        let other =
+            self.plan(&self.known, PerSide { local: &seen.local, remote: &seen.remote }, &self.policy);
+        let same = plan.changes == other.changes
+            && plan.rows == other.rows
+            && plan.forgotten == other.forgotten
+            && plan.conflicts == other.conflicts
+            && plan.notes == other.notes
+            && plan.next == other.next;
+        if same { Ok(()) } else { Err("another order of listing gives another plan".to_owned()) }
+    }
+
+    /// Exchanged sides give exchanged results, where the strategy knows no side.
+    fn check_exchange(&self, plan: &Plan, seen: PerSide<&Listing>) -> Result<(), String> {
+        let policy = &self.policy;
+        if policy.strategy == Strategy::Both {
+            return Ok(());
+        }
+        let exchanged = Policy {
+            direction: match policy.direction {
+                Direction::Both => Direction::Both,
+                Direction::Pull => Direction::Push,
+                Direction::Push => Direction::Pull,
+            },
+            strategy: match policy.strategy {
+                Strategy::KeepLocal => Strategy::KeepRemote,
+                Strategy::KeepRemote => Strategy::KeepLocal,
+                other => other,
+            },
+            fold: PerSide { local: policy.fold.remote, remote: policy.fold.local },
+            machines: PerSide {
+                local: policy.machines.remote.clone(),
+                remote: policy.machines.local.clone(),
+            },
+            ..policy.clone()
+        };
+        let rows = self.known.rows().iter().map(|row| Row {
+            id: row.id,
+            views: Views::of(
+                row.views.base().cloned(),
+                row.views.side(Side::Remote).cloned(),
+                row.views.side(Side::Local).cloned(),
+            ),
+            keys: PerSide { local: row.keys.remote, remote: row.keys.local },
+        });
+        let known = Known::new(rows.collect(), self.known.next);
+        let other = self.plan(&known, PerSide { local: seen.remote, remote: seen.local }, &exchanged);
+        for side in Side::BOTH {
+            let mut one = self.disks[side].clone();
+            one.apply(side, plan, seen[side])?;
+            let mut two = self.disks[side].clone();
+            two.apply(side.other(), &other, seen[side])?;
+            let (one, two) = (draw(&one, &[]), draw(&two, &[]));
+            if one != two {
+                return Err(format!("exchanged sides differ on {side:?}:\n  {one}\n  {two}"));
+            }
+        }
+        let ids = |plan: &Plan| plan.conflicts.iter().map(|c| c.id).collect::<BTreeSet<ConflictId>>();
+        if ids(plan) == ids(&other) {
+            Ok(())
+        } else {
+            let told = |plan: &Plan| plan.conflicts.iter().map(told).collect::<Vec<_>>().join(", ");
+            Err(format!("exchanged sides have other conflicts:\n  {}\n  {}", told(plan), told(&other)))
+        }
+    }
+
+    fn check_unknown(&self, before: &PerSide<Disk>) -> Result<(), String> {
+        for side in Side::BOTH {
+            for (id, was) in before[side].all().filter(|(_, thing)| thing.unknown.is_some()) {
+                let path = before[side].path(id);
+                if !self.disks[side].has(id) {
+                    return Err(format!("{side:?}: {path} takes no part, and is gone"));
+                }
+                let is = self.disks[side].at(id);
+                if (is.parent, &is.name, &is.leaf) != (was.parent, &was.name, &was.leaf) {
+                    return Err(format!("{side:?}: {path} takes no part, and was moved or changed"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// No content that only one side knows may be gone, unless a standing answer said so.
+    fn check_contents(&self, before: &PerSide<Disk>) -> Result<(), String> {
+        let keeps_all = match self.policy.direction {
+            Direction::Both => {
+                matches!(self.policy.strategy, Strategy::Merge | Strategy::AskUser | Strategy::Both)
+            }
+            _ => !self.policy.mirror,
+        };
+        if !keeps_all {
+            return Ok(());
+        }
+        let agreed: BTreeSet<ContentId> =
+            self.known.rows().iter().filter_map(|row| row.views.base()?.body.content()).collect();
+        let mut kept = BTreeSet::new();
+        for side in Side::BOTH {
+            for content in self.disks[side].contents() {
+                self.keep_with_parts(content, &mut kept);
+            }
+        }
+        for side in Side::BOTH {
+            if let Some(content) = before[side]
+                .contents()
+                .into_iter()
+                .find(|content| !agreed.contains(content) && !kept.contains(content))
+            {
+                return Err(format!("{side:?}: the new content {content:?} is nowhere"));
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_with_parts(&self, content: ContentId, kept: &mut BTreeSet<ContentId>) {
+        if kept.insert(content)
+            && let Some(parts) = self.merges.borrow().get(&content)
+        {
+            parts.iter().for_each(|&part| self.keep_with_parts(part, kept));
+        }
+    }
+
+    fn all_seen(disks: &PerSide<Disk>) -> bool {
+        Side::BOTH.iter().all(|&side| disks[side].all().all(|(_, thing)| thing.unknown.is_none()))
+    }
+
+    fn is_plain(&self, before: &PerSide<Disk>) -> bool {
+        let held = self.known.rows().iter().any(|row| matches!(row.views, Views::Held(_)));
+        let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
+        self.policy.direction == Direction::Both && Self::all_seen(before) && !held && !folds
+    }
+
+    /// What one side alone did is what both have then.
+    fn check_one_sided(&self, before: &PerSide<Disk>, edited: &Edited, plan: &Plan) -> Result<(), String> {
+        let [Some(&side), None] = [edited.sides.first(), edited.sides.iter().nth(1)] else { return Ok(()) };
+        if !self.is_plain(before) || (self.known.is_first_contact() && !plan.changes[side].is_empty()) {
+            return Ok(());
+        }
+        let wanted = draw(&before[side], &[]);
+        for to in Side::BOTH {
+            let is = draw(&self.disks[to], &[]);
+            if is != wanted {
+                return Err(format!("only {side:?} was edited, yet {to:?} is\n  {is}\nnot\n  {wanted}"));
+            }
+        }
+        if plan.conflicts.is_empty() { Ok(()) } else { Err("a conflict where one side acted".to_owned()) }
+    }
+
+    /// Where every inode tells what it is, moves on both sides make no duplicates and lose nothing.
+    fn check_moves(&self, before: &PerSide<Disk>, edited: &Edited) -> Result<(), String> {
+        let sure = Side::BOTH.iter().all(|&side| before[side].keyed && before[side].births);
+        if !edited.only_moves || !sure || !self.is_plain(before) || self.known.is_first_contact() {
+            return Ok(());
+        }
+        for side in Side::BOTH {
+            let count = |disk: &Disk| disk.all().filter(|(_, thing)| thing.leaf.is_some()).count();
+            if count(&before[side]) != count(&self.disks[side]) {
+                return Err(format!("{side:?}: moves alone changed the number of files"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_unrelated(&self, edited: &Edited) -> Result<(), String> {
+        let Some((from, name)) = &edited.unrelated else { return Ok(()) };
+        let goes = match self.policy.direction {
+            Direction::Both => true,
+            Direction::Push => *from == Side::Local,
+            Direction::Pull => *from == Side::Remote,
+        };
+        let stands = |side: Side| {
+            let disk = &self.disks[side];
+            disk.child(0, name).and_then(|folder| disk.child(folder, name)).is_some()
+        };
+        if !goes || (stands(Side::Local) && stands(Side::Remote)) {
+            Ok(())
+        } else {
+            Err("an unrelated folder did not arrive".to_owned())
+        }
+    }
+
+    /// The next cycle has nothing to do and tells the same conflicts.
+    fn check_quiet(&mut self, plan: &Plan) -> Result<(), String> {
+        let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
+        let next = self.plan(&self.known, PerSide { local: &seen.local, remote: &seen.remote }, &self.policy);
+        if !next.is_quiet() {
+            let all =
+                Side::BOTH.into_iter().flat_map(|side| next.changes[side].iter().map(move |c| (side, c)));
+            let told: Vec<String> = all
+                .map(|(side, c)| format!("{side:?} {:?} {:?} {:?} -> {:?}", c.kind(), c.node.0, c.from, c.to))
+                .collect();
+            if std::env::var("ROWS").is_ok() {
+                self.story.push(format!("{:#?}", self.known));
+            }
+            return Err(format!("the next cycle is not quiet:\n  {}", told.join("\n  ")));
+        }
+        if !next.rows.is_empty() || !next.forgotten.is_empty() {
+            return Err(format!("the next cycle has rows: {:#?} {:?}", next.rows, next.forgotten));
+        }
+        let open =
+            |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(|c| !c.settled).map(told).collect() };
+        if open(plan) == open(&next) {
+            Ok(())
+        } else {
+            Err(format!("the next cycle has other conflicts:\n  {:?}\n  {:?}", open(plan), open(&next)))
+        }
+    }
+}
+
+impl PerSide<Disk> {
+    fn clone_both(&self) -> Self {
+        PerSide::from_fn(|side| self[side].clone())
+    }
+}
+
+fn told(conflict: &Conflict) -> String {
+    let settled = if conflict.settled { " settled" } else { "" };
+    let short = &conflict.id.to_string()[..8];
+    format!(
+        "conf({} {} {short}{settled}; waiting {:?})",
+        conflict.kind.word(),
+        conflict.path,
+        conflict.waiting
+    )
+}

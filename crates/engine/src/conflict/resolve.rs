@@ -1,0 +1,236 @@
+//! A person settles a conflict: what is to be seen here changes at once, what the other machines see with the next sync.
+
+use instep_core::conflict::{Conflict, ConflictKind, Version};
+use instep_core::content::ContentId;
+use instep_core::node::{Known, Row, Side, Views};
+use instep_core::operation::{Held, HeldKind, OperationId, OperationKind};
+use instep_core::path::TreePath;
+use instep_core::plan::Change;
+use instep_core::policy::Strategy;
+use instep_core::progress::Observer;
+use instep_core::remote::Remote;
+use instep_core::tree::{LeafKind, Tree};
+
+use super::open;
+use crate::cycle::outcome::OpenConflict;
+use crate::cycle::settings::SettingsSource;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::history::act::{Acted, Deed, Sources, act, scan};
+use crate::history::restore::read_version;
+use crate::history::wish::Wishes;
+use crate::state::Settlement;
+use crate::workspace::Workspace;
+
+/// What a person chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The version here.
+    Here,
+    /// The version there.
+    There,
+    /// Both: the other becomes a copy beside.
+    Both,
+    /// The one that was modified later.
+    Newest,
+    /// What both last agreed on.
+    Base,
+    /// A content of its own.
+    Content(Vec<u8>),
+}
+
+/// The contents of a conflict's versions, as far as they are files and can still be had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConflictContents {
+    /// What both last agreed on.
+    pub base: Option<Vec<u8>>,
+    /// The version here.
+    pub local: Option<Vec<u8>>,
+    /// The version there.
+    pub remote: Option<Vec<u8>>,
+}
+
+/// Finds an open conflict by its number.
+pub fn find<F: Folder>(
+    workspace: &Workspace<F>,
+    remote: &dyn Remote,
+    number: u64,
+) -> Result<OpenConflict, EngineError> {
+    let id = workspace.state.remote(&remote.describe().address)?.id;
+    let found = open(&workspace.state, id)?.into_iter().find(|conflict| conflict.number == number);
+    found.ok_or_else(|| EngineError::NotFound(format!("there is no open conflict c{number}")))
+}
+
+/// Reads the contents of a conflict's versions.
+pub fn contents<F: Folder>(
+    workspace: &Workspace<F>,
+    remote: &dyn Remote,
+    conflict: &Conflict,
+    observer: &dyn Observer,
+) -> Result<ConflictContents, EngineError> {
+    let read = |version: &Option<Version>| match version.as_ref().and_then(|version| version.leaf) {
+        Some(leaf) => read_version(workspace, Some(remote), leaf.content, observer),
+        None => Ok(None),
+    };
+    Ok(ConflictContents {
+        base: read(&conflict.base)?,
+        local: read(&conflict.local)?,
+        remote: read(&conflict.remote)?,
+    })
+}
+
+/// Settles one conflict.
+pub fn resolve<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    source: &dyn SettingsSource,
+    number: u64,
+    choice: &Choice,
+    observer: &dyn Observer,
+) -> Result<Acted, EngineError> {
+    crate::cycle::recover(workspace)?;
+    let remote_id = workspace.state.remote(&remote.describe().address)?.id;
+    let conflict = find(workspace, remote, number)?.conflict;
+    let choice = settle_newest(&conflict, choice)?;
+    let settings = source.read()?;
+    let seen = scan(workspace, &settings, observer)?;
+    let Answer { changes, strategy, bytes } = answer(&conflict, &choice, &seen.tree)?;
+    let id = OperationId(workspace.clock.random());
+    let message = Some(format!("c{number} {}", conflict.path));
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message };
+    let sources = Sources { remote: Some((remote, remote_id)), bytes };
+    let acted = act(workspace, &seen.tree, &changes, &deed, &sources, Vec::new(), observer)?;
+    if !acted.held.is_empty() {
+        return Ok(acted);
+    }
+    let known = workspace.state.known(remote_id)?;
+    workspace.state.transact(|write| {
+        match strategy {
+            Some(strategy) => write.choose(remote_id, &conflict.nodes, strategy.word(), &id.to_string())?,
+            None => write.settle(&id.to_string(), &agree_on_theirs(&known, &conflict, remote_id))?,
+        }
+        write.close_conflict(remote_id, number)
+    })?;
+    Ok(acted)
+}
+
+/// The version there was seen and answered: what stands here is a change of it now. A newer one that comes meanwhile
+/// meets it as any change does.
+fn agree_on_theirs(known: &Known, conflict: &Conflict, remote: i64) -> Settlement {
+    let before: Vec<Row> = conflict.nodes.iter().filter_map(|node| known.row(*node).cloned()).collect();
+    let theirs = |row: &Row| {
+        let there = row.views.side(Side::Remote)?.clone();
+        Some(Row { views: Views::of(Some(there.clone()), Some(there.clone()), Some(there)), ..row.clone() })
+    };
+    let after = before.iter().filter_map(theirs).collect();
+    Settlement { remote, before, after }
+}
+
+/// What a choice means.
+struct Answer {
+    changes: Vec<Change>,
+    /// The answer for the conflict's nodes in the next cycle; none if what stands here says it all.
+    strategy: Option<Strategy>,
+    bytes: Vec<Vec<u8>>,
+}
+
+fn settle_newest(conflict: &Conflict, choice: &Choice) -> Result<Choice, EngineError> {
+    if *choice != Choice::Newest {
+        return Ok(choice.clone());
+    }
+    let modified = |side| conflict.version(side).and_then(|version| version.modified);
+    match (modified(Side::Local), modified(Side::Remote)) {
+        (Some(here), Some(there)) if here > there => Ok(Choice::Here),
+        (Some(here), Some(there)) if there > here => Ok(Choice::There),
+        _ => Err(EngineError::Refused(format!(
+            "nothing tells which version of {} is newer; choose `--keep here` or `--keep there`",
+            conflict.path
+        ))),
+    }
+}
+
+fn answer(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answer, EngineError> {
+    if conflict.kind == ConflictKind::Move {
+        return settle_move(conflict, choice, tree);
+    }
+    let plain = |strategy| Ok(Answer { changes: Vec::new(), strategy: Some(strategy), bytes: Vec::new() });
+    if conflict.kind != ConflictKind::Content {
+        return match choice {
+            Choice::Here => plain(Strategy::KeepLocal),
+            Choice::There => plain(Strategy::KeepRemote),
+            Choice::Both => plain(Strategy::Both),
+            _ => Err(EngineError::Refused(format!(
+                "{} is no conflict of contents; it can be settled by `--keep here`, `there` or `both`",
+                conflict.path
+            ))),
+        };
+    }
+    match choice {
+        Choice::Here | Choice::Newest => {
+            Ok(Answer { changes: Vec::new(), strategy: None, bytes: Vec::new() })
+        }
+        Choice::Both => plain(Strategy::Both),
+        Choice::There => put(conflict, conflict.remote.as_ref(), tree),
+        Choice::Base => put(conflict, conflict.base.as_ref(), tree),
+        Choice::Content(bytes) => {
+            let exec = conflict.local.as_ref().and_then(|version| version.leaf).is_some_and(|leaf| leaf.exec);
+            let content = Some(ContentId::of(bytes));
+            let held = Held { kind: HeldKind::File, content, size: bytes.len() as u64, exec };
+            let changes = wish(conflict, &held, tree)?;
+            Ok(Answer { changes, strategy: None, bytes: vec![bytes.clone()] })
+        }
+    }
+}
+
+/// Gives the path here another version's content.
+fn put(conflict: &Conflict, version: Option<&Version>, tree: &Tree) -> Result<Answer, EngineError> {
+    let Some(leaf) = version.and_then(|version| version.leaf) else {
+        return Err(EngineError::Refused(format!("{} has no such version to keep", conflict.path)));
+    };
+    let kind = match leaf.kind {
+        LeafKind::File => HeldKind::File,
+        LeafKind::Link => HeldKind::Link,
+    };
+    let held = Held { kind, content: Some(leaf.content), size: leaf.size, exec: leaf.exec };
+    Ok(Answer { changes: wish(conflict, &held, tree)?, strategy: None, bytes: Vec::new() })
+}
+
+fn wish(conflict: &Conflict, held: &Held, tree: &Tree) -> Result<Vec<Change>, EngineError> {
+    let path = conflict.local.as_ref().map_or(&conflict.path, |version| &version.path);
+    let mut wishes = Wishes::new(tree);
+    if !wishes.put(path, held) {
+        return Err(EngineError::Refused(format!(
+            "{path} can't take that version: something else stands there"
+        )));
+    }
+    Ok(wishes.finish())
+}
+
+/// A move was settled when it was found: the one place holds, or the other is taken now.
+fn settle_move(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answer, EngineError> {
+    let side = match choice {
+        Choice::Here => Side::Local,
+        Choice::There => Side::Remote,
+        _ => {
+            return Err(EngineError::Refused(
+                "two places for one thing: choose `--keep here` or `--keep there`".to_owned(),
+            ));
+        }
+    };
+    let places: Vec<&TreePath> = Side::BOTH
+        .into_iter()
+        .filter_map(|side| conflict.version(side))
+        .map(|version| &version.path)
+        .collect();
+    let mut wishes = Wishes::new(tree);
+    if let Some(wanted) = conflict.version(side).map(|version| &version.path)
+        && wishes.at(wanted).is_none()
+    {
+        let stands = places.into_iter().find(|path| tree.find(path).is_some());
+        let moved = stands.is_some_and(|stands| wishes.relocate(stands, wanted));
+        if !moved {
+            return Err(EngineError::Refused(format!("nothing stands here that could move to {wanted}")));
+        }
+    }
+    Ok(Answer { changes: wishes.finish(), strategy: None, bytes: Vec::new() })
+}

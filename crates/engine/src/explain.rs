@@ -1,0 +1,164 @@
+//! Why a path is, or is not, synced: every reason that the program knows, with the rule and the line.
+
+use instep_core::clock::Timestamp;
+use instep_core::filter::{Decision, Explanation as RuleExplanation};
+use instep_core::node::{Known, NodeId, Side, Value};
+use instep_core::operation::OperationId;
+use instep_core::path::TreePath;
+use instep_core::progress::Observer;
+use instep_core::remote::Remote;
+use instep_core::tree::{Entry, Unknown};
+
+use crate::conflict;
+use crate::cycle::outcome::OpenConflict;
+use crate::cycle::settings::SettingsSource;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::history::act::scan;
+use crate::history::{log, wish};
+use crate::workspace::Workspace;
+
+/// What a path's state is, in one word each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both sides hold the same, as far as was last asked.
+    InStep,
+    /// Changed here; the next sync sends it.
+    WaitsToSend,
+    /// Both sides changed it and no rule decides.
+    InConflict(Box<OpenConflict>),
+    /// It takes no part, for this reason.
+    NotSynced(Unknown),
+    /// It waits only because another path does.
+    WaitsFor(Box<OpenConflict>),
+    /// An undo holds it until a person syncs.
+    HeldAfterUndo(String),
+    /// Nothing stands at the path, here or there.
+    Nothing,
+}
+
+/// All there is to say about one path.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The path.
+    pub path: TreePath,
+    /// Why.
+    pub verdict: Verdict,
+    /// What the rules say, with those that were overruled.
+    pub rules: RuleExplanation,
+    /// What stands here: a word, and the length in bytes of a file.
+    pub here: Option<(&'static str, u64)>,
+    /// When it was last modified here.
+    pub modified: Option<Timestamp>,
+    /// What the remote held when it was last asked.
+    pub there: Option<(&'static str, u64)>,
+    /// The operation in which both sides last agreed on it.
+    pub agreed: Option<(OperationId, Timestamp)>,
+    /// When the remote was last asked.
+    pub checked: Option<Timestamp>,
+}
+
+/// Explains one path. Asks nobody.
+pub fn explain<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: Option<&dyn Remote>,
+    source: &dyn SettingsSource,
+    path: &TreePath,
+    observer: &dyn Observer,
+) -> Result<Explained, EngineError> {
+    let settings = source.read()?;
+    let seen = scan(workspace, &settings, observer)?;
+    let record = match remote {
+        Some(remote) => Some(workspace.state.remote(&remote.describe().address)?),
+        None => None,
+    };
+    let known = match &record {
+        Some(record) => workspace.state.known(record.id)?,
+        None => Known::default(),
+    };
+    let row = find(&known, path);
+    let place = seen.tree.find(path);
+    let entry = place.map(|place| &seen.tree.at(place).entry);
+    let is_folder = matches!(entry, Some(Entry::Folder)) || workspace_folder(&seen.tree, path);
+    let rules = settings.filter.explain(path, is_folder, &seen.ignore);
+    let agreed =
+        log::log(&workspace.state, Some(path), 1)?.first().map(|operation| (operation.id, operation.time));
+    let agrees = row.and_then(|id| known.row(id)).map(|row| {
+        let here = entry.and_then(wish::held).as_ref().and_then(wish::body);
+        row.views.base().map(|value| value.body) == here
+    });
+    let verdict = verdict(workspace, record.as_ref().map(|record| record.id), path, entry, agrees, &rules)?;
+    let word = |value: &Value| word(&value.body);
+    Ok(Explained {
+        path: path.clone(),
+        verdict,
+        rules,
+        here: entry.and_then(wish::held).as_ref().and_then(wish::body).as_ref().map(self::word),
+        modified: place.and_then(|place| seen.tree.at(place).modified),
+        there: row.and_then(|id| known.row(id)?.views.side(Side::Remote)).map(word),
+        agreed,
+        checked: record.and_then(|record| record.checked),
+    })
+}
+
+fn workspace_folder(tree: &instep_core::tree::Tree, path: &TreePath) -> bool {
+    path.is_root() || tree.find(path).is_some_and(|place| tree.at(place).entry == Entry::Folder)
+}
+
+fn word(body: &instep_core::node::Body) -> (&'static str, u64) {
+    match body {
+        instep_core::node::Body::Folder => ("folder", 0),
+        instep_core::node::Body::Leaf(leaf) => (crate::history::kind_word(leaf.kind, leaf.exec), leaf.size),
+    }
+}
+
+fn verdict<F: Folder>(
+    workspace: &Workspace<F>,
+    remote: Option<i64>,
+    path: &TreePath,
+    entry: Option<&Entry>,
+    agrees: Option<bool>,
+    rules: &RuleExplanation,
+) -> Result<Verdict, EngineError> {
+    if let Some(remote) = remote {
+        for (held, operation) in workspace.state.undone(remote)? {
+            if held == path.as_bytes() {
+                return Ok(Verdict::HeldAfterUndo(operation));
+            }
+        }
+        for open in conflict::open(&workspace.state, remote)? {
+            let is_of = |version: &Option<instep_core::conflict::Version>| {
+                version.as_ref().is_some_and(|version| version.path == *path)
+            };
+            let conflict = &open.conflict;
+            if conflict.path == *path || is_of(&conflict.local) || is_of(&conflict.remote) {
+                return Ok(Verdict::InConflict(Box::new(open)));
+            }
+            if conflict.waiting.contains(path) {
+                return Ok(Verdict::WaitsFor(Box::new(open)));
+            }
+        }
+    }
+    Ok(match (entry, &rules.decision) {
+        (Some(Entry::Unknown(unknown)), _) => Verdict::NotSynced(unknown.clone()),
+        (_, Decision::Excluded { by, here_only: true }) => {
+            Verdict::NotSynced(Unknown::ExcludedHere(by.to_string()))
+        }
+        (_, Decision::Excluded { by, .. }) => Verdict::NotSynced(Unknown::Excluded(by.to_string())),
+        (_, Decision::Reserved) => Verdict::NotSynced(Unknown::Reserved),
+        (None, _) if agrees.is_none() => Verdict::Nothing,
+        _ if agrees == Some(true) => Verdict::InStep,
+        _ => Verdict::WaitsToSend,
+    })
+}
+
+/// The node that both sides knew at a path.
+fn find(known: &Known, path: &TreePath) -> Option<NodeId> {
+    path.names().try_fold(NodeId::ROOT, |folder, name| {
+        let rows = known.rows().iter();
+        let mut found = rows.filter(|row| {
+            row.views.side(Side::Local).is_some_and(|value| value.parent == folder && value.name == name)
+        });
+        Some(found.next()?.id)
+    })
+}

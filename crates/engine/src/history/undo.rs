@@ -1,0 +1,408 @@
+//! Undo and redo: an operation is taken back by new changes, here and at the remote.
+//!
+//! Here, each path that still is as the operation left it gets back what it held before; one that changed since is left
+//! alone. At the remote a new commit takes back what was sent. What is known of the paths is set to what the remote
+//! holds then, so that whatever stands here counts as a change made here: the next sync that a person starts sends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::content::ContentId;
+use instep_core::node::{Known, NodeId, PerSide, Row, Side, Value, Views};
+use instep_core::operation::{Operation, OperationId, OperationKind, PathRecord, SideRecord};
+use instep_core::path::TreePath;
+use instep_core::plan::Change;
+use instep_core::progress::Observer;
+use instep_core::remote::{
+    Class, Draft, ObjectId, OfferedContent, Remote, RemoteError, RemoteErrorKind, Source,
+};
+use instep_core::tree::Tree;
+
+use super::act::{Deed, Sources, act, scan, side_record};
+use super::contents::Contents;
+use super::log;
+use super::wish::{self, Wishes};
+use crate::cycle::draft::draft;
+use crate::cycle::far::{Far, View};
+use crate::cycle::outcome::Held;
+use crate::cycle::settings::{SettingsSource, SyncSettings};
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::state::{Offered, Settlement};
+use crate::workspace::Workspace;
+
+/// What to take back.
+#[derive(Debug, Clone, Default)]
+pub struct UndoRequest {
+    /// The start of an operation's id; the newest that is not taken back already, if none is given.
+    pub operation: Option<String>,
+    /// Take back an undo instead.
+    pub redo: bool,
+    /// Leave the remote as it is.
+    pub here_only: bool,
+    /// Say what would be done, change nothing.
+    pub dry_run: bool,
+}
+
+/// What an undo did, or would do.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// The undo itself, in the log; `None` if nothing changed.
+    pub operation: Option<OperationId>,
+    /// What it took back.
+    pub of: Operation,
+    /// The paths that changed here.
+    pub here: Vec<TreePath>,
+    /// The paths that changed at the remote.
+    pub there: Vec<TreePath>,
+    /// The paths that changed since, and were left alone.
+    pub left_alone: Vec<TreePath>,
+    /// The paths that could not be changed here.
+    pub held: Vec<Held>,
+    /// The remote could not be reached: its part is taken back by the next sync.
+    pub waits_for_remote: bool,
+}
+
+/// Takes an operation back.
+pub fn undo<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: Option<&dyn Remote>,
+    source: &dyn SettingsSource,
+    request: &UndoRequest,
+    observer: &dyn Observer,
+) -> Result<Undone, EngineError> {
+    crate::cycle::recover(workspace)?;
+    let target = target(workspace, request)?;
+    let settings = source.read()?;
+    let seen = scan(workspace, &settings, observer)?;
+    let (changes, mut left_alone) = take_back(&seen.tree, &target, Side::Local);
+    let remote_id = match remote {
+        Some(remote) => Some(workspace.state.remote(&remote.describe().address)?.id),
+        None => None,
+    };
+    let there =
+        remote.filter(|_| !request.here_only && target.paths.iter().any(|record| record.remote.is_some()));
+    let far = match there {
+        Some(remote) => Some(FarSide::look(workspace, remote, &settings, &seen.tree, &target)),
+        None => None,
+    };
+    let (far, waits) = match far {
+        Some(Err(EngineError::Remote(error))) if matches!(error.class(), Class::Retry(_)) => (None, true),
+        Some(found) => (Some(found?), false),
+        None => (None, false),
+    };
+    if let Some(far) = &far {
+        left_alone.extend(far.left_alone.iter().cloned());
+    }
+    left_alone.sort();
+    left_alone.dedup();
+    let mut undone = Undone {
+        operation: None,
+        here: changes.iter().map(|change| change.path().clone()).collect(),
+        there: far.iter().flat_map(|far| &far.changes).map(|change| change.path().clone()).collect(),
+        left_alone,
+        held: Vec::new(),
+        waits_for_remote: waits,
+        of: target.clone(),
+    };
+    if request.dry_run {
+        return Ok(undone);
+    }
+    let id = OperationId(workspace.clock.random());
+    let kind = if request.redo { OperationKind::Redo } else { OperationKind::Undo };
+    let deed = Deed { id, kind, undoes: Some(target.id), message: None };
+    let sent = match (there, far) {
+        (Some(remote), Some(far)) => far.send(workspace, remote, &deed, observer)?,
+        _ => Vec::new(),
+    };
+    let sources = Sources { remote: remote.zip(remote_id), bytes: Vec::new() };
+    let acted = act(workspace, &seen.tree, &changes, &deed, &sources, sent, observer)?;
+    undone.operation = acted.operation;
+    undone.here = acted.changed;
+    undone.held = acted.held;
+    let reopened = reopen(workspace, &target)?;
+    workspace.state.transact(|write| {
+        write.unchoose(&target.id.to_string())?;
+        if let Some(Settlement { remote, before, .. }) = &reopened {
+            write.nodes(*remote, before, &[], 0)?;
+        }
+        match remote_id.filter(|_| waits) {
+            Some(remote) => write.half_undone(remote, &target.id.to_string(), true),
+            None => Ok(()),
+        }
+    })?;
+    Ok(undone)
+}
+
+/// What was known before a resolve, if nothing has become of its answer yet: then the conflict opens again.
+fn reopen<F: Folder>(
+    workspace: &Workspace<F>,
+    target: &Operation,
+) -> Result<Option<Settlement>, EngineError> {
+    let Some(settlement) = workspace.state.settlement(&target.id.to_string())? else { return Ok(None) };
+    let known = workspace.state.known(settlement.remote)?;
+    let untouched = settlement.after.iter().all(|row| known.row(row.id) == Some(row));
+    Ok(untouched.then_some(settlement))
+}
+
+/// Takes back at the remote what could not be taken back while it was out of reach. Called before a cycle.
+pub fn finish_half_undone<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    settings: &SyncSettings,
+    observer: &dyn Observer,
+) -> Result<(), EngineError> {
+    let remote_id = workspace.state.remote(&remote.describe().address)?.id;
+    for operation in workspace.state.half_undone(remote_id)? {
+        let target = log::find(&workspace.state, &operation)?;
+        let seen = scan(workspace, settings, observer)?;
+        let far = FarSide::look(workspace, remote, settings, &seen.tree, &target)?;
+        let id = OperationId(workspace.clock.random());
+        let deed = Deed { id, kind: OperationKind::Undo, undoes: None, message: None };
+        far.send(workspace, remote, &deed, observer)?;
+        workspace.state.transact(|write| write.half_undone(remote_id, &operation, false))?;
+    }
+    Ok(())
+}
+
+fn target<F: Folder>(workspace: &Workspace<F>, request: &UndoRequest) -> Result<Operation, EngineError> {
+    if let Some(typed) = &request.operation {
+        return log::find(&workspace.state, typed);
+    }
+    let operations = log::log(&workspace.state, None, usize::MAX >> 1)?;
+    let found = if request.redo { log::next_to_redo(&operations) } else { log::next_to_undo(&operations) };
+    found.cloned().ok_or_else(|| {
+        let what = if request.redo { "there is no undo to take back" } else { "there is nothing to undo" };
+        EngineError::NotFound(what.to_owned())
+    })
+}
+
+/// The changes that take back an operation's part on one side, and the paths that changed since.
+fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<TreePath>) {
+    let mut wishes = Wishes::new(tree);
+    let mut left_alone = Vec::new();
+    let records: Vec<(&TreePath, &SideRecord)> = target
+        .paths
+        .iter()
+        .filter_map(|record| record.sides()[side].map(|change| (&record.path, change)))
+        .collect();
+    // What came goes first, from the leaves up; then things move back; then what went comes again, folders first.
+    for (path, record) in records.iter().rev().filter(|(_, record)| record.before.is_none()) {
+        if !is_as_left(&wishes, path, record) || !wishes.remove(path) {
+            left_alone.push((*path).clone());
+        }
+    }
+    for (path, record) in records.iter().filter(|(_, record)| record.moved_from.is_some()) {
+        let Some(from) = &record.moved_from else { continue };
+        let free = wishes.at(from).is_none() || records.iter().any(|(other, _)| *other == from);
+        if !free || !is_as_left(&wishes, path, record) || !wishes.relocate(path, from) {
+            left_alone.push((*path).clone());
+        }
+    }
+    for (path, record) in records.iter().filter(|(_, record)| record.before.is_some()) {
+        let Some(before) = &record.before else { continue };
+        if record.moved_from.is_some() && record.after.as_ref() == Some(before) {
+            continue;
+        }
+        if !is_as_left(&wishes, path, record) || !wishes.put(path, before) {
+            left_alone.push((*path).clone());
+        }
+    }
+    (wishes.finish(), left_alone)
+}
+
+/// Answers whether a path still is as the operation left it. A folder is, whatever it holds.
+fn is_as_left(wishes: &Wishes<'_>, path: &TreePath, record: &SideRecord) -> bool {
+    wishes.at(path).and_then(wish::held) == record.after
+}
+
+/// The remote's part of an undo.
+struct FarSide {
+    far: Far,
+    snapshot: Option<instep_core::remote::Snapshot>,
+    changes: Vec<Change>,
+    left_alone: Vec<TreePath>,
+    known: Known,
+    remote_id: i64,
+    is_up_to_date: bool,
+}
+
+impl FarSide {
+    fn look<F: Folder>(
+        workspace: &Workspace<F>,
+        remote: &dyn Remote,
+        settings: &SyncSettings,
+        local: &Tree,
+        target: &Operation,
+    ) -> Result<Self, EngineError> {
+        let record = workspace.state.remote(&remote.describe().address)?;
+        let head = remote.head()?;
+        let snapshot = match &head {
+            Some(head) => Some(remote.snapshot(head, record.head.as_ref())?),
+            None => None,
+        };
+        let known = workspace.state.known(record.id)?;
+        let view = View {
+            snapshot: snapshot.as_ref(),
+            known: &known,
+            settings,
+            ignore: &Default::default(),
+            local,
+            abilities: workspace.folder.abilities(),
+            targets: &workspace.state.targets()?,
+        };
+        let far = view.build(&workspace.state.objects(record.id)?).far;
+        let (changes, left_alone) = take_back(&far.tree, target, Side::Remote);
+        let is_up_to_date = head == record.head;
+        Ok(FarSide { far, snapshot, changes, left_alone, known, remote_id: record.id, is_up_to_date })
+    }
+
+    /// Commits the changes on top of the head; answers what the log says of it.
+    fn send<F: Folder>(
+        self,
+        workspace: &mut Workspace<F>,
+        remote: &dyn Remote,
+        deed: &Deed,
+        observer: &dyn Observer,
+    ) -> Result<Vec<PathRecord>, EngineError> {
+        if self.changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let object_of = self.objects(workspace, remote, observer)?;
+        let places = wish::places(&self.far.tree);
+        let now = workspace.clock.now();
+        let verb = if deed.kind == OperationKind::Redo { "redo" } else { "undo" };
+        let undone = deed.undoes.map_or_else(String::new, |id| format!(" {}", &id.to_string()[..4]));
+        let draft = Draft {
+            entries: draft(&self.far, self.snapshot.as_ref(), &places, &self.changes, &object_of),
+            message: format!("{}: {verb}{undone}", workspace.machine.name),
+            machine: workspace.machine.clone(),
+            operation: deed.id.to_string(),
+            time: now,
+            times: BTreeMap::new(),
+            allows_deletes: true,
+            moves: Vec::new(),
+        };
+        let expected = self.snapshot.as_ref().map(|snapshot| &snapshot.revision);
+        let revision = remote.prepare(expected, &draft)?;
+        let rows = self.rows();
+        let offered = Offered { revision: revision.clone(), rows: rows.hold.clone(), next: rows.next };
+        let (id, is_up_to_date) = (self.remote_id, self.is_up_to_date);
+        workspace.state.transact(|write| write.offered(id, Some(&offered)))?;
+        remote.commit(expected, &revision)?;
+        workspace.state.transact(|write| {
+            write.nodes(id, &rows.hold, &rows.forgotten, rows.next)?;
+            write.offered(id, None)?;
+            if is_up_to_date { write.head(id, Some(&revision), None) } else { Ok(()) }
+        })?;
+        let record = |change: &Change| PathRecord {
+            path: change.path().clone(),
+            local: None,
+            remote: Some(side_record(change)),
+        };
+        Ok(self.changes.iter().map(record).collect())
+    }
+
+    /// The remote's names of all contents that come back there; what it never named is sent from the history.
+    fn objects<F: Folder>(
+        &self,
+        workspace: &mut Workspace<F>,
+        remote: &dyn Remote,
+        observer: &dyn Observer,
+    ) -> Result<BTreeMap<ContentId, ObjectId>, EngineError> {
+        let mut named = BTreeMap::new();
+        let mut unnamed = BTreeSet::new();
+        for content in self.changes.iter().filter_map(|change| change.after.as_ref()?.body.content()) {
+            match workspace.state.object_of(self.remote_id, content)? {
+                Some(object) => {
+                    named.insert(content, object);
+                }
+                None => {
+                    unnamed.insert(content);
+                }
+            }
+        }
+        let unnamed: Vec<ContentId> = unnamed.into_iter().collect();
+        let kept = Kept { contents: Contents::open(&*workspace.folder)? };
+        let objects = remote.upload(&unnamed, &kept, observer)?;
+        named.extend(unnamed.into_iter().zip(objects));
+        Ok(named)
+    }
+
+    /// What is known of the paths afterwards: that both sides agreed on what the remote holds then.
+    fn rows(&self) -> Rows {
+        let mut real: BTreeMap<NodeId, NodeId> = BTreeMap::from([(NodeId::ROOT, NodeId::ROOT)]);
+        let paths = remembered_paths(&self.known);
+        for place in self.far.tree.places().skip(1) {
+            if let Some(node) = paths.get(&self.far.tree.path(place)) {
+                real.insert(wish::node(place), *node);
+            }
+        }
+        let mut next = self.known.next;
+        for change in self.changes.iter().filter(|change| change.before.is_none()) {
+            real.insert(change.node, NodeId(next));
+            next += 1;
+        }
+        let mut rows = Rows { hold: Vec::new(), forgotten: Vec::new(), next };
+        for change in &self.changes {
+            let Some(node) = real.get(&change.node).copied() else { continue };
+            let Some(after) = &change.after else {
+                rows.forgotten.push(node);
+                continue;
+            };
+            let Some(parent) = real.get(&after.parent).copied() else { continue };
+            let value = Value { parent, name: after.name.clone(), body: after.body };
+            let keys = self.known.row(node).map_or_else(PerSide::default, |row| row.keys);
+            rows.hold.push(Row { id: node, views: Views::Agreed(value), keys });
+        }
+        rows
+    }
+}
+
+struct Rows {
+    hold: Vec<Row>,
+    forgotten: Vec<NodeId>,
+    next: u64,
+}
+
+/// Where each node stood at the remote when the last cycle ended.
+fn remembered_paths(known: &Known) -> BTreeMap<TreePath, NodeId> {
+    let mut paths: BTreeMap<NodeId, TreePath> = BTreeMap::from([(NodeId::ROOT, TreePath::root())]);
+    let mut waiting: Vec<(NodeId, &Value)> =
+        known.rows().iter().filter_map(|row| Some((row.id, row.views.side(Side::Remote)?))).collect();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|(node, value)| match paths.get(&value.parent) {
+            Some(parent) => {
+                let path = parent.join(&value.name);
+                paths.insert(*node, path);
+                false
+            }
+            None => true,
+        });
+        if waiting.len() == before {
+            break;
+        }
+    }
+    paths.into_iter().map(|(node, path)| (path, node)).collect()
+}
+
+/// Kept contents, on their way out again.
+struct Kept<'f, F: Folder> {
+    contents: Contents<'f, F>,
+}
+
+impl<F: Folder> Source for Kept<'_, F> {
+    fn open(&self, content: ContentId) -> Result<OfferedContent, RemoteError> {
+        let mut bytes = Vec::new();
+        let missing = |why: String| RemoteError::new(RemoteErrorKind::Local, "E-HISTORY-MISSING", why);
+        match self.contents.copy_to(content, &mut bytes) {
+            Ok(true) => {
+                Ok(OfferedContent { size: bytes.len() as u64, bytes: Box::new(std::io::Cursor::new(bytes)) })
+            }
+            Ok(false) => {
+                Err(missing("a version that is to come back is not in the history any more".to_owned()))
+            }
+            Err(error) => Err(missing(error.to_string())),
+        }
+    }
+}

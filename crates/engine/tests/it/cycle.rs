@@ -1,0 +1,130 @@
+//! Cycles: what goes where, and what never gets lost on the way.
+
+use instep_core::conflict::ConflictKind;
+use instep_engine::cycle::request::Request;
+use instep_engine::failure::{Danger, EngineError};
+
+use crate::world::pair;
+
+#[test]
+fn what_is_new_here_arrives_there() {
+    let (left, right) = pair(&[("a", "1"), ("d/e/f", "2"), (".env", "KEY=1")]);
+    assert_eq!(right.drawing(), ".env=KEY=1;a=1;d/e/f=2");
+    assert_eq!(left.drawing(), right.drawing());
+}
+
+#[test]
+fn a_second_sync_has_nothing_to_do() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("d/e", "2")]);
+    for machine in [&mut left, &mut right] {
+        for _ in 0..3 {
+            let outcome = machine.sync();
+            assert!(outcome.done.is_empty(), "{:?}", outcome.done);
+            assert_eq!(outcome.operation, None);
+        }
+    }
+}
+
+#[test]
+fn edits_deletions_and_empty_folders_travel() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "2"), ("d/x", "3")]);
+    left.write("a", "1 and more");
+    left.remove("b");
+    left.remove("d/x");
+    std::fs::create_dir(left.root.join("e")).unwrap();
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "a=1 and more;d/;e/");
+    right.remove("e");
+    right.sync();
+    left.sync();
+    assert_eq!(left.drawing(), "a=1 and more;d/");
+}
+
+#[test]
+fn a_renamed_folder_takes_the_edits_inside_with_it_and_sends_no_content() {
+    let (mut left, mut right) = pair(&[("d/a", "first"), ("d/b", "second"), ("d/sub/c", "third")]);
+    left.rename("d", "e");
+    let sent = left.sync();
+    assert_eq!(sent.bytes.remote, 0);
+    right.write("d/a", "first, edited");
+    right.sync();
+    left.sync();
+    assert_eq!(left.drawing(), "e/a=first, edited;e/b=second;e/sub/c=third");
+    assert_eq!(right.drawing(), left.drawing());
+}
+
+#[test]
+fn rotations_and_swaps_come_out_right() {
+    let (mut left, mut right) =
+        pair(&[("a", "first content"), ("b", "second content"), ("c", "third content")]);
+    left.rename("a", "parked");
+    left.rename("b", "a");
+    left.rename("c", "b");
+    left.rename("parked", "c");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "a=second content;b=third content;c=first content");
+}
+
+#[test]
+fn edits_in_different_places_of_a_text_are_merged() {
+    let text = "one\ntwo\nthree\nfour\nfive\nsix\n";
+    let (mut left, mut right) = pair(&[("notes.md", text)]);
+    left.write("notes.md", &text.replace("one", "ONE"));
+    right.write("notes.md", &text.replace("six", "SIX"));
+    left.sync();
+    let outcome = right.sync();
+    assert!(outcome.done.iter().any(|done| done.merged));
+    left.sync();
+    assert_eq!(left.drawing(), "notes.md=ONE\ntwo\nthree\nfour\nfive\nSIX\n");
+    assert_eq!(left.drawing(), right.drawing());
+}
+
+#[test]
+fn edits_of_the_same_place_are_a_conflict_and_nothing_else_waits() {
+    let (mut left, mut right) = pair(&[("f", "base\n"), ("g", "1")]);
+    left.write("f", "left\n");
+    left.write("g", "2");
+    right.write("f", "right\n");
+    left.sync();
+    let outcome = right.sync();
+    assert_eq!(outcome.conflicts.len(), 1);
+    assert_eq!(outcome.conflicts[0].conflict.kind, ConflictKind::Content);
+    assert_eq!(outcome.conflicts[0].short(), "c1");
+    assert_eq!(right.drawing(), "f=right\n;g=2");
+    assert_eq!(left.drawing(), "f=left\n;g=2");
+    let again = right.sync();
+    assert!(again.done.is_empty());
+    assert_eq!(again.conflicts.len(), 1);
+}
+
+#[test]
+fn too_many_deletions_halt_until_a_person_allows_them() {
+    let names: Vec<String> = (0..300).map(|number| format!("big/{number}")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+    let (mut left, mut right) = pair(&[&files[..], &[("keep", "1"), ("f", "2")]].concat());
+    left.remove("big");
+    let halted = left.try_sync(Request::default());
+    assert!(matches!(halted, Err(EngineError::Halted(Danger::Deletions(_)))), "{halted:?}");
+    left.try_sync(Request { allow_delete: true, ..Request::default() }).unwrap();
+    // A person allowed it there: it is not asked about again here.
+    right.sync();
+    assert_eq!(right.drawing(), "f=2;keep=1");
+}
+
+#[test]
+fn what_was_displaced_is_kept() {
+    let (mut left, mut right) = pair(&[("a", "old"), ("b", "gone")]);
+    left.write("a", "new");
+    left.remove("b");
+    left.sync();
+    right.sync();
+    let kept = right.workspace.state.kept(b"").unwrap();
+    let paths: Vec<&[u8]> = kept.iter().map(|kept| kept.path.as_slice()).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    for version in kept {
+        let name = right.root.join(".instep/history").join(version.content.to_string());
+        assert!(name.exists());
+    }
+}

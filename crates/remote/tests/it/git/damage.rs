@@ -1,0 +1,130 @@
+//! What power cuts and dead programs leave behind.
+
+use std::fs;
+use std::path::Path;
+
+use instep_core::remote::{Class, Remote};
+use instep_testkit::remote_suite::{Sketch, draft_of, publish, read};
+
+use super::lab::Lab;
+
+fn one_file(content: &str) -> Sketch {
+    Sketch::new().file("f", content)
+}
+
+/// Empties all files below a folder whose names look like objects, as a power cut does.
+fn empty_objects(repository: &Path) {
+    for folder in fs::read_dir(repository.join("objects")).unwrap() {
+        let folder = folder.unwrap().path();
+        if folder.file_name().unwrap().len() != 2 {
+            continue;
+        }
+        for object in fs::read_dir(folder).unwrap() {
+            let object = object.unwrap().path();
+            fs::remove_file(&object).unwrap();
+            fs::write(&object, "").unwrap();
+        }
+    }
+}
+
+#[test]
+fn our_own_copy_is_made_anew() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let ours = lab.folder.path().join("ours.git");
+    let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+    read(&open(), &first);
+    empty_objects(&ours);
+    assert_eq!(read(&open(), &first), one_file("1"));
+    fs::remove_dir_all(&ours).unwrap();
+    assert_eq!(read(&open(), &first), one_file("1"));
+    fs::write(ours.join("refs/instep/head"), "").unwrap();
+    let second = publish(&lab.open(), Some(&first), &one_file("2"));
+    assert_eq!(read(&open(), &second), one_file("2"));
+}
+
+#[test]
+fn a_damaged_draft_is_begun_again() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    remote.snapshot(&first, None).unwrap();
+    let draft = draft_of(&remote, &one_file("2"));
+    empty_objects(&lab.folder.path().join("ours.git"));
+    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Retry(None)), "{error:?}");
+    let second = publish(&remote, Some(&first), &one_file("2"));
+    assert_eq!(read(&lab.open(), &second), one_file("2"));
+}
+
+#[test]
+fn a_lost_copy_is_fetched_before_a_draft() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &Sketch::new().file("keep/a", "1").file("f", "1"));
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let keep =
+        remote.snapshot(&first, None).unwrap().entries.into_iter().find(|e| e.parent.is_none()).unwrap();
+    fs::remove_dir_all(lab.folder.path().join("ours.git")).unwrap();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let mut draft = draft_of(&remote, &Sketch::new().file("g", "2"));
+    draft.entries.push(instep_core::remote::Drafted {
+        parent: None,
+        name: keep.name,
+        kind: keep.kind,
+        object: Some(keep.object),
+    });
+    let second = remote.prepare(Some(&first), &draft).unwrap();
+    remote.commit(Some(&first), &second).unwrap();
+}
+
+#[test]
+fn a_damaged_remote_is_told_and_left_alone() {
+    let lab = Lab::by_path();
+    publish(&lab.open(), None, &one_file("1"));
+    empty_objects(&lab.place());
+    let error = lab.open().head().unwrap_err();
+    assert_eq!((error.code, error.class()), ("E-GIT-CORRUPT", Class::Corrupt));
+}
+
+#[test]
+fn a_damaged_branch_is_not_an_empty_remote() {
+    let lab = Lab::by_path();
+    publish(&lab.open(), None, &one_file("1"));
+    fs::write(lab.place().join("refs/heads/main"), "").unwrap();
+    assert_eq!(lab.open().head().unwrap_err().class(), Class::Corrupt);
+    fs::write(lab.place().join("refs/heads/main"), "1234567890123456789012345678901234567890\n").unwrap();
+    assert_eq!(lab.open().head().unwrap_err().class(), Class::Corrupt);
+}
+
+#[test]
+fn a_lock_of_ours_is_removed_when_its_push_is_dead() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let first = publish(&remote, None, &one_file("1"));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    // The record that a push leaves when the power goes.
+    fs::write(lab.folder.path().join("ours.git/instep.push"), lock.as_os_str().as_encoded_bytes()).unwrap();
+    publish(&remote, Some(&first), &one_file("2"));
+    assert!(!lock.exists());
+}
+
+#[test]
+fn a_lock_of_another_is_left_alone() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let first = publish(&remote, None, &one_file("1"));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    let prepared = remote.prepare(Some(&first), &draft_of(&remote, &one_file("2"))).unwrap();
+    let error = remote.commit(Some(&first), &prepared).unwrap_err();
+    assert_eq!((error.code, error.class()), ("E-GIT-LOCKED", Class::Retry(None)), "{error:?}");
+    assert!(lock.exists());
+    // Our record stands, but a program of that push still lives and holds it.
+    let record = lab.folder.path().join("ours.git/instep.push");
+    fs::write(&record, lock.as_os_str().as_encoded_bytes()).unwrap();
+    let held = fs::File::open(&record).unwrap();
+    held.lock().unwrap();
+    assert_eq!(remote.commit(Some(&first), &prepared).unwrap_err().code, "E-GIT-LOCKED");
+    assert!(lock.exists());
+}
