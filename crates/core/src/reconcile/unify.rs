@@ -4,7 +4,6 @@ use super::hash::Map;
 use super::value::{Idx, Stand, Val};
 use super::world::{Seat, World};
 use crate::node::Side;
-use crate::policy::Fold;
 
 /// A seat, and whether a folder or a leaf is meant.
 type Spot<'a> = (Seat<'a>, bool);
@@ -31,10 +30,9 @@ impl<'a> World<'a> {
         if new.local.is_empty() || new.remote.is_empty() {
             return false;
         }
-        let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
         loop {
             while self.pair_exact(&mut new) {}
-            if !folds || !self.pair_folded(&mut new) {
+            if !self.folds() || !self.pair_folded(&mut new) {
                 break;
             }
         }
