@@ -35,7 +35,7 @@ fn tree(entries: u64, keyed: bool, edit: Edit) -> Tree {
             let is_folder = at < 10;
             let prefix =
                 if edit == Edit::RenameTop && depth == 0 && at == 0 { "renamed" } else { "some-name" };
-            let mut number = random.next();
+            let mut number = random.number();
             if edit == Edit::RewriteSome && number % 100 == 0 {
                 number += 1;
             }
