@@ -36,14 +36,14 @@ fn tree(entries: u64, keyed: bool, edit: Edit) -> Tree {
             let prefix =
                 if edit == Edit::RenameTop && depth == 0 && at == 0 { "renamed" } else { "some-name" };
             let mut number = random.number();
-            if edit == Edit::RewriteSome && number % 100 == 0 {
+            if edit == Edit::RewriteSome && number.is_multiple_of(100) {
                 number += 1;
             }
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_le_bytes());
             let leaf =
                 Leaf { kind: LeafKind::File, content: ContentId::from_bytes(bytes), size: 1000, exec: false };
-            if edit == Edit::DeleteHalf && !is_folder && made % 2 == 0 {
+            if edit == Edit::DeleteHalf && !is_folder && made.is_multiple_of(2) {
                 continue;
             }
             let key = keyed.then_some(Key { device: 1, inode: made, birth_ns: 5 });
