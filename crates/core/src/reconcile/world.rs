@@ -27,6 +27,12 @@ pub(crate) struct Made {
     pub(crate) names: Arena<Name>,
 }
 
+impl Default for Made {
+    fn default() -> Self {
+        Made { leaves: Arena::new(), names: Arena::new() }
+    }
+}
+
 /// A place in a tree: a folder and a name, folded.
 pub(crate) type Seat<'a> = (Idx, Cow<'a, [u8]>);
 
