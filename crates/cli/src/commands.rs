@@ -45,13 +45,24 @@ impl Context {
 /// Runs a command to its end.
 pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, CommandError> {
     match command {
+        None => status::glance(context),
+        Some(Command::Clone(arguments)) => clone::run(context, arguments),
         Some(Command::Completions(arguments)) => completions::run(context, arguments),
         Some(Command::Config(arguments)) => config::run(context, arguments),
+        Some(Command::Conflicts(arguments)) => conflicts::run(context, arguments),
+        Some(Command::Diff(arguments)) => diff::run(context, arguments),
+        Some(Command::Disconnect(arguments)) => disconnect::run(context, arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(context, arguments),
+        Some(Command::Explain(arguments)) => explain::run(context, arguments),
         Some(Command::Init(arguments)) => init::run(context, arguments),
+        Some(Command::Log(arguments)) => log::run(context, arguments),
         Some(Command::Pull(arguments)) => sync::pull(context, arguments),
         Some(Command::Push(arguments)) => sync::push(context, arguments),
+        Some(Command::Remote(arguments)) => remote::run(context, arguments),
+        Some(Command::Resolve(arguments)) => resolve::run(context, arguments),
+        Some(Command::Restore(arguments)) => restore::run(context, arguments),
         Some(Command::Status(arguments)) => status::run(context, arguments),
         Some(Command::Sync(arguments)) => sync::run(context, arguments),
-        _ => Err(CommandError::later("This command")),
+        Some(Command::Undo(arguments)) => undo::run(context, arguments),
     }
 }

@@ -289,6 +289,11 @@ impl From<EngineError> for CommandError {
                 CommandError::new("E-STATE-VERSION", Exit::Failed, sentence(&error.to_string()))
                     .hinted("install the newest instep on this machine.")
             }
+            EngineError::Registry(ref source) => {
+                CommandError::new("E-HOME", Exit::Failed, "The list of this user's workspaces can't be used.")
+                    .because(source)
+                    .hinted("check the folder that INSTEP_HOME, or the state folder of this user, names.")
+            }
             EngineError::NoWorkspace(path) => no_workspace(&path),
             EngineError::Gone(path) => gone(&path),
             EngineError::Locked { holder } => locked(holder),

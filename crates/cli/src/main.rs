@@ -6,12 +6,14 @@
 //!
 //! Nothing is decided here: the engine decides, this crate asks and tells.
 
-mod ahead;
 mod arguments;
+mod clock;
 mod commands;
 mod configuration;
+mod desk;
 mod failure;
 mod interrupt;
+mod moment;
 mod opening;
 mod place;
 mod render;
@@ -19,9 +21,8 @@ mod set_up;
 mod terminal;
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use instep_core::clock::Timestamp;
+use instep_core::clock::Clock as _;
 use jiff::tz::TimeZone;
 
 use arguments::{Arguments, GlobalArguments};
@@ -92,13 +93,12 @@ fn manner(global: &GlobalArguments) -> Manner {
     let variable = |name: &str| std::env::var(name).ok();
     let term = variable("TERM");
     let locale = [variable("LC_ALL"), variable("LC_CTYPE"), variable("LANG")];
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Manner {
         look: Look {
             color: !global.json && wanted(global.color, variable("NO_COLOR").as_deref(), term.as_deref()),
             unicode: is_unicode(locale.each_ref().map(Option::as_deref), term.as_deref()),
             verbose: global.verbose > 0,
-            now: Timestamp::from_ns(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)),
+            now: clock::SystemClock.now(),
             zone: TimeZone::try_system().unwrap_or(TimeZone::UTC),
         },
         json: global.json,

@@ -11,24 +11,25 @@ use instep_core::policy::Links;
 use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
-use instep_engine::workspace::Workspace;
+use instep_engine::workspace::{self, Opening, Workspace};
 use instep_remote::address::{Address, Typed};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
-use crate::ahead as workspace;
+use crate::clock::SystemClock;
 use crate::commands::Context;
 use crate::configuration::layers::{Loaded, Sources};
 use crate::failure::{CommandError, Exit};
+use crate::set_up::host_name;
 
 /// How long a command waits for another one in the same workspace.
-const WAIT: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The name of the one remote of this version.
 pub const ORIGIN: &str = "origin";
 
 /// The branch, unless the settings or a person name another.
-const BRANCH: &str = "main";
+pub const BRANCH: &str = "main";
 
 /// A workspace, open for work, with its settings.
 pub struct Opened {
@@ -51,16 +52,44 @@ impl Context {
         let root = self.root()?;
         let sources = self.sources(&root);
         let loaded = sources.load(&[])?;
-        let busy = || self.terminal.say("Another instep is working in this workspace; waiting up to 30 s …");
-        let mut workspace = workspace::open(&root, &self.surroundings.home, WAIT, &busy)?;
-        if let Some(name) = &loaded.settings.config().machine {
-            workspace.machine.name.clone_from(name);
-        }
+        let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
+        let workspace = self.enter(&machine, |opening| Workspace::open(&root, opening))?;
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
         Ok(Opened { workspace, sources, loaded })
     }
+
+    /// Opens or makes a workspace in the usual manner: with patience, and saying so.
+    pub fn enter(
+        &self,
+        machine: &str,
+        enter: impl FnOnce(&Opening<'_>) -> Result<Workspace, EngineError>,
+    ) -> Result<Workspace, CommandError> {
+        let opening = Opening {
+            home: &self.surroundings.home,
+            machine,
+            clock: Arc::new(SystemClock),
+            patience: PATIENCE,
+            waiting: &|holder| {
+                let whose = holder.map(|process| format!(" (process {process})")).unwrap_or_default();
+                let seconds = PATIENCE.as_secs();
+                self.terminal.say(&format!(
+                    "Another instep{whose} works in this workspace; waiting up to {seconds} s."
+                ));
+            },
+        };
+        let mut workspace = enter(&opening)?;
+        workspace.person = person();
+        Ok(workspace)
+    }
+}
+
+/// Who works here, as the system names them.
+fn person() -> Option<String> {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|person| !person.is_empty()))
 }
 
 /// What decides how a remote is opened.
@@ -95,6 +124,14 @@ impl Opened {
         let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
         let git = open_git(&self.workspace, &self.address()?, access)?;
         Ok(retrying(git))
+    }
+
+    /// The remote, where there is one.
+    pub fn remote_if_any(&self) -> Result<Option<Box<dyn Remote>>, CommandError> {
+        match self.loaded.settings.config().remote {
+            Some(_) => self.remote().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The settings as a cycle takes them, read again when new ones arrive.
@@ -143,7 +180,7 @@ pub fn open_git(
     access: Access<'_>,
 ) -> Result<GitRemote, CommandError> {
     let options = GitOptions {
-        directory: workspace.root().join(".instep").join("git"),
+        directory: workspace.git_dir(),
         branch: access.branch.unwrap_or(BRANCH).to_owned(),
         create: access.create,
         environment: Environment::of_process(),

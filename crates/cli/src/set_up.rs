@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use instep_core::config::edit::Edit;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
 use instep_engine::workspace::Workspace;
 use instep_remote::address::{Address, Place};
 use instep_remote::git::GitRemote;
 
-use crate::ahead as workspace;
 use crate::commands::Context;
-use crate::configuration::change::{Change, Target};
+use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::{Access, Opened, open_git};
@@ -49,13 +49,16 @@ impl SetUp<'_> {
         let wish = wish.map_or_else(|| Ok(host_name()), |name| check_name(&name).map(|()| name))?;
         traces.remember(state);
         traces.remember(sources.here());
-        let mut workspace = workspace::create(self.root, &context.surroundings.home, &wish)?;
+        let mut workspace = context.enter(&wish, |opening| Workspace::create(self.root, opening))?;
         let git = self.open_remote(context, &workspace, traces)?;
         let name = free_name(&wish, &workspace.machine.id, &git)?;
         workspace.machine.name.clone_from(&name);
         let address = self.address.to_text();
-        let mut changes = vec![Change::Set("machine", &name), Change::Set("sync.remote", &address)];
-        changes.extend(self.branch.map(|branch| Change::Set("sync.branch", branch)));
+        let mut changes = vec![
+            Edit::Set { key: "machine", value: &name },
+            Edit::Set { key: "sync.remote", value: &address },
+        ];
+        changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
         sources.change(Target::Here, &changes)?;
         let loaded = sources.load(&[])?;
         Ok(Opened { workspace, sources, loaded })
@@ -94,7 +97,7 @@ fn other_remote(known: &str) -> CommandError {
 }
 
 /// The host's short name in lower case, with only what a file name can hold everywhere.
-fn host_name() -> String {
+pub fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let short = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let plain: String =

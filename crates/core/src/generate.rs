@@ -8,6 +8,6 @@ pub mod disk;
 pub mod draw;
 mod edit;
 mod random;
-mod rows;
+pub(crate) mod rows;
 
 pub use random::Random;

@@ -14,9 +14,9 @@ pub mod config;
 pub mod conflict;
 pub mod content;
 pub mod filter;
-pub mod merge;
 #[cfg(any(test, feature = "testing"))]
 pub mod generate;
+pub mod merge;
 mod moved;
 pub mod node;
 pub mod operation;

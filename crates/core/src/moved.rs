@@ -140,7 +140,16 @@ impl<'w, 'a> Detector<'w, 'a> {
     /// Lists what the zip left over.
     fn collect(&mut self) {
         self.seen = vec![Seen::Open; self.index.len()];
-        let mut nodes = vec![ROOT];
+        // Below something lost or deleted a view may go on: such nodes are found by key alone.
+        let cut_off = |node: &Idx| {
+            let parent = self.view(*node).map_or(ROOT, |view| view.parent);
+            parent != ROOT && self.view(parent).is_none()
+        };
+        let mut nodes = Vec::new();
+        if self.index.any_held() {
+            nodes.extend((1..self.index.len() as Idx).rev().filter(cut_off));
+        }
+        nodes.push(ROOT);
         while let Some(node) = nodes.pop() {
             if self.place_of[node as usize] == NONE {
                 self.left.push(node);
@@ -192,17 +201,11 @@ impl<'w, 'a> Detector<'w, 'a> {
         }
     }
 
-    /// The entry of a node's name under the entry that its parent is. What was lost from sight has no home, unless the
-    /// folder it was lost with is back.
+    /// The entry of a node's name under the entry that its parent is.
     fn home(&self, node: Idx) -> Option<Place> {
         let view = self.view(node)?;
         let folder = self.place_of[view.parent as usize];
         if folder == NONE {
-            return None;
-        }
-        if self.index.was_lost(self.side, node)
-            && !(view.parent != ROOT && self.index.was_lost(self.side, view.parent))
-        {
             return None;
         }
         self.tree.child(Place(folder), view.name)

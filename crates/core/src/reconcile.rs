@@ -20,6 +20,8 @@ mod oneway;
 mod output;
 mod parents;
 mod record;
+#[cfg(test)]
+mod tests;
 mod unify;
 pub(crate) mod value;
 mod world;

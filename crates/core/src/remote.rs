@@ -172,7 +172,8 @@ pub struct Drafted {
     pub name: Name,
     /// What it is; `Unfit` entries are carried over as they are.
     pub kind: ListedKind,
-    /// The remote's name for it; `None` for a folder that changed, which gets a new one.
+    /// The remote's name for it, as an upload or a listing gave it; `None` for a folder that changed, which gets a new
+    /// one.
     pub object: Option<ObjectId>,
 }
 
@@ -261,7 +262,8 @@ pub trait Remote: Send + Sync {
     /// decides whether the snapshot speaks of folders.
     fn snapshot(&self, at: &Revision, known: Option<&Revision>) -> Result<Snapshot, RemoteError>;
 
-    /// Hands the wanted contents to the sink, each once, in any order.
+    /// Hands the wanted contents to the sink, each once, in any order. What was fetched before is read again without
+    /// asking the remote, where it keeps a copy: so does a merge find the contents of its base.
     fn fetch(
         &self,
         wanted: &[ObjectId],
@@ -277,10 +279,13 @@ pub trait Remote: Send + Sync {
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError>;
 
-    /// Prepares the commit of a draft on top of `expected`: answers the revision that it will have. Invisible.
+    /// Prepares the commit of a draft on top of `expected`, and of nothing else: answers the revision that it will have.
+    /// Invisible.
     fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError>;
 
-    /// Makes a prepared revision the head: whole, and only if the head is still `expected`; else `Stale`.
+    /// Makes a prepared revision the head: whole, and only if the head is still `expected`; else `Stale`. It is no
+    /// failure if it is the head already: the answer to an earlier try may have been lost. An error that is not `Stale`
+    /// says that it had not happened when the head was last asked; whoever tries again asks the head first.
     fn commit(&self, expected: Option<&Revision>, prepared: &Revision) -> Result<(), RemoteError>;
 
     /// The newest revisions, newest first, from what was fetched.

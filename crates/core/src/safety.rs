@@ -69,7 +69,11 @@ fn find_emptied(known: &Known, tree: &Tree, side: Side, plan: &Plan) -> Option<H
     };
     // Gone in an earlier cycle, on purpose: it does not count as gone now.
     let stood = |row: &&&Row| row.views.side(side).is_some();
-    if !top.iter().any(|row| stood(&row)) || top.iter().any(|row| is_left(&row)) {
+    if !top.iter().any(|row| stood(&row)) || top.iter().any(is_left) {
+        return None;
+    }
+    // Where the other side loses nothing by it there is nothing to protect.
+    if plan.changes[side.other()].iter().all(|change| change.after.is_some()) {
         return None;
     }
     let is_file = |row: &&Row| matches!(row.views.side(side), Some(Value { body: Body::Leaf(_), .. }));
@@ -94,3 +98,6 @@ fn find_mass_delete(known: &Known, plan: &Plan, limits: &Limits) -> Option<Halt>
         (files > most).then_some(Halt::MassDelete { missing: side.other(), files, of })
     })
 }
+
+#[cfg(test)]
+mod tests;

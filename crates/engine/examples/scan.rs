@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         refuses: &|_, _| None,
         filter: &filter,
         links: Links::Portable,
+        refuses: &|_, _| None,
         digests: &DigestCache::default(),
         workers,
         observer: &Silent,

@@ -13,6 +13,7 @@ pub mod request;
 pub mod settings;
 
 mod ask;
+mod damage;
 mod deliver;
 mod merging;
 mod record;
@@ -36,6 +37,7 @@ use instep_core::tree::{Tree, Unknown};
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::history::contents::Contents;
+use crate::history::retention;
 use crate::history::undo::finish_half_undone;
 use crate::journal;
 use crate::scan::{Scan, ScanOptions};
@@ -138,6 +140,10 @@ struct Cycle<'a, F: Folder> {
     operation: String,
     /// The files that would not hold still in earlier passes.
     restless: BTreeSet<TreePath>,
+    /// The files that lost all they had, as far as a restart of the system may be the cause.
+    emptied: BTreeSet<TreePath>,
+    /// The system was started anew since the last cycle.
+    restarted: bool,
     /// A person allowed a remote that was put back.
     rewound: bool,
 }
@@ -183,7 +189,18 @@ impl<'a, F: Folder> Cycle<'a, F> {
         // A file that changed twice while it was sent waits for a quieter moment; the rest goes on.
         let restless =
             restless.iter().filter(|(_, times)| **times > 1).map(|(path, _)| path.clone()).collect();
-        Cycle { workspace, remote, source, request, observer, operation, restless, rewound: false }
+        Cycle {
+            workspace,
+            remote,
+            source,
+            request,
+            observer,
+            operation,
+            restless,
+            emptied: BTreeSet::new(),
+            restarted: false,
+            rewound: false,
+        }
     }
 
     fn pass(mut self, fetch: bool) -> Result<Outcome, PassEnd> {
@@ -192,9 +209,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let mut tools = Tools { folder: &*folder, staging, contents };
         let mut settings = self.settings()?;
         let mut record = self.workspace.state.remote(&self.remote.describe().address)?;
+        self.restarted = self.has_restarted()?;
         let mut rounds = 0;
         loop {
-            let look = self.look(&settings, &record, fetch)?;
+            let mut look = self.look(&settings, &record, fetch)?;
+            if self.restarted && self.emptied.is_empty() {
+                self.emptied = self.emptied(&record, &look.scan.tree)?;
+                if !self.emptied.is_empty() {
+                    look = self.look(&settings, &record, fetch)?;
+                }
+            }
             if let Some(outcome) = self.nothing_to_do(&settings, &record, &look)? {
                 return Ok(outcome);
             }
@@ -212,7 +236,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
             if self.request.dry_run {
                 return Ok(self.preview(&record, &look, thought)?);
             }
-            return self.carry_out(&record, &look, thought, &mut tools);
+            let outcome = self.carry_out(&record, &look, thought, &mut tools)?;
+            let now = self.workspace.clock.now();
+            retention::run(&mut self.workspace.state, &tools.contents, record.id, &settings.retention, now)?;
+            return Ok(outcome);
         }
     }
 
@@ -228,12 +255,23 @@ impl<'a, F: Folder> Cycle<'a, F> {
 
     /// Looks at the folder and asks for the remote's head, both at once.
     fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
-        let digests = self.workspace.state.digests()?;
+        let mut digests = self.workspace.state.digests()?;
+        if let Some(since) = self.doubted_since(record)? {
+            digests.doubt_since(since);
+        }
         let asked = self.workspace.clock.now();
-        let (remote, restless, seen) = (self.remote, &self.restless, record.seen.clone());
+        let (remote, restless, emptied) = (self.remote, &self.restless, &self.emptied);
+        let seen = record.seen.clone();
         let refuses = |path: &TreePath, size: u64| {
             if restless.contains(path) {
                 return Some(Unknown::Changing);
+            }
+            if emptied.contains(path) {
+                let why =
+                    "it lost all it held when the machine stopped; `instep restore` brings it back, and the \
+                           next sync takes it as it is"
+                        .to_owned();
+                return Some(Unknown::Unfit { code: "E-DAMAGED", why });
             }
             if let Some(max) = settings.file_bytes_max.filter(|max| size > *max) {
                 let why = format!("{size} bytes is above max_file_size, {max} bytes");
@@ -278,9 +316,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
         if !self.request.dry_run {
             let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
+            let boot = self.workspace.boot.clone().filter(|_| self.restarted);
             self.workspace.state.transact(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
+                if let Some(boot) = boot {
+                    write.note(damage::NOTE, &boot)?;
+                }
                 write.times(record.id, asked, Some(asked))
             })?;
         }

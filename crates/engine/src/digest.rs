@@ -85,6 +85,11 @@ impl DigestCache {
         &self.digests
     }
 
+    /// Drops what was found since a moment: the files are read again.
+    pub fn doubt_since(&mut self, since: Timestamp) {
+        self.digests.retain(|digest| digest.observed < since);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.digests.len()

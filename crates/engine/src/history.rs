@@ -4,6 +4,7 @@ pub mod act;
 pub mod contents;
 pub mod log;
 pub mod restore;
+pub mod retention;
 pub mod undo;
 pub mod wish;
 

@@ -92,6 +92,10 @@ CREATE TABLE settlement (
     before BLOB NOT NULL,
     after BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE note (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE half_undone (
     remote INTEGER NOT NULL,
     operation TEXT NOT NULL,
@@ -369,6 +373,12 @@ impl State {
         let Some((remote, before, after)) = found else { return Ok(None) };
         let read = |bytes: &[u8]| codec::decode_rows(bytes).map_err(nonsense);
         Ok(Some(Settlement { remote, before: read(&before)?, after: read(&after)? }))
+    }
+
+    /// A note of the workspace's own, such as when it was last tidied.
+    pub fn note(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let sql = "SELECT value FROM note WHERE name = ?1";
+        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
     }
 
     /// The operations whose part at the remote is still to be taken back.
@@ -701,6 +711,12 @@ impl Write<'_> {
             )?;
         }
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Writes a note of the workspace's own.
+    pub fn note(&self, name: &str, value: &str) -> Result<(), EngineError> {
+        self.run("INSERT OR REPLACE INTO note (name, value) VALUES (?1, ?2)", [name, value])?;
         Ok(())
     }
 

@@ -30,6 +30,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub clock: Arc<dyn Clock>,
     /// Who works here, as the system knows them; for the log.
     pub person: Option<String>,
+    /// The system's own name for its present start, where it has one; a new one means that the machine was off.
+    pub boot: Option<String>,
     root: PathBuf,
     _lock: Option<WorkspaceLock>,
 }
@@ -123,6 +125,7 @@ impl Workspace {
             machine,
             clock,
             person: None,
+            boot: boot(),
             root: root.to_owned(),
             _lock: Some(lock),
         })
@@ -138,7 +141,7 @@ impl<F: Folder> Workspace<F> {
         clock: Arc<dyn Clock>,
         root: PathBuf,
     ) -> Self {
-        Workspace { folder, state, machine, clock, person: None, root, _lock: None }
+        Workspace { folder, state, machine, clock, person: None, boot: None, root, _lock: None }
     }
 
     /// The workspace's folder, for people and for other programs.
@@ -155,4 +158,10 @@ impl<F: Folder> Workspace<F> {
     pub fn new_operation(&self) -> String {
         format!("{:016x}", self.clock.random())
     }
+}
+
+/// What Linux calls its present start; nothing elsewhere.
+fn boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
 }

@@ -143,6 +143,11 @@ impl GitRemote {
         Ok(Survey { branches, hooks })
     }
 
+    /// The version of the installed program, such as `(2, 47)`.
+    pub fn program_version(&self) -> Result<(u32, u32), RemoteError> {
+        self.program.version()
+    }
+
     fn branches(&self) -> Result<Vec<String>, RemoteError> {
         if let Some(git_dir) = &self.git_dir {
             let found = local::branches(&self.program, git_dir, "refs/heads/")?;
@@ -234,6 +239,19 @@ impl GitRemote {
 
     fn has(&self, objects: &mut Objects, oid: Oid) -> Result<bool, RemoteError> {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
+    }
+
+    /// A lease alone would let a commit replace the head that is no child of it.
+    fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
+        let raw = Objects::open(&self.program)?.read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
+        let parents = match raw {
+            Some(raw) => Commit::parse(&raw)?.parents,
+            None => return Err(objects::missing(push.new)),
+        };
+        if parents.iter().eq(&push.expected) {
+            return Ok(());
+        }
+        Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
     }
 
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
@@ -442,14 +460,17 @@ impl Remote for GitRemote {
             new: oid_of(prepared)?,
             git_dir: self.git_dir.as_deref(),
         };
-        self.mended_from_start(|| push.run(&self.program, || self.found_head()))?;
+        self.mended_from_start(|| {
+            self.check_parent(&push)?;
+            push.run(&self.program, || self.found_head())
+        })?;
         // It is committed, whatever becomes of our own note of it.
         let _ = self.hold(HEAD, push.new);
         Ok(())
     }
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
-        history::newest(&self.program, HEAD, limit)
+        self.mended(|| history::newest(&self.program, HEAD, limit))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

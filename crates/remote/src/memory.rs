@@ -327,7 +327,9 @@ impl Remote for MemoryRemote {
                 "Another machine committed first.",
             ));
         }
-        held.commit(prepared)?;
+        if held.commit(prepared)?.parent.as_ref() != expected {
+            return Err(misuse("a draft was made for another head"));
+        }
         held.head = Some(prepared.clone());
         Ok(())
     }

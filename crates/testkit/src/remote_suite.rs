@@ -1,6 +1,6 @@
 //! The conformance suite: what every remote must do, as functions on a [`Bench`].
 //!
-//! [`remote_suite!`](crate::remote_suite) makes a test of each. A case sees a remote only through the trait, and what an
+//! [`remote_suite!`](crate::remote_suite!) makes a test of each. A case sees a remote only through the trait, and what an
 //! owner of the place can do behind its back through the bench.
 
 mod cases;
@@ -11,14 +11,17 @@ use std::any::Any;
 use instep_core::remote::{Remote, Revision};
 
 pub use cases::*;
-pub use sketch::{Bytes, Sketch, Thing, collect, draft_of, name, path, publish, read, upload};
+pub use sketch::{Bytes, Collected, Sketch, Thing, collect, draft_of, name, path, publish, read, upload};
+
+/// Puts a head elsewhere, or removes it.
+pub type PutBack = Box<dyn Fn(Option<&Revision>) + Sync>;
 
 /// One place outside, empty at first, and the ways to it.
 pub struct Bench {
     /// Opens it for one more machine.
     pub open: Box<dyn Fn() -> Box<dyn Remote> + Sync>,
     /// Puts the head elsewhere, or removes it, behind everybody's back.
-    pub put_back: Box<dyn Fn(Option<&Revision>) + Sync>,
+    pub put_back: PutBack,
     /// What must live as long as the place.
     pub keep: Box<dyn Any + Sync>,
 }
@@ -74,6 +77,7 @@ macro_rules! remote_suite {
                 a_large_content_streams,
                 many_files_and_deep_folders_survive,
                 a_draft_in_disorder_is_refused,
+                a_draft_for_another_head_is_refused,
             );
         }
     };

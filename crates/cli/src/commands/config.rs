@@ -1,13 +1,16 @@
 //! `config`: read and change settings.
 
 use clap::{Args, Subcommand};
+use instep_core::config::edit::Edit;
 use instep_core::config::{Layer, key};
 use instep_core::path::escape;
+use instep_engine::failure::EngineError;
+use instep_engine::workspace;
 use serde_json::json;
 
 use super::Context;
 use crate::configuration::layers::{self, Loaded, Sources};
-use crate::configuration::{files, trust};
+use crate::configuration::{change, files, trust};
 use crate::failure::{CommandError, Exit};
 use crate::place::shown;
 use crate::render::settings;
@@ -91,7 +94,12 @@ pub enum ConfigAction {
 
 /// Reads or changes settings.
 pub fn run(context: &Context, arguments: &ConfigArguments) -> Result<Exit, CommandError> {
-    let sources = context.sources(&context.root()?);
+    // Settings may stand in a folder before it becomes a workspace.
+    let root = match workspace::find(&context.surroundings.folder, &context.surroundings.home) {
+        Err(EngineError::NoWorkspace(folder)) => folder,
+        found => found?,
+    };
+    let sources = context.sources(&root);
     match &arguments.action {
         None => show(context, &sources, false),
         Some(ConfigAction::Show { origin }) => show(context, &sources, *origin),
@@ -100,8 +108,10 @@ pub fn run(context: &Context, arguments: &ConfigArguments) -> Result<Exit, Comma
         Some(ConfigAction::Check) => check(context, &sources),
         Some(ConfigAction::Trust) => trust_shared(context, &sources),
         Some(ConfigAction::Edit { target }) => edit(context, &sources, *target),
-        Some(ConfigAction::Set { .. } | ConfigAction::Add { .. } | ConfigAction::Unset { .. }) => {
-            Err(CommandError::later("Changing settings by command"))
+        Some(ConfigAction::Set { key, value, target }) => set(context, &sources, key, value, *target),
+        Some(ConfigAction::Add { key, values, target }) => add(context, &sources, key, values, *target),
+        Some(ConfigAction::Unset { key, value, target }) => {
+            unset(context, &sources, key, value.as_deref(), *target)
         }
     }
 }
@@ -137,6 +147,71 @@ pub fn full_key(typed: &str) -> Result<String, CommandError> {
             .at(escape(typed.as_bytes()))
             .hinted("`instep config show` lists all settings.")
     })
+}
+
+fn set(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    value: &str,
+    target: Target,
+) -> Result<Exit, CommandError> {
+    let key = full_key(key)?;
+    change(context, sources, &key, target, &[Edit::Set { key: &key, value }])
+}
+
+fn add(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    values: &[String],
+    target: Target,
+) -> Result<Exit, CommandError> {
+    let key = full_key(key)?;
+    let edits: Vec<Edit<'_>> = values.iter().map(|item| Edit::Add { key: &key, item }).collect();
+    change(context, sources, &key, target, &edits)
+}
+
+fn unset(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    value: Option<&str>,
+    target: Target,
+) -> Result<Exit, CommandError> {
+    let key = full_key(key)?;
+    let edit = value.map_or(Edit::Unset { key: &key }, |item| Edit::Remove { key: &key, item });
+    change(context, sources, &key, target, &[edit])
+}
+
+/// Changes one key in the file that was named, or where the key belongs.
+fn change(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    target: Target,
+    edits: &[Edit<'_>],
+) -> Result<Exit, CommandError> {
+    let file = match (target.machine, target.shared) {
+        (true, _) => change::Target::Here,
+        (_, true) => change::Target::Shared,
+        _ => change::Target::usual(key),
+    };
+    if context.global.dry_run {
+        context.terminal.data(&format!("Would change {key} in {}.\n", file.name()));
+        return Ok(Exit::Done);
+    }
+    let changed = sources.change(file, edits)?;
+    if context.terminal.json {
+        context.terminal.object(&json!({
+            "schema": 1, "command": "config", "key": key, "file": file.name(), "changed": changed,
+        }));
+    } else if changed {
+        context.terminal.data(&format!("Changed {key} in {}.\n", file.name()));
+    } else {
+        context.terminal.data(&format!("{key} stays as it is in {}.\n", file.name()));
+    }
+    Ok(Exit::Done)
 }
 
 fn path(context: &Context, sources: &Sources) -> Result<Exit, CommandError> {

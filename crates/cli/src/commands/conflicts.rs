@@ -1,5 +1,23 @@
 //! `conflicts`: list them, or show one.
+
+use std::path::Path;
+
 use clap::Args;
+use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace, RuleText};
+use instep_core::node::Side;
+use instep_core::path::escape;
+use instep_core::remote::Remote;
+use instep_engine::conflict;
+use instep_engine::conflict::resolve::{self, ConflictContents};
+use instep_engine::cycle::outcome::OpenConflict;
+use serde_json::json;
+
+use super::Context;
+use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
+use crate::render::conflict as render;
+use crate::render::difference::{self, Pair};
+use crate::terminal::progress::Progress;
 
 /// Options of `conflicts`.
 #[derive(Debug, Args)]
@@ -13,4 +31,146 @@ pub struct ConflictsArguments {
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
+}
+
+/// Lists the open conflicts, or shows one with its differences.
+pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
+    let opened = context.open()?;
+    let remote = opened.remote()?;
+    let mut open = of(&opened, remote.as_ref())?;
+    if let Some(kind) = &arguments.kind {
+        open.retain(|one| one.conflict.kind.word() == kind);
+    }
+    if let Some(machine) = &arguments.machine {
+        open.retain(|one| Side::BOTH.into_iter().any(|side| one.machines[side] == *machine));
+    }
+    let Some(which) = &arguments.which else {
+        tell(context, &open);
+        return Ok(Exit::Done);
+    };
+    let chosen = choose(context, &opened, &open, which)?;
+    if let ([only], false) = (chosen.as_slice(), context.terminal.json) {
+        show(context, &opened, remote.as_ref(), only)?;
+        return Ok(Exit::Done);
+    }
+    tell(context, &chosen);
+    Ok(Exit::Done)
+}
+
+/// The conflicts on record with a remote.
+pub fn of(opened: &Opened, remote: &dyn Remote) -> Result<Vec<OpenConflict>, CommandError> {
+    let record = opened.workspace.state.remote(&remote.describe().address)?;
+    Ok(conflict::open(&opened.workspace.state, record.id)?)
+}
+
+/// Those that a short name, a path, a folder or a pattern means.
+pub fn choose(
+    context: &Context,
+    opened: &Opened,
+    open: &[OpenConflict],
+    which: &str,
+) -> Result<Vec<OpenConflict>, CommandError> {
+    let by_name: Vec<_> =
+        open.iter().filter(|one| one.short() == which || is_full_id(one, which)).cloned().collect();
+    if !by_name.is_empty() {
+        return Ok(by_name);
+    }
+    let typed = opened.tree_path(context, Path::new(which));
+    let rule = RuleText { text: pattern(opened, context, which), place: RulePlace::default() };
+    let pattern = which.contains(['*', '?', '[']).then(|| Filter::new(&only(rule))).transpose();
+    let pattern = pattern.map_err(|error| {
+        CommandError::new(error.code(), Exit::Usage, "This pattern can't be used.").because(error)
+    })?;
+    let meant = |one: &&OpenConflict| {
+        let path = &one.conflict.path;
+        let below = typed.as_ref().is_ok_and(|typed| path.is_within(typed));
+        let fits = pattern.as_ref().is_some_and(|filter| {
+            filter.decide_path(path, false, &IgnoreFiles::default()) == Decision::Included
+        });
+        below || fits
+    };
+    let chosen: Vec<_> = open.iter().filter(meant).cloned().collect();
+    if chosen.is_empty() {
+        return Err(CommandError::new("E-NOT-FOUND", Exit::Usage, "There is no such conflict.")
+            .at(escape(which.as_bytes()))
+            .hinted("`instep conflicts` lists them."));
+    }
+    Ok(chosen)
+}
+
+fn is_full_id(one: &OpenConflict, which: &str) -> bool {
+    which.len() >= 8 && one.conflict.id.to_string().starts_with(which)
+}
+
+/// The pattern as it holds from the folder that the person stands in.
+fn pattern(opened: &Opened, context: &Context, which: &str) -> String {
+    let inside = context.surroundings.folder.strip_prefix(opened.workspace.root()).ok();
+    match inside.and_then(Path::to_str) {
+        Some(folder) if !folder.is_empty() && which.contains('/') => format!("{folder}/{which}"),
+        _ => which.to_owned(),
+    }
+}
+
+/// Rules by which only what a pattern names takes part.
+fn only(rule: RuleText) -> FilterRules {
+    FilterRules { include: vec![rule], ..FilterRules::default() }
+}
+
+fn tell(context: &Context, open: &[OpenConflict]) {
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    if terminal.json {
+        let list: Vec<_> = open.iter().map(render::to_json).collect();
+        terminal.object(&json!({"schema": 1, "command": "conflicts", "conflicts": list}));
+        return;
+    }
+    terminal.data(&render::list(look, open));
+    terminal.hint(match open {
+        [] => None,
+        [only] => Some(format!("`instep resolve {}` settles it.", only.short())),
+        _ => Some("`instep resolve --all --keep newest -n` shows what one rule would do.".to_owned()),
+    });
+}
+
+/// One conflict with what each side did to the base, or with the two versions where there is none.
+pub fn show(
+    context: &Context,
+    opened: &Opened,
+    remote: &dyn Remote,
+    open: &OpenConflict,
+) -> Result<(), CommandError> {
+    let look = &context.terminal.look;
+    let progress = Progress::new(&context.terminal, false);
+    let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &progress)?;
+    drop(progress);
+    let mut text = render::one(look, open);
+    for pair in pairs(open, contents) {
+        text.push('\n');
+        text.push_str(&difference::unified(look, &pair));
+    }
+    context.terminal.page(&text);
+    context.terminal.hint(Some(format!("`instep resolve {}` settles it.", open.short())));
+    Ok(())
+}
+
+/// What to compare: base with each side, or the sides with each other.
+fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
+    let name = |side: Side| {
+        let here = if side == Side::Local { " (here)" } else { "" };
+        format!("{}{here}", escape(open.machines[side].as_bytes()))
+    };
+    let pair = |old: (&str, &Option<Vec<u8>>), new: (&str, &Option<Vec<u8>>)| Pair {
+        path: open.conflict.path.to_string(),
+        old_name: old.0.to_owned(),
+        new_name: new.0.to_owned(),
+        old: old.1.clone(),
+        new: new.1.clone(),
+    };
+    let (here, there) = (name(Side::Local), name(Side::Remote));
+    match &contents.base {
+        Some(_) => vec![
+            pair(("last agreed", &contents.base), (&here, &contents.local)),
+            pair(("last agreed", &contents.base), (&there, &contents.remote)),
+        ],
+        None => vec![pair((&there, &contents.remote), (&here, &contents.local))],
+    }
 }

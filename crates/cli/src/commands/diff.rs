@@ -1,6 +1,28 @@
 //! `diff`: what differs.
-use clap::Args;
+
 use std::path::PathBuf;
+
+use clap::Args;
+use instep_core::conflict::Version;
+use instep_core::content::ContentId;
+use instep_core::node::{PerSide, Side};
+use instep_core::path::{TreePath, escape};
+use instep_core::plan::ChangeKind;
+use instep_core::remote::Remote;
+use instep_engine::cycle;
+use instep_engine::cycle::outcome::Outcome;
+use instep_engine::cycle::request::Request;
+use instep_engine::history::restore;
+use serde_json::json;
+
+use super::Context;
+use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
+use crate::place::on_disk;
+use crate::render::Look;
+use crate::render::difference::{self, Pair};
+use crate::render::outcome::side_word;
+use crate::terminal::progress::Progress;
 
 /// Options of `diff`.
 #[derive(Debug, Args)]
@@ -17,4 +39,173 @@ pub struct DiffArguments {
     /// From what both last agreed on to what is there.
     #[arg(long)]
     pub there: bool,
+}
+
+/// The largest file that is compared line by line.
+const COMPARED_BYTES_MAX: u64 = 64 << 20;
+
+/// Shows what differs between here and there, as far as was last asked.
+pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, CommandError> {
+    let mut opened = context.open()?;
+    let remote = opened.remote()?;
+    let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
+    let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
+    let source = opened.source();
+    let progress = Progress::new(&context.terminal, false);
+    let request = Request { dry_run: true, ..Request::default() };
+    let outcome = cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?;
+    let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
+    let mut pairs = Vec::new();
+    for difference in differences(&outcome).into_iter().filter(|one| wanted(&one.path)) {
+        if let Some((old, new)) = difference.ends(arguments) {
+            let reader = Reader { opened: &opened, remote: remote.as_ref(), progress: &progress };
+            pairs.push(reader.pair(&outcome, &difference, (old, new))?);
+        }
+    }
+    drop(progress);
+    tell(context, arguments, &pairs);
+    Ok(Exit::Done)
+}
+
+/// One path that differs, with the content's name on each side.
+#[derive(Debug)]
+struct Difference {
+    path: TreePath,
+    base: Option<ContentId>,
+    there: Option<ContentId>,
+    /// It differs here from what was last agreed on; and there.
+    changed: PerSide<bool>,
+}
+
+/// One end of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Base,
+    Here,
+    There,
+}
+
+impl Difference {
+    /// What to compare; nothing if that side did not change.
+    fn ends(&self, arguments: &DiffArguments) -> Option<(End, End)> {
+        match (arguments.here, arguments.there) {
+            (true, _) => self.changed.local.then_some((End::Base, End::Here)),
+            (_, true) => self.changed.remote.then_some((End::Base, End::There)),
+            _ => Some((End::There, End::Here)),
+        }
+    }
+}
+
+/// All files that differ, in order of path. One side's plan tells what the other holds.
+fn differences(outcome: &Outcome) -> Vec<Difference> {
+    let planned = outcome.plan.iter().flat_map(|plan| &plan.changes);
+    let find = |side: Side, path: &TreePath| {
+        planned.clone().find(|change| change.side == side_word(side) && change.path == path.to_string())
+    };
+    let mut differences = Vec::new();
+    for done in outcome.done.iter().filter(|done| !done.folder && done.kind != ChangeKind::Move) {
+        let change = find(done.side, &done.path);
+        let seen = change.and_then(|change| content(change.seen.as_deref()));
+        let becomes = change.and_then(|change| content(change.becomes.as_deref()));
+        let sent = done.side == Side::Remote;
+        let merged = done.merged;
+        if merged && sent {
+            continue;
+        }
+        differences.push(Difference {
+            path: done.path.clone(),
+            base: seen,
+            there: if sent { seen } else { becomes },
+            changed: PerSide { local: sent || merged, remote: !sent || merged },
+        });
+    }
+    differences.extend(outcome.conflicts.iter().map(|open| {
+        let content = |version: &Option<Version>| version.as_ref()?.leaf.map(|leaf| leaf.content);
+        let conflict = &open.conflict;
+        Difference {
+            path: conflict.path.clone(),
+            base: content(&conflict.base),
+            there: content(&conflict.remote),
+            changed: PerSide { local: true, remote: true },
+        }
+    }));
+    differences.sort_by(|a, b| a.path.cmp(&b.path));
+    differences
+}
+
+/// `file:HASH+x` as plans name contents.
+fn content(planned: Option<&str>) -> Option<ContentId> {
+    let (_, hash) = planned?.split_once(':')?;
+    ContentId::parse(hash.trim_end_matches("+x"))
+}
+
+/// Reads the contents to compare.
+struct Reader<'a> {
+    opened: &'a Opened,
+    remote: &'a dyn Remote,
+    progress: &'a Progress<'a>,
+}
+
+impl Reader<'_> {
+    fn pair(
+        &self,
+        outcome: &Outcome,
+        difference: &Difference,
+        (old, new): (End, End),
+    ) -> Result<Pair, CommandError> {
+        let there = outcome.other_machine.as_deref().unwrap_or("there");
+        let name = |end: End| match end {
+            End::Base => "last agreed".to_owned(),
+            End::Here => format!("{} (here)", escape(self.opened.machine().as_bytes())),
+            End::There => escape(there.as_bytes()),
+        };
+        Ok(Pair {
+            path: difference.path.to_string(),
+            old_name: name(old),
+            new_name: name(new),
+            old: self.read(difference, old)?,
+            new: self.read(difference, new)?,
+        })
+    }
+
+    fn read(&self, difference: &Difference, end: End) -> Result<Option<Vec<u8>>, CommandError> {
+        let content = match end {
+            End::Here => return Ok(self.on_disk(&difference.path)),
+            End::Base => difference.base,
+            End::There => difference.there,
+        };
+        let Some(content) = content else { return Ok(None) };
+        Ok(restore::read_version(&self.opened.workspace, Some(self.remote), content, self.progress)?)
+    }
+
+    /// What stands here; a link's target for a link, nothing for what can't be read.
+    fn on_disk(&self, path: &TreePath) -> Option<Vec<u8>> {
+        let path = on_disk(self.opened.workspace.root(), path);
+        let metadata = path.symlink_metadata().ok()?;
+        if metadata.is_symlink() {
+            return Some(std::fs::read_link(&path).ok()?.into_os_string().into_encoded_bytes());
+        }
+        (metadata.is_file() && metadata.len() <= COMPARED_BYTES_MAX).then(|| std::fs::read(&path).ok())?
+    }
+}
+
+fn tell(context: &Context, arguments: &DiffArguments, pairs: &[Pair]) {
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    if terminal.json {
+        let list = pairs.iter().map(|pair| {
+            let lines = pair.lines();
+            json!({
+                "path": pair.path, "from": pair.old_name, "to": pair.new_name, "text": lines.is_some(),
+                "added": lines.map(|lines| lines.added), "removed": lines.map(|lines| lines.removed),
+                "diff": (!arguments.stat).then(|| difference::unified(&Look { color: false, ..look.clone() }, pair)),
+            })
+        });
+        terminal.object(&json!({"schema": 1, "command": "diff", "files": list.collect::<Vec<_>>()}));
+    } else if pairs.is_empty() {
+        terminal.say("Nothing differs.");
+    } else if arguments.stat {
+        terminal.page(&difference::stat(look, pairs));
+    } else {
+        terminal.page(&pairs.iter().map(|pair| difference::unified(look, pair)).collect::<String>());
+    }
 }

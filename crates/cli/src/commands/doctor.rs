@@ -1,5 +1,24 @@
 //! `doctor`: check everything and say how to fix it.
+
+use std::path::Path;
+
 use clap::Args;
+use instep_core::clock::Clock as _;
+use instep_core::path::escape;
+use instep_engine::cycle;
+use instep_engine::folder::Folder as _;
+use instep_engine::registry::Registry;
+
+use super::Context;
+use super::sync::only_origin;
+use crate::clock::SystemClock;
+use crate::configuration::layers::Loaded;
+use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
+use crate::place::shown;
+use crate::render::checks::{self as render, Check, Level};
+use crate::render::{count, rfc3339};
+use crate::terminal::program;
 
 /// Options of `doctor`.
 #[derive(Debug, Args)]
@@ -10,4 +29,182 @@ pub struct DoctorArguments {
     /// Check only this remote.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
+}
+
+/// Looks at everything that a sync needs, cause before symptom.
+pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, CommandError> {
+    only_origin(arguments.remote.as_deref())?;
+    let mut checks = vec![version(), git_program(), home(context), clock()];
+    match context.root() {
+        Err(error) => checks.push(failed("workspace", &error)),
+        Ok(root) => look_inside(context, arguments, &root, &mut checks),
+    }
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    if terminal.json {
+        terminal.object(&render::to_json(&checks));
+    } else {
+        terminal.data(&render::text(look, &checks));
+    }
+    let broken = checks.iter().any(|check| check.level == Level::Error);
+    Ok(if broken { Exit::Failed } else { Exit::Done })
+}
+
+fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, checks: &mut Vec<Check>) {
+    checks.push(Check::new(Level::Ok, "workspace", shown(root)));
+    match context.sources(root).load(&[]) {
+        Err(error) => checks.push(failed("settings", &error)),
+        Ok(loaded) => checks.extend(settings(&loaded)),
+    }
+    let mut opened = match context.open() {
+        Ok(opened) => opened,
+        Err(error) => {
+            return checks.push(failed(if error.code == "E-LOCKED" { "lock" } else { "state" }, &error));
+        }
+    };
+    checks.push(Check::new(Level::Ok, "lock", "free"));
+    checks.push(journal(&mut opened, arguments.fix));
+    checks.push(disk(&opened));
+    checks.push(remote(&opened));
+}
+
+/// A failure as a check: its sentence, the first cause, and its hint as the fix.
+fn failed(name: &str, error: &CommandError) -> Check {
+    let why = error.why.first().map(|why| format!(" {why}")).unwrap_or_default();
+    let path = error.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
+    let check = Check::new(Level::Error, name, format!("{}{path} {}{why}", error.code, error.what));
+    match &error.hint {
+        Some(hint) => check.fix(hint.clone()),
+        None => check,
+    }
+}
+
+fn version() -> Check {
+    Check::new(Level::Ok, "version", format!("instep {}", env!("CARGO_PKG_VERSION")))
+}
+
+fn git_program() -> Check {
+    const FIX: &str = "install git 2.39 or newer, such as with `sudo apt install git`.";
+    let Some(version) = program::git_version() else {
+        return Check::new(Level::Error, "git", "The git program is missing.").fix(FIX);
+    };
+    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    let is_new = (numbers.next(), numbers.next()) >= (Some(2), Some(39));
+    if is_new {
+        Check::new(Level::Ok, "git", version)
+    } else {
+        Check::new(Level::Error, "git", format!("{} is too old.", escape(version.as_bytes()))).fix(FIX)
+    }
+}
+
+/// The folder that knows this user's workspaces.
+fn home(context: &Context) -> Check {
+    let home = &context.surroundings.home;
+    match Registry::load(home) {
+        Err(error) => {
+            Check::new(Level::Error, "home", crate::failure::sentence(&error.to_string())).fix(format!(
+                "check {}; removing the list in it only forgets which workspaces there are.",
+                shown(home)
+            ))
+        }
+        Ok(registry) => {
+            let known = registry.workspaces();
+            let gone = known.iter().filter(|one| !one.path.is_dir()).count();
+            let mut found = format!("{}, {} known", shown(home), count(known.len() as u64, "workspace"));
+            if gone > 0 {
+                found.push_str(&format!(", {gone} not there now"));
+            }
+            Check::new(Level::Ok, "home", found)
+        }
+    }
+}
+
+/// A clock that is far off decides wrongly which of two changes is newer.
+fn clock() -> Check {
+    const RELEASED_SECONDS: i64 = 1_735_689_600;
+    const FAR_SECONDS: i64 = 4_102_444_800;
+    let now = SystemClock.now();
+    if (RELEASED_SECONDS..FAR_SECONDS).contains(&now.seconds()) {
+        return Check::new(Level::Ok, "clock", rfc3339(now).unwrap_or_default());
+    }
+    Check::new(Level::Warning, "clock", "This machine's clock can't be right; `newest` would choose wrongly.")
+        .fix("`sudo timedatectl set-ntp true`.")
+}
+
+fn settings(loaded: &Loaded) -> Vec<Check> {
+    let config = loaded.settings.config();
+    let rules = count((config.include.len() + config.exclude.len()) as u64, "rule");
+    let mut checks = vec![Check::new(Level::Ok, "settings", format!("valid, {rules}"))];
+    for idle in loaded.settings.not_in_effect() {
+        let level = if idle.guards { Level::Error } else { Level::Warning };
+        let found = format!("{} ({}) has no effect in this version.", idle.key, idle.origin);
+        checks.push(Check::new(level, "settings", found).fix(format!("`instep config unset {}`.", idle.key)));
+    }
+    for given in loaded.settings.awaiting_trust() {
+        let found = format!("{} ({}) waits for your trust.", given.key, given.origin);
+        checks.push(Check::new(Level::Warning, "trust", found).fix("`instep config trust` shows it."));
+    }
+    if loaded.dotenv_synced {
+        let found = "`.env` is synced, so its INSTEP_ variables are not read.";
+        checks.push(Check::new(Level::Info, "settings", found));
+    }
+    if !config.enabled {
+        let fix = "`instep config set sync.enabled true --machine`.";
+        checks.push(Check::new(Level::Warning, "settings", "Syncing is switched off here.").fix(fix));
+    }
+    checks
+}
+
+/// What an interruption left half done.
+fn journal(opened: &mut Opened, fix: bool) -> Check {
+    let left = match opened.workspace.state.journal() {
+        Ok(left) => left.len() as u64,
+        Err(error) => return failed("state", &error.into()),
+    };
+    if left == 0 {
+        return Check::new(Level::Ok, "state", "sound, nothing left over");
+    }
+    let steps = count(left, "step");
+    if !fix {
+        return Check::new(
+            Level::Warning,
+            "state",
+            format!("A run was interrupted; {steps} wait to be finished."),
+        )
+        .fix("`instep sync`, or `instep doctor --fix`.");
+    }
+    match cycle::recover(&mut opened.workspace) {
+        Ok(_) => Check::new(Level::Ok, "state", format!("finished {steps} of an interrupted run")),
+        Err(error) => failed("state", &error.into()),
+    }
+}
+
+/// What the disk can and can't do.
+fn disk(opened: &Opened) -> Check {
+    let abilities = opened.workspace.folder.abilities();
+    let limits = [
+        (!abilities.exchange, "can't exchange two names in one step"),
+        (!abilities.links, "holds no symbolic links"),
+        (!abilities.exec, "keeps no executable bit"),
+        (abilities.fold.case, "takes upper and lower case for the same"),
+        (abilities.fold.unicode, "takes forms of the same letter for the same"),
+    ];
+    let found: Vec<&str> = limits.iter().filter(|(holds, _)| *holds).map(|(_, words)| *words).collect();
+    if found.is_empty() {
+        return Check::new(Level::Ok, "disk", "can do all that is needed");
+    }
+    Check::new(Level::Info, "disk", found.join("; "))
+}
+
+fn remote(opened: &Opened) -> Check {
+    const NAME: &str = "remote origin";
+    let asked = opened.remote().and_then(|remote| {
+        let head = remote.head()?;
+        Ok((remote.describe().address, head.is_some()))
+    });
+    match asked {
+        Err(error) => failed(NAME, &error),
+        Ok((address, true)) => Check::new(Level::Ok, NAME, format!("{address} answers")),
+        Ok((address, false)) => Check::new(Level::Info, NAME, format!("{address} answers and is empty"))
+            .fix("`instep sync` fills it."),
+    }
 }

@@ -1,6 +1,17 @@
 //! `explain`: why a path is synced, waits, or is not synced.
-use clap::Args;
+
 use std::path::PathBuf;
+
+use clap::Args;
+use instep_core::tree::Unknown;
+use instep_engine::explain::{self, Explained, Verdict};
+
+use super::Context;
+use crate::failure::{CommandError, Exit};
+use crate::render::explanation::{self as render, Explanation};
+use crate::render::outcome::quoted;
+use crate::render::{Look, bytes, conflict};
+use crate::terminal::progress::Progress;
 
 /// Options of `explain`.
 #[derive(Debug, Args)]
@@ -10,4 +21,115 @@ pub struct ExplainArguments {
     /// List the rules that were looked at.
     #[arg(long)]
     pub rules: bool,
+}
+
+/// Explains one path. Asks nobody.
+pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
+    let mut opened = context.open()?;
+    let path = opened.tree_path(context, &arguments.path)?;
+    let remote = opened.remote_if_any()?;
+    let source = opened.source();
+    let progress = Progress::new(&context.terminal, false);
+    let explained = explain::explain(&mut opened.workspace, remote.as_deref(), &source, &path, &progress)?;
+    drop(progress);
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    let mut explanation = worded(look, &explained);
+    if arguments.rules {
+        for rule in &explained.rules.rules {
+            explanation = explanation.fact("rule", rule.to_string());
+        }
+    }
+    if terminal.json {
+        terminal.object(&render::to_json(&explanation));
+    } else {
+        terminal.data(&render::text(look, &explanation));
+        terminal.hint(explanation.hint);
+    }
+    Ok(Exit::Done)
+}
+
+/// The answer in words.
+fn worded(look: &Look, explained: &Explained) -> Explanation {
+    let path = quoted(&explained.path);
+    let (reason, verdict, hint) = match &explained.verdict {
+        Verdict::InStep => ("synced", "Synced: both sides hold the same.".to_owned(), None),
+        Verdict::WaitsToSend => (
+            "waiting",
+            "Waits: it goes with the next sync.".to_owned(),
+            Some("`instep sync` sends it.".to_owned()),
+        ),
+        Verdict::InConflict(open) => (
+            "conflict",
+            format!("In conflict since {} ({}).", look.moment(open.since), open.short()),
+            Some(format!("`instep resolve {}` settles it.", open.short())),
+        ),
+        Verdict::WaitsFor(open) => (
+            "waiting",
+            format!("Waits, because {} is in conflict ({}).", open.conflict.path, open.short()),
+            Some(format!("`instep resolve {}` settles it.", open.short())),
+        ),
+        Verdict::HeldAfterUndo(operation) => (
+            "held-after-undo",
+            format!("Held after undo {}.", operation.get(..8).unwrap_or(operation)),
+            Some("`instep sync` sends what is here.".to_owned()),
+        ),
+        Verdict::NotSynced(unknown) => return finish(look, explained, not_synced(unknown, &path)),
+        Verdict::Nothing => ("nothing", "Nothing stands here, and nothing is known of it.".to_owned(), None),
+    };
+    let explanation = Explanation { verdict, reason, hint, ..Explanation::default() };
+    let explanation = match &explained.verdict {
+        Verdict::InConflict(open) => explanation
+            .fact("because", format!("{}: {}", conflict::kind(open), open.conflict.why))
+            .fact("versions", conflict::sides(look, open)),
+        _ => explanation,
+    };
+    finish(look, explained, explanation)
+}
+
+/// Why something takes no part, and how to change that.
+fn not_synced(unknown: &Unknown, path: &str) -> Explanation {
+    let include = |more: &str| Some(format!("`instep config add exclude '!{path}'{more}` takes it back in."));
+    let (reason, because, hint) = match unknown {
+        Unknown::Excluded(rule) => ("excluded", rule.clone(), include("")),
+        Unknown::ExcludedHere(rule) => ("excluded-here", rule.clone(), include(" --machine")),
+        Unknown::Reserved => ("reserved", "names like this never travel".to_owned(), None),
+        Unknown::Unreadable(why) => {
+            ("unreadable", format!("it can't be read: {why}"), Some(format!("`chmod u+r {path}`.")))
+        }
+        Unknown::Changing => ("changing", "it is being written now; the next sync takes it".to_owned(), None),
+        Unknown::Special => ("special", "it is a socket, device or pipe".to_owned(), None),
+        Unknown::Foreign(why) => ("foreign", why.clone(), None),
+        Unknown::LinkOutside => (
+            "link",
+            "the link leads out of the workspace, or means another place on other machines".to_owned(),
+            Some("`instep config set symlinks any --machine` carries all links as they are.".to_owned()),
+        ),
+        Unknown::Unfit { code, why } => ("unfit", format!("{why} ({code})"), None),
+    };
+    let verdict = "Not synced.".to_owned();
+    Explanation { verdict, reason, hint, ..Explanation::default() }.fact("because", because)
+}
+
+/// Adds what holds for every answer: the path, and what stands where.
+fn finish(look: &Look, explained: &Explained, explanation: Explanation) -> Explanation {
+    let side = |held: &Option<(&'static str, u64)>, nothing: &str| match held {
+        Some(("folder", _)) => "a folder".to_owned(),
+        Some((_, size)) => bytes(*size),
+        None => nothing.to_owned(),
+    };
+    let mut here = side(&explained.here, "nothing");
+    if let Some(modified) = explained.modified {
+        here.push_str(&format!(", changed {}", look.ago(modified)));
+    }
+    let mut there = side(&explained.there, "nothing, as far as is known");
+    if let Some(checked) = explained.checked {
+        there.push_str(&format!(" (checked {})", look.ago(checked)));
+    }
+    let mut explanation = Explanation { path: explained.path.to_string(), ..explanation };
+    explanation = explanation.fact("here", here).fact("there", there);
+    match explained.agreed {
+        Some((id, time)) => explanation
+            .fact("last change", format!("{}, operation {}", look.moment(time), &id.to_string()[..8])),
+        None => explanation,
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use instep_core::config::edit::Edit;
 use instep_core::operation::OperationKind;
 use instep_core::path::escape;
 use instep_engine::cycle;
@@ -10,8 +11,8 @@ use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
 
 use super::Context;
-use super::sync::{run_cycle, trigger};
-use crate::configuration::change::{Change, Target};
+use super::sync::run_cycle;
+use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::Opened;
@@ -114,13 +115,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
 }
 
 fn request(dry_run: bool) -> Request {
-    Request {
-        dry_run,
-        explicit: true,
-        kind: Some(OperationKind::Init),
-        trigger: trigger(),
-        ..Request::default()
-    }
+    Request { dry_run, explicit: true, kind: Some(OperationKind::Init), ..Request::default() }
 }
 
 fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
@@ -194,12 +189,10 @@ fn write_rules(
     let shared = opened.sources.shared();
     let is_first = opened.remote()?.head()?.is_none();
     let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
-    let changes: Vec<Change<'_>> =
-        [("sync.include", &arguments.include), ("sync.exclude", &arguments.exclude)]
-            .into_iter()
-            .filter(|(_, values)| !values.is_empty())
-            .map(|(key, values)| Change::Add(key, values))
-            .collect();
+    let changes: Vec<Edit<'_>> = [("sync.include", &arguments.include), ("sync.exclude", &arguments.exclude)]
+        .into_iter()
+        .flat_map(|(key, items)| items.iter().map(move |item| Edit::Add { key, item }))
+        .collect();
     if target == Target::Shared {
         traces.remember(shared);
     } else if !changes.is_empty() {

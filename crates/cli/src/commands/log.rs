@@ -1,6 +1,23 @@
 //! `log`: what happened, or one file's versions.
-use clap::Args;
+
 use std::path::PathBuf;
+
+use clap::Args;
+use instep_core::node::Side;
+use instep_core::operation::{Held, HeldKind, Operation, OperationId, PathRecord};
+use instep_core::path::TreePath;
+use instep_core::plan::ChangeKind;
+use instep_engine::cycle::outcome::Done;
+use instep_engine::history::{log, restore};
+use serde_json::json;
+
+use super::Context;
+use crate::failure::{CommandError, Exit};
+use crate::moment;
+use crate::opening::Opened;
+use crate::render::log::{self as render, FileVersion, Logged};
+use crate::render::outcome::quoted;
+use crate::render::path_object;
 
 /// Options of `log`.
 #[derive(Debug, Args)]
@@ -20,4 +37,143 @@ pub struct LogArguments {
     /// At most so many.
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub limit: usize,
+}
+
+/// How many operations are looked through.
+const SEARCHED_MAX: usize = 100_000;
+
+/// Shows operations, one operation, or the versions of a file.
+pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandError> {
+    let opened = context.open()?;
+    let state = &opened.workspace.state;
+    if let Some(typed) = &arguments.op {
+        let operation = log::find(state, typed)?;
+        tell_one(context, &logged(&operation, &operation.id.to_string()[..8]));
+        return Ok(Exit::Done);
+    }
+    let path = arguments.path.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?;
+    if let Some(path) = &path
+        && tell_versions(context, &opened, path)?
+    {
+        return Ok(Exit::Done);
+    }
+    let since =
+        arguments.since.as_deref().map(|typed| moment::parse(&context.terminal.look, typed)).transpose()?;
+    let mut operations = log::log(state, path.as_ref(), SEARCHED_MAX)?;
+    let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id).collect();
+    operations.retain(|operation| since.is_none_or(|since| operation.time >= since));
+    operations.retain(|operation| arguments.machine.as_ref().is_none_or(|name| *name == operation.machine));
+    operations.truncate(arguments.limit);
+    let list: Vec<Logged> =
+        operations.iter().map(|operation| logged(operation, &short(operation.id, &ids))).collect();
+    tell(context, &list);
+    Ok(Exit::Done)
+}
+
+/// As few digits as tell it from the others; for a long log not worth the search.
+fn short(id: OperationId, all: &[OperationId]) -> String {
+    const COMPARED_MAX: usize = 2_000;
+    let all = if all.len() > COMPARED_MAX { &[][..] } else { all };
+    let digits = id.short(all.iter().copied());
+    if all.is_empty() { id.to_string()[..8].to_owned() } else { digits }
+}
+
+fn tell(context: &Context, list: &[Logged]) {
+    let terminal = &context.terminal;
+    if terminal.json {
+        let list: Vec<_> = list.iter().map(render::to_json).collect();
+        terminal.object(&json!({"schema": 1, "command": "log", "operations": list}));
+    } else {
+        terminal.page(&render::list(&terminal.look, list));
+    }
+}
+
+fn tell_one(context: &Context, logged: &Logged) {
+    let terminal = &context.terminal;
+    if terminal.json {
+        terminal.object(&json!({"schema": 1, "command": "log", "operations": [render::to_json(logged)]}));
+    } else {
+        terminal.page(&render::one(&terminal.look, logged));
+    }
+}
+
+/// Shows the versions of a file; answers false if the path is no file that the log knows.
+fn tell_versions(context: &Context, opened: &Opened, path: &TreePath) -> Result<bool, CommandError> {
+    let versions = restore::versions(&opened.workspace, path)?;
+    let is_file = |held: &Held| held.kind != HeldKind::Folder;
+    if !versions.iter().any(|version| version.held.as_ref().is_some_and(is_file)) {
+        return Ok(false);
+    }
+    let ids: Vec<OperationId> = versions.iter().map(|version| version.operation).collect();
+    let list: Vec<FileVersion> = versions
+        .iter()
+        .map(|version| FileVersion {
+            operation: Some(short(version.operation, &ids)),
+            time: version.time,
+            size: version.held.map_or(0, |held| held.size),
+            hash: version.held.and_then(|held| held.content).map(|id| id.to_string()).unwrap_or_default(),
+            note: if version.held.is_none() { "deleted".to_owned() } else { String::new() },
+        })
+        .collect();
+    let terminal = &context.terminal;
+    if terminal.json {
+        let list: Vec<_> = list.iter().map(render::version_json).collect();
+        terminal.object(&path_object(path, json!({"schema": 1, "command": "log", "versions": list})));
+    } else {
+        terminal.page(&render::versions(&terminal.look, &path.to_string(), &list));
+        terminal.hint(Some(format!("`instep restore {} --at OPERATION` brings one back.", quoted(path))));
+    }
+    Ok(true)
+}
+
+/// An operation as people read it.
+fn logged(operation: &Operation, id: &str) -> Logged {
+    let counts = &operation.counts;
+    let mut note: Vec<String> = Vec::new();
+    note.extend(operation.undoes.map(|undone| format!("of {}", &undone.to_string()[..8])));
+    note.extend(operation.message.clone());
+    note.extend(operation.person.clone());
+    Logged {
+        id: id.to_owned(),
+        time: operation.time,
+        machine: operation.machine.clone(),
+        verb: operation.kind.word().to_owned(),
+        sent: counts.sent + counts.deleted_there,
+        received: counts.received + counts.deleted_here,
+        merged: counts.merged,
+        conflicts: counts.conflicts,
+        note: note.join(", "),
+        changes: operation.paths.iter().flat_map(changes).collect(),
+    }
+}
+
+/// What happened to one path, on each side.
+fn changes(record: &PathRecord) -> Vec<Done> {
+    let sides = record.sides();
+    let mut changes = Vec::new();
+    for side in Side::BOTH {
+        let Some(change) = sides[side] else { continue };
+        let moved = change.moved_from.is_some();
+        let same = change.before.and_then(|held| held.content) == change.after.and_then(|held| held.content);
+        let kind = match (change.before, change.after, moved) {
+            (None, ..) => ChangeKind::Create,
+            (_, None, _) => ChangeKind::Remove,
+            (_, _, true) if same => ChangeKind::Move,
+            (_, _, true) => ChangeKind::MoveAndWrite,
+            _ => ChangeKind::Write,
+        };
+        let held = change.after.or(change.before);
+        changes.push(Done {
+            side,
+            kind,
+            path: record.path.clone(),
+            from: change.moved_from.clone(),
+            folder: held.is_some_and(|held| held.kind == HeldKind::Folder),
+            size: held.filter(|held| held.kind != HeldKind::Folder).map(|held| held.size),
+            modified: None,
+            merged: false,
+            kept: side == Side::Local && change.before.is_some_and(|held| held.content.is_some()) && !same,
+        });
+    }
+    changes
 }

@@ -1,5 +1,16 @@
 //! `remote`: where the data lives.
+
 use clap::{Args, Subcommand};
+use instep_core::config::edit::Edit;
+use instep_remote::address::{Address, Place, Typed};
+use serde_json::json;
+
+use super::sync::only_origin;
+use super::{Context, disconnect};
+use crate::configuration::change::Target;
+use crate::failure::{CommandError, Exit};
+use crate::opening::{Access, BRANCH, ORIGIN, Opened, open_git};
+use crate::render::Icon;
 
 /// Options of `remote`.
 #[derive(Debug, Args)]
@@ -52,4 +63,111 @@ pub enum RemoteAction {
         #[arg(default_value = "origin")]
         name: String,
     },
+}
+
+/// Shows or changes where the data lives.
+pub fn run(context: &Context, arguments: &RemoteArguments) -> Result<Exit, CommandError> {
+    match &arguments.action {
+        None | Some(RemoteAction::List) => list(context),
+        Some(RemoteAction::Add { name, address, branch }) => {
+            let opened = context.open()?;
+            if opened.loaded.settings.config().remote.is_some() {
+                return Err(CommandError::later("More than one remote")
+                    .because("This workspace has one already.")
+                    .hinted("`instep remote set origin ADDRESS` moves it."));
+            }
+            set(context, opened, name, address, branch.as_deref())
+        }
+        Some(RemoteAction::Set { name, address, branch }) => {
+            set(context, context.open()?, name, address, branch.as_deref())
+        }
+        Some(RemoteAction::Rename { .. }) => Err(CommandError::later("Another name for the remote")),
+        Some(RemoteAction::Remove { name }) => {
+            only_origin(Some(name))?;
+            disconnect::run(context, &disconnect::DisconnectArguments {})
+        }
+        Some(RemoteAction::Test { name }) => test(context, name),
+    }
+}
+
+fn list(context: &Context) -> Result<Exit, CommandError> {
+    let opened = context.open()?;
+    let address = match opened.loaded.settings.config().remote {
+        Some(_) => Some(opened.address()?),
+        None => None,
+    };
+    let branch = opened.loaded.settings.config().branch.as_deref().unwrap_or(BRANCH).to_owned();
+    if context.terminal.json {
+        let remotes: Vec<_> = address
+            .iter()
+            .map(|address| json!({"name": ORIGIN, "kind": "git", "url": address.to_string(), "branch": branch}))
+            .collect();
+        context.terminal.object(&json!({"schema": 1, "command": "remote", "remotes": remotes}));
+    } else if let Some(address) = address {
+        context.terminal.data(&format!("{ORIGIN}  git  {address}  branch {branch}\n"));
+    } else {
+        context.terminal.data("No remote.\n");
+        context
+            .terminal
+            .hint(Some("`instep remote add origin ADDRESS` says where your private copy lives.".to_owned()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes another address. The next sync is a first contact with it: both are joined and nothing is deleted.
+fn set(
+    context: &Context,
+    mut opened: Opened,
+    name: &str,
+    address: &str,
+    branch: Option<&str>,
+) -> Result<Exit, CommandError> {
+    only_origin(Some(name))?;
+    let root = opened.workspace.root().to_path_buf();
+    let address = Address::parse(&Typed {
+        text: address,
+        kind: None,
+        cwd: &context.surroundings.folder,
+        root: Some(&root),
+        allow_http: false,
+    })?;
+    if context.global.dry_run {
+        context.terminal.data(&format!("Would use {address}. Nothing was changed.\n"));
+        return Ok(Exit::Done);
+    }
+    let create = branch.is_some() || matches!(address.place(), Place::Path(path) if !path.exists());
+    let known = opened.loaded.settings.config().branch.clone();
+    let access = Access { branch: branch.or(known.as_deref()), create };
+    open_git(&opened.workspace, &address, access)?.survey()?;
+    if opened.loaded.settings.config().remote.is_some() {
+        disconnect::forget(&mut opened)?;
+    }
+    let text = address.to_text();
+    let mut edits = vec![Edit::Set { key: "sync.remote", value: &text }];
+    edits.extend(branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
+    opened.sources.change(Target::Here, &edits)?;
+    context.terminal.data(&format!("The remote is {address} now.\n"));
+    context.terminal.hint(Some("`instep sync` joins both sides and deletes nothing.".to_owned()));
+    Ok(Exit::Done)
+}
+
+/// Asks the remote for its head.
+fn test(context: &Context, name: &str) -> Result<Exit, CommandError> {
+    only_origin(Some(name))?;
+    let opened = context.open()?;
+    let remote = opened.remote()?;
+    let head = remote.head()?;
+    let address = remote.describe().address;
+    if context.terminal.json {
+        let head = head.as_ref().map(ToString::to_string);
+        context
+            .terminal
+            .object(&json!({"schema": 1, "command": "remote", "url": address, "ok": true, "head": head}));
+    } else {
+        let holds = if head.is_some() { "it holds data" } else { "it is empty" };
+        context
+            .terminal
+            .data(&format!("{} {address} answers; {holds}.\n", context.terminal.look.icon(Icon::InSync)));
+    }
+    Ok(Exit::Done)
 }

@@ -1,6 +1,23 @@
 //! `resolve`: settle conflicts.
-use clap::{Args, ValueEnum};
+
 use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use instep_core::path::escape;
+use instep_core::progress::Silent;
+use instep_core::remote::Remote;
+use instep_engine::conflict::resolve::{self, Choice};
+use instep_engine::cycle::outcome::OpenConflict;
+use serde_json::json;
+
+use super::{Context, conflicts};
+use crate::desk::Desk;
+use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
+use crate::render::conflict as render;
+use crate::terminal::program;
+use crate::terminal::progress::Progress;
+use crate::terminal::prompt::{self, Question};
 
 /// Options of `resolve`.
 #[derive(Debug, Args)]
@@ -43,4 +60,214 @@ pub enum Keep {
     Newest,
     /// What both last agreed on.
     Base,
+}
+
+/// What becomes of one conflict.
+enum Answer {
+    Settle(Choice),
+    Skip,
+}
+
+/// Settles conflicts: by a rule, by a file, by a program, or asking for each.
+pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, CommandError> {
+    let mut opened = context.open()?;
+    let remote = opened.remote()?;
+    let chosen = chosen(context, &opened, remote.as_ref(), arguments)?;
+    let rule = rule(context, arguments)?;
+    if arguments.use_file.is_some() && chosen.len() > 1 {
+        return Err(CommandError::usage("One file can't be the answer to several conflicts."));
+    }
+    if chosen.is_empty() {
+        context.terminal.data(&render::list(&context.terminal.look, &[]));
+        return Ok(Exit::Done);
+    }
+    let mut settled = Vec::new();
+    let mut held = 0;
+    for (at, open) in chosen.iter().enumerate() {
+        if crate::interrupt::is_asked() {
+            return Err(CommandError::interrupted());
+        }
+        let answer = match (&rule, &arguments.tool) {
+            (Some(choice), _) => Answer::Settle(choice.clone()),
+            (None, Some(tool)) => with_tool(context, &opened, remote.as_ref(), open, tool)?,
+            (None, None) => ask(context, &opened, remote.as_ref(), open, (at + 1, chosen.len()))?,
+        };
+        let Answer::Settle(choice) = answer else { continue };
+        if !context.global.dry_run {
+            let progress = Progress::new(&context.terminal, false);
+            let source = opened.source();
+            let workspace = &mut opened.workspace;
+            let acted =
+                resolve::resolve(workspace, remote.as_ref(), &source, open.number, &choice, &progress)?;
+            held += acted.held.len();
+            for held in &acted.held {
+                context.terminal.warn(&format!("{}: {} ({})", held.path, held.why, held.code));
+            }
+        }
+        settled.push((open, choice));
+    }
+    tell(context, &settled, chosen.len());
+    Ok(if held > 0 { Exit::Partial } else { Exit::Done })
+}
+
+fn chosen(
+    context: &Context,
+    opened: &Opened,
+    remote: &dyn Remote,
+    arguments: &ResolveArguments,
+) -> Result<Vec<OpenConflict>, CommandError> {
+    let open = conflicts::of(opened, remote)?;
+    let mut chosen: Vec<OpenConflict> = Vec::new();
+    for which in &arguments.which {
+        for one in conflicts::choose(context, opened, &open, which)? {
+            if !chosen.contains(&one) {
+                chosen.push(one);
+            }
+        }
+    }
+    if arguments.which.is_empty() {
+        let by_rule =
+            arguments.keep.is_some() || arguments.tool.is_some() || arguments.ours || arguments.theirs;
+        if by_rule && !arguments.all {
+            return Err(CommandError::usage("Which conflicts?").hinted("name them, or add `--all`."));
+        }
+        // A move that is settled already is only looked at by name.
+        chosen = open.into_iter().filter(|one| !one.conflict.settled).collect();
+    }
+    Ok(chosen)
+}
+
+fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice>, CommandError> {
+    if let Some(file) = &arguments.use_file {
+        let path = context.surroundings.folder.join(file);
+        let bytes = std::fs::read(&path).map_err(|error| CommandError::file("read", &path, &error))?;
+        return Ok(Some(Choice::Content(bytes)));
+    }
+    let keep = match (arguments.ours, arguments.theirs) {
+        (true, _) => Some(Keep::Here),
+        (_, true) => Some(Keep::There),
+        _ => arguments.keep,
+    };
+    Ok(keep.map(|keep| match keep {
+        Keep::Here => Choice::Here,
+        Keep::There => Choice::There,
+        Keep::Both => Choice::Both,
+        Keep::Newest => Choice::Newest,
+        Keep::Base => Choice::Base,
+    }))
+}
+
+/// Asks what becomes of one conflict, and shows more until the person knows.
+fn ask(
+    context: &Context,
+    opened: &Opened,
+    remote: &dyn Remote,
+    open: &OpenConflict,
+    (at, of): (usize, usize),
+) -> Result<Answer, CommandError> {
+    let terminal = &context.terminal;
+    terminal.data(&render::one(&terminal.look, open));
+    let there = escape(open.machines.remote.as_bytes());
+    let (here, there) =
+        (format!("keep {} (here)", escape(open.machines.local.as_bytes())), format!("keep {there}"));
+    let choices = [
+        prompt::Choice { key: "s", words: "skip it for now" },
+        prompt::Choice { key: "h", words: &here },
+        prompt::Choice { key: "t", words: &there },
+        prompt::Choice { key: "b", words: "keep both, side by side" },
+        prompt::Choice { key: "o", words: "back to what was last agreed" },
+        prompt::Choice { key: "e", words: "edit it, and take the result" },
+        prompt::Choice { key: "d", words: "show the differences" },
+    ];
+    let text = format!("{} of {of}: what becomes of {}?", at, open.conflict.path);
+    let question = Question { text: &text, option: "--keep here|there|both|newest|base" };
+    loop {
+        return Ok(match choices[terminal.choose(question, &choices)?].key {
+            "h" => Answer::Settle(Choice::Here),
+            "t" => Answer::Settle(Choice::There),
+            "b" => Answer::Settle(Choice::Both),
+            "o" => Answer::Settle(Choice::Base),
+            "e" => with_editor(opened, remote, open)?,
+            "d" => {
+                conflicts::show(context, opened, remote, open)?;
+                continue;
+            }
+            _ => Answer::Skip,
+        });
+    }
+}
+
+/// Lets the person edit this machine's version; an unchanged one is no answer.
+fn with_editor(opened: &Opened, remote: &dyn Remote, open: &OpenConflict) -> Result<Answer, CommandError> {
+    let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
+    let start = contents.local.or(contents.remote).unwrap_or_default();
+    let files = Desk::lay_out(open, &[("MERGED", &start)])?;
+    let merged = files.path("MERGED");
+    program::edit(&merged).map_err(|error| CommandError::file("edit", &merged, &error))?;
+    let result = files.read("MERGED")?;
+    Ok(if result == start { Answer::Skip } else { Answer::Settle(Choice::Content(result)) })
+}
+
+/// Runs a merge program on copies. What it leaves in MERGED is the answer, if it says that all went well.
+fn with_tool(
+    context: &Context,
+    opened: &Opened,
+    remote: &dyn Remote,
+    open: &OpenConflict,
+    tool: &str,
+) -> Result<Answer, CommandError> {
+    let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
+    let local = contents.local.unwrap_or_default();
+    let sides = [
+        ("BASE", contents.base.unwrap_or_default()),
+        ("LOCAL", local.clone()),
+        ("REMOTE", contents.remote.unwrap_or_default()),
+        ("MERGED", local),
+    ];
+    let borrowed: Vec<(&str, &Vec<u8>)> = sides.iter().map(|(name, bytes)| (*name, bytes)).collect();
+    let files = Desk::lay_out(open, &borrowed)?;
+    let paths = sides.each_ref().map(|(name, _)| (*name, files.path(name)));
+    let variables = paths.each_ref().map(|(name, path)| (*name, path.as_path()));
+    let ended = program::merge_tool(tool, &variables);
+    let ended = ended
+        .map_err(|error| CommandError::file("run the merge program on", &files.path("MERGED"), &error))?;
+    if !ended.success() {
+        context
+            .terminal
+            .warn(&format!("The merge program did not settle {}; it stays open.", open.conflict.path));
+        return Ok(Answer::Skip);
+    }
+    Ok(Answer::Settle(Choice::Content(files.read("MERGED")?)))
+}
+
+fn tell(context: &Context, settled: &[(&OpenConflict, Choice)], of: usize) {
+    let terminal = &context.terminal;
+    if terminal.json {
+        let list = settled.iter().map(|(open, choice)| {
+            json!({"id": open.short(), "path": open.conflict.path.to_string(), "keep": word(choice)})
+        });
+        let (list, dry_run) = (list.collect::<Vec<_>>(), context.global.dry_run);
+        terminal.object(&json!({"schema": 1, "command": "resolve", "settled": list, "dry_run": dry_run}));
+        return;
+    }
+    for (open, choice) in settled {
+        terminal.data(&format!("{}  {}  {}\n", open.short(), open.conflict.path, word(choice)));
+    }
+    let (count, verb) = (settled.len(), if context.global.dry_run { "would be settled" } else { "settled" });
+    terminal.data(&format!("{count} of {of} {verb}.\n"));
+    if count > 0 && !context.global.dry_run {
+        terminal
+            .hint(Some("`instep sync` tells the other machines; `instep undo` takes it back.".to_owned()));
+    }
+}
+
+fn word(choice: &Choice) -> &'static str {
+    match choice {
+        Choice::Here => "here",
+        Choice::There => "there",
+        Choice::Both => "both",
+        Choice::Newest => "newest",
+        Choice::Base => "base",
+        Choice::Content(_) => "merged",
+    }
 }

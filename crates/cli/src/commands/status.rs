@@ -15,7 +15,7 @@ use crate::render::status::{self, Health, Place, Status};
 use crate::terminal::progress::Progress;
 
 /// Options of `status`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct StatusArguments {
     /// Ask the remote first.
     #[arg(long)]
@@ -67,6 +67,27 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
     }
 }
 
+/// What `instep` alone shows: where the workspace stands, or how to begin.
+pub fn glance(context: &Context) -> Result<Exit, CommandError> {
+    let nothing = StatusArguments::default();
+    match context.root() {
+        Ok(_) => run(context, &nothing),
+        Err(error) if error.exit == Exit::NoWorkspace && !context.terminal.json => {
+            context.terminal.data(WELCOME);
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+const WELCOME: &str = "\
+instep keeps this folder the same on all your machines, in a private place you own. Nothing is ever lost.
+
+  instep init             make this folder a workspace
+  instep clone ADDRESS    bring an existing one here
+  instep --help           all commands
+";
+
 /// `10m`, `90s`, `1h`.
 fn patience(text: &str) -> Result<Duration, CommandError> {
     let span: jiff::SignedDuration = text.parse().map_err(|_| {
@@ -85,10 +106,7 @@ pub fn look(
 ) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
-    let remote = match config.remote {
-        Some(_) => Some(opened.remote()?),
-        None => None,
-    };
+    let remote = opened.remote_if_any()?;
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
     let outcome = match &remote {

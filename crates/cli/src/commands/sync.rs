@@ -129,13 +129,8 @@ fn request(
         expected,
         explicit: true,
         kind: None,
-        trigger: trigger(),
+        trigger: String::new(),
     })
-}
-
-/// Who started it: the person, as the system names them.
-pub fn trigger() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }
 
 fn strategy(typed: &str) -> Result<Strategy, CommandError> {

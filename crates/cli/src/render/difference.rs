@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
-use super::{Look, Tone, bytes};
+use super::{Columns, Look, Tone, bytes, count};
 
 /// Two contents under one name.
 #[derive(Debug, Clone)]
@@ -93,6 +93,25 @@ pub fn unified(look: &Look, pair: &Pair) -> String {
         }
     }
     text
+}
+
+/// One line a file: how many lines came and went.
+pub fn stat(look: &Look, pairs: &[Pair]) -> String {
+    let mut columns = Columns::default();
+    let mut all = Lines::default();
+    for pair in pairs {
+        let words = match pair.lines() {
+            Some(lines) => {
+                all.added += lines.added;
+                all.removed += lines.removed;
+                format!("+{} -{}", lines.added, lines.removed)
+            }
+            None => "not text".to_owned(),
+        };
+        columns.row(look, &[(None, &pair.path), (None, &words)]);
+    }
+    let files = count(pairs.len() as u64, "file");
+    format!("{}{files} differ, +{} -{}\n", columns.finish(), all.added, all.removed)
 }
 
 /// Tabs stay; all else that a terminal would obey becomes visible.

@@ -1,4 +1,4 @@
-//! The one door to other programs that a person chose: pager, editor, merge tool.
+//! The one door to other programs that this crate starts: pager, editor, merge tool, and git for its version.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -36,6 +36,13 @@ pub fn merge_tool(tool: &str, files: &[(&str, &Path)]) -> io::Result<ExitStatus>
     let mut command = shell(tool);
     command.envs(files.iter().map(|(name, path)| (OsStr::new(name), path.as_os_str())));
     command.stdout(io::stderr()).status()
+}
+
+/// The version of the git program, if there is one.
+pub fn git_version() -> Option<String> {
+    let output = Command::new("git").arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().strip_prefix("git version ").map(str::to_owned)
 }
 
 /// The person's own words, read as a shell reads them. No path or text from elsewhere is ever part of them.

@@ -430,7 +430,15 @@ impl Life {
         let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
         let next = self.plan(&self.known, PerSide { local: &seen.local, remote: &seen.remote }, &self.policy);
         if !next.is_quiet() {
-            return Err(format!("the next cycle is not quiet: {:#?}", next.changes));
+            let all =
+                Side::BOTH.into_iter().flat_map(|side| next.changes[side].iter().map(move |c| (side, c)));
+            let told: Vec<String> = all
+                .map(|(side, c)| format!("{side:?} {:?} {:?} {:?} -> {:?}", c.kind(), c.node.0, c.from, c.to))
+                .collect();
+            if std::env::var("ROWS").is_ok() {
+                self.story.push(format!("{:#?}", self.known));
+            }
+            return Err(format!("the next cycle is not quiet:\n  {}", told.join("\n  ")));
         }
         if !next.rows.is_empty() || !next.forgotten.is_empty() {
             return Err(format!("the next cycle has rows: {:#?} {:?}", next.rows, next.forgotten));

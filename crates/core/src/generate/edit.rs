@@ -214,8 +214,9 @@ impl Editor<'_> {
             self.disk.change(id, |thing| thing.name = name);
         }
         self.say("rotate in", inside[0]);
-        if self.random.percent(50) {
-            let name = self.free_name(folder)?;
+        if self.random.percent(50)
+            && let Some(name) = self.free_name(folder)
+        {
             self.disk.change(inside[0], |thing| thing.name = name);
             self.say("  renamed", inside[0]);
         }

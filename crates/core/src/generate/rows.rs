@@ -7,7 +7,7 @@ use crate::node::{Known, NodeId, PerSide, Row, Side};
 use crate::plan::Plan;
 
 /// Records a plan that was carried out on both disks.
-pub(super) fn record(
+pub(crate) fn record(
     known: &Known,
     plan: &Plan,
     disks: PerSide<&Disk>,

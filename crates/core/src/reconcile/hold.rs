@@ -161,7 +161,7 @@ impl<'a> World<'a> {
 
     /// Makes the targets what the stands have; answers whether anything changed.
     pub(crate) fn commit(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = std::mem::take(&mut self.forgot);
         for at in 0..self.active.len() {
             let node = self.active[at];
             if self.is_held(node) {

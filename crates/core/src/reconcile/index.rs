@@ -87,33 +87,12 @@ impl<'a> Index<'a> {
         self.row(node).keys[side].as_ref()
     }
 
-    /// What a side held when the last cycle ended; for a node lost from sight there, where it was agreed to stand.
+    /// What a side held when the last cycle ended; for a node lost from sight there, what it held when it was last seen.
     pub(crate) fn view(&self, side: Side, node: Idx) -> Option<Val<'a>> {
         match &self.row(node).views {
             Views::Agreed(_) => self.base(node),
-            views => match views.side(side) {
-                Some(value) => self.val(value),
-                None if self.was_lost(side, node) => self.base(node),
-                None => None,
-            },
+            views => views.side(side).and_then(|value| self.val(value)),
         }
-    }
-
-    /// Answers whether a node was lost from sight before: it is not in the view, and yet its key, or that of a folder
-    /// it stood in, is kept.
-    pub(crate) fn was_lost(&self, side: Side, node: Idx) -> bool {
-        let mut at = node;
-        for _ in 0..self.len() {
-            if at == ROOT || self.row(at).views.side(side).is_some() {
-                return false;
-            }
-            let Some(base) = self.base(at) else { return false };
-            if self.key(side, at).is_some() {
-                return true;
-            }
-            at = base.parent;
-        }
-        false
     }
 }
 

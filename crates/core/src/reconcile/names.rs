@@ -246,21 +246,12 @@ impl<'a> World<'a> {
         all.iter().all(|&node| self.val(side, node).is_none() && !self.is_held(node)).then_some(all)
     }
 
+    /// Answers whether a node is aimed at below a folder, or stands there on some side if it is held.
     fn is_below(&self, node: Idx, top: Idx) -> bool {
-        let mut at = node;
-        for _ in 0..10_000 {
-            let stands = Side::BOTH.into_iter().find_map(|side| self.val(side, at));
-            let val = if self.is_held(at) { stands } else { self.goal[at as usize] };
-            let Some(val) = val else { return false };
-            if val.parent == top {
-                return true;
-            }
-            if val.parent == super::value::ROOT {
-                return false;
-            }
-            at = val.parent;
+        if !self.is_held(node) {
+            return climbs_to(node, top, |at| self.goal_of(at));
         }
-        false
+        Side::BOTH.into_iter().any(|side| climbs_to(node, top, |at| self.val(side, at)))
     }
 
     /// The later of two files that both sides knew keeps the name; the other's move is undone.
@@ -326,4 +317,16 @@ impl<'a> World<'a> {
         self.note(loser, side, NoteKind::Copied);
         true
     }
+}
+
+fn climbs_to<'a>(node: Idx, top: Idx, value: impl Fn(Idx) -> Option<Val<'a>>) -> bool {
+    let mut at = node;
+    for _ in 0..10_000 {
+        match value(at) {
+            Some(val) if val.parent == top => return true,
+            Some(val) if val.parent != super::value::ROOT => at = val.parent,
+            _ => return false,
+        }
+    }
+    false
 }

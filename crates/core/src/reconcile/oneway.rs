@@ -42,6 +42,7 @@ impl<'a> World<'a> {
                 self.val(chosen, node)
             }
             (None, Some(to)) if base != Some(to) => {
+                self.forgot |= base.is_some();
                 self.set(Stand::Base, node, None);
                 self.hold(node, Why::Left);
                 None

@@ -84,13 +84,25 @@ impl<'a> World<'a> {
     }
 
     fn row(&self, node: Idx) -> Option<Row> {
-        let vals = Stand::ALL.map(|stand| self.val(stand, node));
+        let vals = Stand::ALL.map(|stand| self.to_remember(stand, node));
         if vals.iter().all(Option::is_none) {
             return None;
         }
         let [base, local, remote] = vals.map(|val| val.map(|val| self.value(val)));
         let keys = PerSide::from_fn(|side| self.key(side, node));
         Some(Row { id: self.id(node), views: Views::of(base, local, remote), keys })
+    }
+
+    /// What is out of sight is remembered as it was last seen, so that it is known when it comes back.
+    fn to_remember(&self, stand: Stand, node: Idx) -> Option<Val<'a>> {
+        match stand.side() {
+            Some(side) if self.keeps_view(side, node) => self.index.view(side, node),
+            _ => self.val(stand, node),
+        }
+    }
+
+    fn keeps_view(&self, side: Side, node: Idx) -> bool {
+        self.hidden[side].contains_key(&node) && (node as usize) < self.index.len()
     }
 
     fn key_at(&self, side: Side, node: Idx) -> Option<Key> {
@@ -100,7 +112,7 @@ impl<'a> World<'a> {
 
     /// What is out of sight keeps its key; what is created or rewritten gets one from whoever does it.
     fn key(&self, side: Side, node: Idx) -> Option<Key> {
-        if self.hidden[side].contains_key(&node) && (node as usize) < self.index.len() {
+        if self.keeps_view(side, node) {
             return self.index.row(node).keys[side];
         }
         let after = self.val(side, node)?;

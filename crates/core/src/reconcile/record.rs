@@ -289,8 +289,10 @@ impl<'a> World<'a> {
         let mut hasher = ContentHasher::new();
         hasher.update(case.kind.word().as_bytes());
         hasher.update(&[0]);
+        // Of several spellings of one name the first, so that it does not matter who holds which.
+        let goals = case.nodes.iter().filter_map(|&node| self.goal[node as usize]);
         if case.kind == ConflictKind::Name
-            && let Some(name) = case.path.name()
+            && let Some(name) = goals.map(|goal| goal.name).min()
         {
             hasher.update(name.as_bytes());
         }

@@ -66,6 +66,8 @@ pub(crate) struct World<'a> {
     /// Nodes whose goal takes the folder from one side and the name from the other.
     pub(crate) combined: Set<Idx>,
     pub(crate) copies: Vec<CopyOf>,
+    /// Whether base forgot a node that is left alone on one side.
+    pub(crate) forgot: bool,
     pub(crate) copies_due: Vec<(Idx, Side)>,
     pub(crate) pending_moves: Vec<(Idx, Conflict)>,
     pub(crate) pending_notes: Vec<(Idx, Note)>,
@@ -112,6 +114,7 @@ impl<'a> World<'a> {
             groups: Vec::new(),
             combined: Set::default(),
             copies: Vec::new(),
+            forgot: false,
             copies_due: Vec::new(),
             pending_moves: Vec::new(),
             pending_notes: Vec::new(),
@@ -192,7 +195,8 @@ impl<'a> World<'a> {
     fn find_active(&mut self) {
         for node in 1..self.index.len() as Idx {
             let hidden = self.hidden.local.contains_key(&node) || self.hidden.remote.contains_key(&node);
-            if hidden || !self.is_agreed(node) {
+            // What is nowhere any more must still be forgotten.
+            if hidden || !self.is_agreed(node) || self.val(Stand::Base, node).is_none() {
                 self.activate(node);
             }
         }

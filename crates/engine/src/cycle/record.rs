@@ -114,7 +114,8 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
-        let (id, request) = (record.id, self.request);
+        let (id, request, boot) = (record.id, self.request, self.workspace.boot.clone());
+        let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         self.workspace.state.transact(|write| {
             if forget {
@@ -130,6 +131,9 @@ impl<F: Folder> Cycle<'_, F> {
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
             write.times(id, look.asked, Some(now))?;
+            if let Some(boot) = boot {
+                write.note(super::damage::NOTE, boot)?;
+            }
             if request.paths.is_empty() && applied.failed.is_empty() {
                 write.clear_choices(id)?;
             }

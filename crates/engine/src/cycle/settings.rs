@@ -2,6 +2,7 @@
 
 use instep_core::filter::Filter;
 use instep_core::policy::{Direction, Links, Strategy};
+use instep_core::retention::Retention;
 use instep_core::safety::Limits;
 
 use crate::failure::EngineError;
@@ -21,6 +22,8 @@ pub struct SyncSettings {
     pub file_bytes_max: Option<u64>,
     /// Beyond which deletions are asked about.
     pub limits: Limits,
+    /// How long displaced versions are kept.
+    pub retention: Retention,
     /// How many threads look at files.
     pub workers: usize,
 }
@@ -34,6 +37,7 @@ impl Default for SyncSettings {
             direction: Direction::default(),
             file_bytes_max: None,
             limits: Limits::default(),
+            retention: Retention::default(),
             workers: std::thread::available_parallelism().map_or(2, usize::from),
         }
     }

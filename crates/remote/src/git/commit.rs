@@ -196,7 +196,11 @@ pub(super) fn write(
         call.env(&format!("GIT_{role}_EMAIL"), printable(&email));
         call.env(&format!("GIT_{role}_DATE"), format!("@{seconds} +0000"));
     }
-    let answer = call.answer_to(message_of(draft).as_bytes())?;
+    let answer = call.answer_to(message_of(draft).as_bytes()).map_err(|error| match error.code {
+        // The program that signs says why in words of its own.
+        "E-GIT-FAILED" if settings.signs => failure::not_signed(error),
+        _ => error,
+    })?;
     Oid::parse(answer.trim_ascii_end()).ok_or_else(|| failure::protocol("git did not name a commit", &answer))
 }
 

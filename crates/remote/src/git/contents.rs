@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use instep_core::content::ContentId;
 use instep_core::progress::{Event, Observer, Phase};
@@ -14,6 +15,8 @@ use super::program::{Program, Running, Scope};
 
 /// How much of a content is in memory at once.
 const BUFFER_BYTES: usize = 128 * 1024;
+/// What the files start with in which the program names what it took.
+const MARKS: &str = "instep.marks";
 /// From which size on a content is large.
 const LARGE_BYTES_MIN: u64 = 1024 * 1024;
 
@@ -57,6 +60,7 @@ pub(super) fn send(
     from: &dyn Source,
     observer: &dyn Observer,
 ) -> Result<Vec<ObjectId>, RemoteError> {
+    sweep(program.directory());
     let mut named = vec![None; offered.len()];
     let (mut small, mut large) = (None, None);
     for (at, &content) in offered.iter().enumerate() {
@@ -92,8 +96,10 @@ impl Feed {
     /// Starts the program. Few small contents become a file each; a large one stays in a pack as it was written, or it
     /// would be packed and unpacked once more.
     fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
-        let (marks, limit) = if size < LARGE_BYTES_MIN { ("small", 100) } else { ("large", 1) };
-        let marks = program.directory().join(format!("instep.{marks}"));
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let limit = if size < LARGE_BYTES_MIN { 100 } else { 1 };
+        let marks = format!("{MARKS}{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let marks = program.directory().join(marks);
         let mut call = program.call(Scope::Ours)?;
         call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
         call.args(["-c".to_owned(), format!("fastimport.unpackLimit={limit}")]);
@@ -109,7 +115,9 @@ impl Feed {
         if !ended.status.success() {
             return Err(ended.failure());
         }
-        fs::read(&self.marks).map_err(|error| failure::at_path("reading", &self.marks, error))
+        let marks = fs::read(&self.marks);
+        let _ = fs::remove_file(&self.marks);
+        marks.map_err(|error| failure::at_path("reading", &self.marks, error))
     }
 
     fn write_blob(&mut self, mark: usize, mut offered: OfferedContent) -> Result<(), RemoteError> {
@@ -139,6 +147,19 @@ impl Feed {
         self.running.send(&self.buffer).map_err(|error| self.running.fail(error))?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+/// Removes what uploads that were stopped left half-written; nobody else writes into our repository.
+fn sweep(directory: &Path) {
+    for (folder, start) in
+        [(directory.to_owned(), "fast_import_crash_"), (directory.join("objects/pack"), "tmp_pack_")]
+    {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

@@ -339,7 +339,7 @@ pub(super) fn hide_secrets(text: &str) -> String {
         let end = after.find(|c: char| c == '/' || c.is_whitespace() || c == '\'').unwrap_or(after.len());
         match after[..end].rfind('@') {
             Some(sign) => {
-                shown.push_str("…");
+                shown.push('…');
                 rest = &after[sign..];
             }
             None => rest = after,
@@ -347,6 +347,17 @@ pub(super) fn hide_secrets(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The person's configuration asks for a signature, and there is none.
+pub(super) fn not_signed(cause: RemoteError) -> RemoteError {
+    let message = "The commit could not be signed, as git's configuration asks.";
+    let error = RemoteError::new(Local, "E-GIT-SIGN", message);
+    let error = error.hinted("see that git commit -S works, or turn commit.gpgSign off");
+    match cause.source {
+        Some(source) => error.caused_by(source),
+        None => error,
+    }
 }
 
 /// Something answers, but it does not speak git.

@@ -41,10 +41,7 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
 /// Lists the branches whose names match a pattern of git's.
 pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Result<Vec<Branch>, RemoteError> {
     let mut call = program.call(Scope::At(git_dir))?;
-    call.args([
-        "for-each-ref",
-        "--format=%(objectname) %(objecttype) %(HEAD)%(worktreepath)%00%(refname)%00",
-    ]);
+    call.args(["for-each-ref", "--format=%(objectname) %(objecttype) %(worktreepath)%00%(refname)%00"]);
     let outcome = call.args([pattern]).run(&[])?;
     // A branch whose file is damaged is left out with a warning; it must not look like one that is not there.
     if !outcome.status.success() || !outcome.stderr.is_empty() {
@@ -119,6 +116,7 @@ impl PushRecord {
     pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
         let path = ours.join("instep.push");
         let io = |error| failure::at_path("writing", &path, error);
+        let is_new = !path.exists();
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         let is_dead = match file.try_lock() {
@@ -137,6 +135,8 @@ impl PushRecord {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(line)?;
                 file.sync_all()?;
+            }
+            if is_new {
                 File::open(ours)?.sync_all()?;
             }
             rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
@@ -146,11 +146,14 @@ impl PushRecord {
         Ok(PushRecord { file, leftover })
     }
 
-    /// Removes the lock that a dead push of ours left, if it stood there all the time; answers whether it did.
-    pub fn remove_leftover(&mut self) -> bool {
-        let Some(leftover) = self.leftover.take() else { return false };
-        Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
-            && fs::remove_file(&leftover.path).is_ok()
+    /// Removes the lock that a dead push of ours left, if it has stood there all the time.
+    pub fn remove_leftover(&mut self) {
+        if let Some(leftover) = self.leftover.take()
+            && Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
+        {
+            // If it can't be removed, the next try says so.
+            let _ = fs::remove_file(&leftover.path);
+        }
     }
 
     /// The push has ended: nothing of it may be left.

@@ -12,6 +12,9 @@ use super::local::{self, PushRecord};
 use super::objects::Oid;
 use super::program::{Call, Outcome, Program, Scope, sync_file_system};
 
+/// How often a push is tried while another holds the lock of the branch.
+const TRIES_MAX: u32 = 3;
+
 /// What is to become the head of what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Push<'a> {
@@ -29,19 +32,25 @@ impl Push<'_> {
         program: &Program,
         head: impl Fn() -> Result<Option<Oid>, RemoteError>,
     ) -> Result<(), RemoteError> {
-        let Some(git_dir) = self.git_dir else {
-            let outcome = self.call(program)?.run(&[])?;
-            return self.judge(&outcome, head);
+        let mut record = match self.git_dir {
+            Some(git_dir) => Some(PushRecord::begin(program.directory(), git_dir, self.reference)?),
+            None => None,
         };
-        let mut record = PushRecord::begin(program.directory(), git_dir, self.reference)?;
         let mut outcome = self.call(program)?.run(&[])?;
-        if !outcome.status.success() && record.remove_leftover() {
+        for _ in 1..TRIES_MAX {
+            if !is_locked(&outcome) {
+                break;
+            }
+            // Another's lock is gone in a moment; one of our own that nobody holds never goes by itself.
+            record.as_mut().map(PushRecord::remove_leftover);
             outcome = self.call(program)?.run(&[])?;
         }
         let judged = self.judge(&outcome, head);
-        record.end();
+        if let Some(record) = record {
+            record.end();
+        }
         judged?;
-        sync_file_system(git_dir)
+        self.git_dir.map_or(Ok(()), sync_file_system)
     }
 
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
@@ -78,6 +87,10 @@ impl Push<'_> {
             Err(offline) => Err(offline),
         }
     }
+}
+
+fn is_locked(outcome: &Outcome) -> bool {
+    !outcome.status.success() && String::from_utf8_lossy(&outcome.stderr).contains(".lock': File exists")
 }
 
 fn said(outcome: &Outcome) -> String {

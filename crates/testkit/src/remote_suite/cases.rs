@@ -603,3 +603,16 @@ pub fn a_draft_in_disorder_is_refused(bench: &Bench) {
     assert!(remote.prepare(None, &draft).is_err());
     assert_eq!(remote.head().unwrap(), None);
 }
+
+/// A head is only ever followed by its child: a draft made for another head would take back what came between.
+pub fn a_draft_for_another_head_is_refused(bench: &Bench) {
+    let remote = bench.open();
+    let first = publish(&*remote, None, &one_file("1"));
+    let late = remote.prepare(Some(&first), &draft_of(&*remote, &one_file("late"))).unwrap();
+    let anew = remote.prepare(None, &draft_of(&*remote, &one_file("anew"))).unwrap();
+    let second = publish(&*remote, Some(&first), &one_file("2"));
+    for prepared in [late, anew] {
+        assert!(remote.commit(Some(&second), &prepared).is_err());
+        assert_eq!(remote.head().unwrap().as_ref(), Some(&second));
+    }
+}

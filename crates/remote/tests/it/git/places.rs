@@ -116,3 +116,53 @@ fn our_files_are_for_this_user_alone() {
     assert!(fs::read_to_string(&config).unwrap().contains("canary"), "it is the person's own value");
     assert_eq!(fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn without_a_home_it_still_works() {
+    let mut lab = Lab::by_path();
+    let path = std::env::var_os("PATH").unwrap();
+    lab.environment = instep_remote::git::Environment::default().with("PATH", path);
+    publish(&lab.open(), None, &one_file("1"));
+}
+
+#[test]
+fn without_git_it_says_so() {
+    let mut lab = Lab::by_path();
+    lab.environment = instep_remote::git::Environment::default().with("PATH", lab.folder.path());
+    assert_eq!(lab.try_open("main", false).unwrap_err().code, "E-GIT-MISSING");
+}
+
+#[test]
+fn commits_are_signed_where_the_person_asks_for_it() {
+    let lab = Lab::by_path();
+    let key = lab.folder.path().join("key");
+    let mut command = std::process::Command::new("ssh-keygen");
+    command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+    assert!(command.status().unwrap().success());
+    lab.set("gpg.format", "ssh");
+    lab.set("user.signingKey", &key.display().to_string());
+    lab.set("commit.gpgSign", "true");
+    let first = publish(&lab.open(), None, &one_file("1"));
+    assert!(lab.git_place(["cat-file", "commit", "main"], b"").contains("BEGIN SSH SIGNATURE"));
+    assert!(lab.open().snapshot(&first, None).unwrap().stamp.speaks_of_folders);
+    lab.set("user.signingKey", "/nowhere");
+    let remote = lab.open();
+    let error = remote.prepare(Some(&first), &draft_of(&remote, &one_file("2"))).unwrap_err();
+    assert_eq!(error.code, "E-GIT-SIGN", "{error:?}");
+}
+
+#[test]
+fn a_stopped_upload_leaves_nothing_behind() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let packs = lab.folder.path().join("ours.git/objects/pack");
+    fs::create_dir_all(&packs).unwrap();
+    fs::write(packs.join("tmp_pack_x"), "half").unwrap();
+    publish(&remote, None, &one_file("1"));
+    let left = fs::read_dir(packs).unwrap().count()
+        + fs::read_dir(lab.folder.path().join("ours.git"))
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("instep.marks"))
+            .count();
+    assert_eq!(left, 0);
+}

@@ -1,0 +1,155 @@
+//! Both sides changed it, and what each strategy makes of that.
+
+use super::{World, check, copy_of, policy};
+use crate::conflict::ConflictKind;
+use crate::generate::draw::draw;
+use crate::node::Side;
+use crate::plan::{ChangeKind, NoteKind};
+use crate::policy::{Direction, Strategy};
+
+#[test]
+fn different_contents() {
+    for words in ["ask-user", "merge"] {
+        check("f=1", "f=2", "f=3", words, "L f=2 R f=3 conf(content f)");
+        check("-", "f=1", "f=2", words, "L f=1 R f=2 conf(content f)");
+        check("-", "d/f=1", "d/f=2", words, "L d/f=1 R d/f=2 conf(content d/f)");
+        check("s->base", "s->one", "s->two", words, "L s->one R s->two conf(content s)");
+        check("-", "f3=old", "f3=new", words, "L f3=old R f3=new conf(content f3)");
+    }
+    check("f=1", "f=2", "f=3", "keep-local", "= f=2");
+    check("f=1", "f=2", "f=3", "keep-remote", "= f=3");
+    check("-", "f=2", "f=3", "keep-remote", "= f=3");
+}
+
+#[test]
+fn both_keeps_both() {
+    check("t=hello", "t=hello1", "t=hello2", "both", "= t.here-#hello1=hello1;t=hello2");
+    check(
+        "-",
+        "file1=goodbye;file3=g",
+        "file1=hello;file2=h",
+        "both",
+        "= file1.here-#goodbye=goodbye;file1=hello;file2=h;file3=g",
+    );
+    check("foo=1", "foo=2", "foo->bar", "both", "= foo->bar;foo.here-#2=2");
+    check("foo=1", "foo->bar", "foo=2", "both", "= foo->bar;foo.there-#2=2");
+    // Both machines did so already: nothing is made twice.
+    let copy = copy_of("c", "here", "2");
+    check("c=1", &format!("c=2;{copy}=2"), &format!("c=3;{copy}=2"), "both", "= c.here-#2=2;c=3");
+}
+
+#[test]
+fn a_taken_copy_name_gets_a_number() {
+    let copy = copy_of("c", "here", "2");
+    check("c=1", &format!("c=2;{copy}=9"), "c=3", "both", "= c.here-#2-2=2;c.here-#2=9;c=3");
+    check(
+        "c=1",
+        &format!("c=2;{copy}!"),
+        "c=3",
+        "both",
+        "L c.here-#2!;c.here-#2-2=2;c=3 R c.here-#2-2=2;c=3",
+    );
+}
+
+#[test]
+fn a_merged_bit_and_a_kept_content_stand_together() {
+    check("f=1", "f=2+x", "f=3", "keep-remote", "= f=3+x");
+    check("f=1", "f=1+x", "f=2", "ask-user", "= f=2+x");
+    check("-", "f=1+x", "f=1", "ask-user", "= f=1+x");
+}
+
+#[test]
+fn a_file_and_a_folder_want_one_name() {
+    check("-", "x=1", "x/y=1", "ask-user", "L x=1 R x/y=1 conf(name x) waits(x/y)");
+    check("-", "x=1", "x/y=1", "both", "= x.here-#1=1;x/y=1");
+    check("-", "x=1", "x/y=1", "keep-remote", "= x/y=1");
+    check("-", "x=1", "x/y=1", "keep-local", "= x=1");
+}
+
+#[test]
+fn the_later_one_wins_only_over_a_common_base() {
+    for later in Side::BOTH {
+        let mut world = World::new("f=1", policy("last-write-wins"));
+        world.edit(Side::Local, "f=2");
+        world.edit(Side::Remote, "f=3");
+        let id = world.disks[later].all().next().unwrap().0;
+        world.disks[later].change(id, |thing| thing.modified += 1000);
+        let plan = world.cycle();
+        let texts = ["1", "2", "3"];
+        let wanted = if later == Side::Local { "f=2" } else { "f=3" };
+        assert_eq!(Side::BOTH.map(|side| draw(&world.disks[side], &texts)), [wanted, wanted]);
+        assert_eq!(plan.notes[0].kind, NoteKind::Decided { loser: later.other() });
+    }
+    // A tie holds, and so does what both created.
+    check("f=1", "f=2", "f=3", "last-write-wins", "L f=2 R f=3 conf(content f)");
+    let mut world = World::new("-", policy("last-write-wins"));
+    world.edit(Side::Local, "f=2");
+    world.edit(Side::Remote, "g=1;f=3");
+    assert_eq!(world.cycle().conflicts[0].kind, ConflictKind::Content);
+}
+
+#[test]
+fn a_known_conflict_is_told_again_until_it_is_settled() {
+    let both = format!("{}=2;f=3", copy_of("f", "here", "2"));
+    for (choice, wanted) in
+        [(Strategy::KeepLocal, "f=2"), (Strategy::KeepRemote, "f=3"), (Strategy::Both, &*both)]
+    {
+        let mut world = World::new("f=1", policy("ask-user"));
+        world.edit(Side::Local, "f=2");
+        world.edit(Side::Remote, "f=3");
+        let first = world.cycle();
+        let again = world.cycle();
+        assert!(again.is_quiet() && again.rows.is_empty());
+        assert_eq!(first.conflicts, again.conflicts);
+        let nodes = first.conflicts[0].nodes.clone();
+        world.policy.chosen = nodes.into_iter().map(|node| (node, choice)).collect();
+        assert_eq!(world.cycle().conflicts, vec![]);
+        assert_eq!(Side::BOTH.map(|side| draw(&world.disks[side], &["1", "2", "3"])), [wanted, wanted]);
+    }
+}
+
+#[test]
+fn a_person_settles_what_no_strategy_can() {
+    // Deleted here, something excluded inside there: the folder comes back, or stays in conflict.
+    let mut world = World::new("d/f=1", policy("ask-user"));
+    world.edit(Side::Local, "-");
+    world.edit(Side::Remote, "d/u!");
+    let nodes = world.cycle().conflicts[0].nodes.clone();
+    world.policy.chosen = nodes.into_iter().map(|node| (node, Strategy::KeepRemote)).collect();
+    assert_eq!(world.cycle().conflicts, vec![]);
+    assert_eq!(draw(&world.disks.local, &[]), "d/");
+    assert_eq!(draw(&world.disks.remote, &[]), "d/u!");
+}
+
+#[test]
+fn a_conflict_id_is_the_same_on_both_machines_and_while_folders_move() {
+    let mut world = World::new("d/f=1;d/g=5", policy("ask-user"));
+    world.edit(Side::Local, "d/f=2;d/g=5");
+    world.edit(Side::Remote, "d/f=3;d/g=5");
+    let here = world.cycle().conflicts[0].clone();
+    world.edit(Side::Local, "e/f=2;e/g=5");
+    let moved = world.cycle().conflicts[0].clone();
+    assert_eq!((here.id, moved.path.to_string()), (moved.id, "e/f".to_owned()));
+    let mut other = World::new("d/f=1;d/g=5", policy("ask-user"));
+    other.edit(Side::Local, "d/f=3;d/g=5");
+    other.edit(Side::Remote, "d/f=2;d/g=5");
+    assert_eq!(other.cycle().conflicts[0].id, here.id);
+}
+
+#[test]
+fn a_resolution_here_and_one_there_agree() {
+    check("ee=base", "ee=aaa", "ee=aaa", "ask-user", "= ee=aaa");
+}
+
+#[test]
+fn a_choice_counts_in_a_one_way_workspace() {
+    let mut world = World::new("f=1", policy("push"));
+    world.edit(Side::Local, "f=2");
+    world.edit(Side::Remote, "f=3");
+    let nodes = world.cycle().conflicts[0].nodes.clone();
+    world.policy.chosen = nodes.into_iter().map(|node| (node, Strategy::KeepLocal)).collect();
+    assert_eq!(world.policy.direction, Direction::Push);
+    let plan = world.cycle();
+    assert_eq!(plan.changes.remote[0].kind(), ChangeKind::Write);
+    assert_eq!(draw(&world.disks.remote, &["2"]), "f=2");
+}

@@ -1,0 +1,12 @@
+//! Lives of two sides from seeds; the example `planner` runs as many as one likes.
+
+use crate::generate::case::run;
+
+#[test]
+fn thousands_of_lives_keep_every_promise() {
+    for seed in 0..1500 {
+        if let Err(failure) = run(seed) {
+            panic!("seed {}: {}\n{}", failure.seed, failure.why, failure.story);
+        }
+    }
+}

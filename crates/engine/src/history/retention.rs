@@ -1,0 +1,83 @@
+//! Retention: displaced versions go when their time is over, and not before.
+//!
+//! It runs at the end of a cycle, at most once a day, by this machine's own time of receipt. A version that never reached
+//! a remote, or that an open conflict needs, stays whatever its age. A kept file that a program wrote to after it was
+//! displaced no longer is what its name says: it stays too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::node::{NodeId, Side};
+use instep_core::retention::{Kept as Aged, Retention, expired};
+
+use super::contents::Contents;
+use crate::conflict;
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::state::{Kept, State};
+
+/// The note of when it last ran.
+const NOTE: &str = "retention";
+
+/// How long it rests between two runs, in seconds.
+const REST_SECONDS: i64 = 24 * 60 * 60;
+
+/// Drops what is over its time; answers how many contents went.
+pub fn run<F: Folder>(
+    state: &mut State,
+    contents: &Contents<'_, F>,
+    remote: i64,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<usize, EngineError> {
+    let last = state.note(NOTE)?.and_then(|text| text.parse::<i64>().ok());
+    if last.is_some_and(|last| (0..REST_SECONDS).contains(&(now.seconds() - last))) {
+        return Ok(0);
+    }
+    let kept = state.kept(b"")?;
+    let aged = age(state, &kept, remote)?;
+    let mut dropped = BTreeSet::new();
+    for content in expired(&aged, retention, now) {
+        if contents.drop_content(content)? {
+            dropped.insert(content);
+        }
+    }
+    let gone: Vec<Kept> = kept.into_iter().filter(|version| dropped.contains(&version.content)).collect();
+    state.transact(|write| {
+        write.forget_kept(&gone)?;
+        write.note(NOTE, &now.seconds().to_string())
+    })?;
+    Ok(dropped.len())
+}
+
+/// Each kept version with what decides about it.
+fn age(state: &State, kept: &[Kept], remote: i64) -> Result<Vec<Aged>, EngineError> {
+    let needed = needed_by_conflicts(state, remote)?;
+    let mut files: BTreeMap<&[u8], NodeId> = BTreeMap::new();
+    let mut newest: BTreeMap<&[u8], Timestamp> = BTreeMap::new();
+    for version in kept {
+        let next = NodeId(files.len() as u64 + 1);
+        files.entry(&version.path).or_insert(next);
+        let latest = newest.entry(&version.path).or_insert(version.time);
+        *latest = (*latest).max(version.time);
+    }
+    let mut aged = Vec::with_capacity(kept.len());
+    for version in kept {
+        let reached_remote = state.object_of(remote, version.content)?.is_some();
+        aged.push(Aged {
+            content: version.content,
+            node: files[version.path.as_slice()],
+            displaced: version.time,
+            last: newest[version.path.as_slice()] == version.time,
+            pinned: !reached_remote || needed.contains(&version.content),
+        });
+    }
+    Ok(aged)
+}
+
+fn needed_by_conflicts(state: &State, remote: i64) -> Result<BTreeSet<ContentId>, EngineError> {
+    let open = conflict::open(state, remote)?;
+    let versions = open.iter().flat_map(|open| Side::BOTH.map(|side| open.conflict.version(side)));
+    Ok(versions.flatten().filter_map(|version| Some(version.leaf?.content)).collect())
+}
