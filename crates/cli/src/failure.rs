@@ -3,7 +3,7 @@
 //! Every failure has four parts and a code: what failed, why, what is safe, what to type next. The engine's and the
 //! remotes' errors are translated here and nowhere else.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use instep_core::remote::{RemoteError, RemoteErrorKind};
@@ -72,19 +72,19 @@ impl Exit {
 #[derive(Debug)]
 pub struct CommandError {
     /// The stable code, such as `E-WORKSPACE-NONE`.
-    pub code: String,
+    pub code: &'static str,
     /// How the program ends.
     pub exit: Exit,
     /// One sentence: what failed.
     pub what: String,
     /// The path it is about, escaped.
-    pub path: Option<String>,
+    pub path: Option<Box<str>>,
     /// Sentences or lines: why. The first matters most.
     pub why: Vec<String>,
     /// One sentence: what is safe.
-    pub safe: String,
+    pub safe: &'static str,
     /// What to type next, without the word `Hint`.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
 }
 
 /// What holds for nearly every failure.
@@ -93,14 +93,14 @@ const GOES_ON: &str = "Nothing is lost; the next run goes on where this one stop
 
 impl CommandError {
     /// A failure before which nothing was changed.
-    pub fn new(code: &str, exit: Exit, what: impl Into<String>) -> Self {
+    pub fn new(code: &'static str, exit: Exit, what: impl Into<String>) -> Self {
         CommandError {
-            code: code.to_owned(),
+            code,
             exit,
             what: what.into(),
             path: None,
             why: Vec::new(),
-            safe: NOTHING_CHANGED.to_owned(),
+            safe: NOTHING_CHANGED,
             hint: None,
         }
     }
@@ -119,14 +119,14 @@ impl CommandError {
     }
 
     /// A file that the program itself had to read or write failed.
-    pub fn file(verb: &str, path: &std::path::Path, source: &std::io::Error) -> Self {
+    pub fn file(verb: &str, path: &Path, source: &std::io::Error) -> Self {
         let path = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
         CommandError::new("E-IO", Exit::Failed, format!("Could not {verb} a file.")).at(path).because(source)
     }
 
     /// Adds the path, which must be escaped already.
     pub fn at(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.path = Some(path.into().into());
         self
     }
 
@@ -137,14 +137,14 @@ impl CommandError {
     }
 
     /// Says what is safe.
-    pub fn safe(mut self, safe: impl Into<String>) -> Self {
-        self.safe = safe.into();
+    pub fn safe(mut self, safe: &'static str) -> Self {
+        self.safe = safe;
         self
     }
 
     /// Says what to type next.
     pub fn hinted(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
@@ -200,6 +200,10 @@ impl From<RemoteError> for CommandError {
                 NOTHING_CHANGED,
                 Some("`instep remote set origin ADDRESS` if the place has moved.".to_owned()),
             ),
+            // An address that must not be used is a word that was typed wrong; the rest is a danger out there.
+            RemoteErrorKind::Unsafe if error.code.starts_with("E-URL") => {
+                (Exit::Usage, NOTHING_CHANGED, None)
+            }
             RemoteErrorKind::Unsafe => (Exit::Guard, NOTHING_CHANGED, None),
             RemoteErrorKind::Invalid => (Exit::Usage, NOTHING_CHANGED, None),
             RemoteErrorKind::Stale => (Exit::Temporary, GOES_ON, Some("`instep sync` again.".to_owned())),
@@ -211,13 +215,13 @@ impl From<RemoteError> for CommandError {
         let mut why = causes(&error);
         why.dedup();
         CommandError {
-            code: error.code.to_owned(),
+            code: error.code,
             exit,
             what: sentence(&error.message),
             path: None,
             why,
-            safe: safe.to_owned(),
-            hint: error.hint.or(hint),
+            safe,
+            hint: error.hint.or(hint).map(Into::into),
         }
     }
 }
@@ -262,7 +266,7 @@ impl From<FolderError> for CommandError {
             .at(error.path.clone())
             .because(&error.source)
             .safe(GOES_ON);
-        failed.hint = hint.map(str::to_owned);
+        failed.hint = hint.map(Into::into);
         failed
     }
 }
@@ -320,18 +324,18 @@ impl From<EngineError> for CommandError {
     }
 }
 
-fn shown(path: &std::path::Path) -> String {
+fn shown(path: &Path) -> String {
     instep_core::path::escape(path.as_os_str().as_encoded_bytes())
 }
 
-fn no_workspace(path: &PathBuf) -> CommandError {
+fn no_workspace(path: &Path) -> CommandError {
     CommandError::new("E-WORKSPACE-NONE", Exit::NoWorkspace, "This folder is not in a workspace.")
         .at(shown(path))
         .because("Neither it nor a folder above it was set up with instep.")
         .hinted("`instep init` makes it one; `instep clone ADDRESS` brings an existing one here.")
 }
 
-fn gone(path: &PathBuf) -> CommandError {
+fn gone(path: &Path) -> CommandError {
     CommandError::new("E-GUARD-ROOT", Exit::Guard, "The folder of this workspace is gone.")
         .at(shown(path))
         .because("The disk may not be mounted, or the folder was moved or deleted.")
@@ -375,7 +379,7 @@ fn stopped(danger: &Danger) -> CommandError {
     }
 }
 
-fn deletions(code: &str, halt: &Halt) -> CommandError {
+fn deletions(code: &'static str, halt: &Halt) -> CommandError {
     use instep_core::node::Side;
     let place = |side: &Side| match side {
         Side::Local => "here",

@@ -1,14 +1,16 @@
 //! Ctrl-C: the first one asks the engine to stop between two units of work; the second one ends the program at once.
 //! Both are safe, because every act on a workspace is journaled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use instep_engine::registry::Registry;
 
 use crate::failure::Exit;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
-static TRACES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static TRACES: Mutex<Vec<Trace>> = Mutex::new(Vec::new());
 static ASKING: AtomicBool = AtomicBool::new(false);
 
 /// Answers whether the person asked to stop.
@@ -36,6 +38,15 @@ pub fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     answer
 }
 
+/// One thing that is taken away again.
+#[derive(Debug)]
+enum Trace {
+    /// A file or folder.
+    Path(PathBuf),
+    /// A workspace in the list of those that are known.
+    Known { home: PathBuf, root: PathBuf },
+}
+
 /// What a command made and takes away again unless it comes to its end.
 #[derive(Debug)]
 pub struct Traces(());
@@ -51,7 +62,16 @@ impl Traces {
         if path.symlink_metadata().is_err()
             && let Ok(mut traces) = TRACES.lock()
         {
-            traces.push(path);
+            traces.push(Trace::Path(path));
+        }
+    }
+
+    /// Remembers a workspace that is about to become known.
+    pub fn remember_known(&self, home: &Path, root: &Path) {
+        let is_known =
+            Registry::load(home).is_ok_and(|known| known.workspaces().iter().any(|one| one.path == root));
+        if !is_known && let Ok(mut traces) = TRACES.lock() {
+            traces.push(Trace::Known { home: home.to_path_buf(), root: root.to_path_buf() });
         }
     }
 
@@ -72,11 +92,20 @@ impl Drop for Traces {
 /// Takes away what was made, the newest first. Only our own names are ever in the list.
 fn remove_traces() {
     let Ok(mut traces) = TRACES.lock() else { return };
-    for path in traces.drain(..).rev() {
-        let _ = match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&path),
-            Ok(_) => std::fs::remove_file(&path),
-            Err(_) => Ok(()),
-        };
+    for trace in traces.drain(..).rev() {
+        match trace {
+            Trace::Path(path) => remove(&path),
+            Trace::Known { home, root } => {
+                let _ = Registry::load(&home).and_then(|mut known| known.forget(&root));
+            }
+        }
     }
+}
+
+fn remove(path: &Path) {
+    let _ = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(_) => Ok(()),
+    };
 }

@@ -16,6 +16,8 @@ mod interrupt;
 mod moment;
 mod opening;
 mod place;
+#[cfg(test)]
+mod reference;
 mod render;
 mod set_up;
 mod terminal;

@@ -56,7 +56,7 @@ mod tests {
     fn found(typed: &str) -> Result<String, String> {
         tree_path(Path::new("/w"), Path::new("/w/sub"), Path::new(typed))
             .map(|path| path.to_string())
-            .map_err(|error| error.code)
+            .map_err(|error| error.code.to_owned())
     }
 
     #[test]

@@ -61,8 +61,6 @@ pub enum Icon {
     Merged,
     /// A conflict, or something else that needs a person.
     NeedsYou,
-    /// Something failed.
-    Problem,
     /// Takes no part, or waits.
     NotSynced,
     /// Switched off.
@@ -77,7 +75,6 @@ impl Icon {
             Icon::Down => ("↓", "<-"),
             Icon::Merged => ("⇄", "<>"),
             Icon::NeedsYou => ("⚠", "!"),
-            Icon::Problem => ("✗", "x"),
             Icon::NotSynced => ("○", "o"),
             Icon::Paused => ("⏸", "||"),
         }
@@ -88,7 +85,6 @@ impl Icon {
             Icon::InSync => Tone::Good,
             Icon::Up | Icon::Down | Icon::Merged => Tone::Moving,
             Icon::NeedsYou => Tone::Attention,
-            Icon::Problem => Tone::Problem,
             Icon::NotSynced | Icon::Paused => Tone::Quiet,
         }
     }
@@ -279,11 +275,6 @@ impl Columns {
             text: tone.map_or_else(|| (*text).to_owned(), |tone| look.paint(tone, text)),
         };
         self.rows.push(cells.iter().map(cell).collect());
-    }
-
-    /// Answers whether there are no lines.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// The text. A cell that is much wider than the others does not push them all away.

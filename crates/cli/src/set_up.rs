@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use instep_core::config::edit::Edit;
+use instep_core::filter::IgnoreFiles;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
-use instep_engine::workspace::Workspace;
+use instep_engine::workspace::{self, Workspace};
 use instep_remote::address::{Address, Place};
 use instep_remote::git::GitRemote;
 
@@ -14,7 +15,8 @@ use crate::commands::Context;
 use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
-use crate::opening::{Access, Opened, open_git};
+use crate::opening::{Access, Opened, open_git, to_sync};
+use crate::place::{shown, tree_path};
 use crate::terminal::prompt::Question;
 
 /// How far back the remote's history is searched for names of machines.
@@ -38,6 +40,7 @@ pub struct SetUp<'a> {
 impl SetUp<'_> {
     /// Does it. All that is made is remembered in `traces`.
     pub fn run(&self, context: &Context, traces: &Traces) -> Result<Opened, CommandError> {
+        check_overlap(context, self.root)?;
         let sources = context.sources(self.root);
         let loaded = sources.load(&[])?;
         let known = loaded.settings.config().remote.as_deref();
@@ -48,6 +51,7 @@ impl SetUp<'_> {
         let wish = self.name.or(loaded.settings.config().machine.as_deref()).map(str::to_owned);
         let wish = wish.map_or_else(|| Ok(host_name()), |name| check_name(&name).map(|()| name))?;
         traces.remember(state);
+        traces.remember_known(&context.surroundings.home, self.root);
         traces.remember(sources.here());
         let mut workspace = context.enter(&wish, |opening| Workspace::create(self.root, opening))?;
         let git = self.open_remote(context, &workspace, traces)?;
@@ -88,6 +92,25 @@ impl SetUp<'_> {
         }
         Ok(git)
     }
+}
+
+/// Refuses a folder inside another workspace, unless that one leaves it out.
+fn check_overlap(context: &Context, root: &Path) -> Result<(), CommandError> {
+    let Some(above) = root.parent() else { return Ok(()) };
+    let Ok(outer) = workspace::find(above, &context.surroundings.home) else { return Ok(()) };
+    let path = tree_path(&outer, root, Path::new("."))?;
+    let loaded = context.sources(&outer).load(&[])?;
+    let machine = loaded.settings.config().machine.clone().unwrap_or_default();
+    let filter = to_sync(&loaded.settings, &machine)?.filter;
+    if !filter.decide_path(&path, true, &IgnoreFiles::default()).is_entered() {
+        return Ok(());
+    }
+    Err(CommandError::new("E-CONF-OVERLAP", Exit::Usage, "This folder lies in a workspace.")
+        .at(shown(root))
+        .because(format!("The workspace {} syncs it already.", shown(&outer)))
+        .hinted(format!(
+            "choose a folder beside it, or leave it out there: `instep config add exclude /{path}/`."
+        )))
 }
 
 fn other_remote(known: &str) -> CommandError {

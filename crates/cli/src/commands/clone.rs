@@ -6,7 +6,6 @@ use clap::Args;
 use instep_core::config::edit::Edit;
 use instep_core::operation::OperationKind;
 use instep_engine::cycle::request::Request;
-use instep_engine::workspace;
 use instep_remote::address::{Address, Typed};
 
 use super::Context;
@@ -97,12 +96,6 @@ fn folder(context: &Context, arguments: &CloneArguments, address: &Address) -> R
             .at(shown(&root))
             .because("`clone` brings a workspace into a new folder.")
             .hinted("`instep init --remote ADDRESS` in that folder joins both and deletes nothing."));
-    }
-    if let Ok(outer) = workspace::find(&root, &context.surroundings.home) {
-        return Err(CommandError::new("E-CONF-OVERLAP", Exit::Usage, "This folder lies in a workspace.")
-            .at(shown(&root))
-            .because(format!("The workspace is {}.", shown(&outer)))
-            .hinted("choose a folder beside it."));
     }
     Ok(root)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use clap_complete::Shell as Known;
+use clap_complete_nushell::Nushell;
 
 use super::Context;
 use crate::arguments::command_line;
@@ -33,21 +34,28 @@ pub enum Shell {
     Powershell,
     /// Elvish.
     Elvish,
+    /// Nushell.
+    Nushell,
     /// Man pages.
     Man,
 }
 
 /// Prints a completion script, or writes one man page a command.
 pub fn run(context: &Context, arguments: &CompletionsArguments) -> Result<Exit, CommandError> {
+    let mut script = Vec::new();
     let known = match arguments.shell {
         Shell::Bash => Known::Bash,
         Shell::Zsh => Known::Zsh,
         Shell::Fish => Known::Fish,
         Shell::Powershell => Known::PowerShell,
         Shell::Elvish => Known::Elvish,
+        Shell::Nushell => {
+            clap_complete::generate(Nushell, &mut command_line(), "instep", &mut script);
+            context.terminal.bytes(&script);
+            return Ok(Exit::Done);
+        }
         Shell::Man => return man(context, arguments.man.as_deref()),
     };
-    let mut script = Vec::new();
     clap_complete::generate(known, &mut command_line(), "instep", &mut script);
     context.terminal.bytes(&script);
     Ok(Exit::Done)

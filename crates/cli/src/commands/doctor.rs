@@ -73,7 +73,7 @@ fn failed(name: &str, error: &CommandError) -> Check {
     let path = error.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
     let check = Check::new(Level::Error, name, format!("{}{path} {}{why}", error.code, error.what));
     match &error.hint {
-        Some(hint) => check.fix(hint.clone()),
+        Some(hint) => check.fix(hint.to_string()),
         None => check,
     }
 }

@@ -38,7 +38,7 @@ pub struct InitArguments {
     /// Take the address as this kind of place.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// A ready set of rules for a kind of folder.
+    /// A ready set of rules: `development` leaves out what builds make, caches, logs and databases.
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// What to encrypt before it leaves this machine; this version knows `none`.
@@ -134,10 +134,23 @@ fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
     if arguments.from.is_some() {
         return Err(CommandError::later("`--from`"));
     }
-    if arguments.preset.is_some() {
-        return Err(CommandError::later("`--preset`"));
+    preset(arguments).map(drop)
+}
+
+/// What a preset leaves out beside what is built in: names that are real data in other folders.
+const DEVELOPMENT: [&str; 9] =
+    ["build/", "dist/", "output/", ".cache/", ".ruff_cache/", "logs/", "*.log", "*.db", "*.sqlite"];
+
+/// The patterns of the preset that was named.
+fn preset(arguments: &InitArguments) -> Result<&'static [&'static str], CommandError> {
+    match arguments.preset.as_deref() {
+        None => Ok(&[]),
+        Some("development") => Ok(&DEVELOPMENT),
+        Some(other) => {
+            let what = format!("There is no preset {}.", escape(other.as_bytes()));
+            Err(CommandError::usage(what).because("This version knows one: development."))
+        }
     }
-    Ok(())
 }
 
 /// The folder that becomes a workspace: there, whole, and not one that would take in the whole machine.
@@ -189,10 +202,10 @@ fn write_rules(
     let shared = opened.sources.shared();
     let is_first = opened.remote()?.head()?.is_none();
     let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
-    let changes: Vec<Edit<'_>> = [("sync.include", &arguments.include), ("sync.exclude", &arguments.exclude)]
-        .into_iter()
-        .flat_map(|(key, items)| items.iter().map(move |item| Edit::Add { key, item }))
-        .collect();
+    let included = arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item });
+    let excluded = preset(arguments)?.iter().copied().chain(arguments.exclude.iter().map(String::as_str));
+    let changes: Vec<Edit<'_>> =
+        included.chain(excluded.map(|item| Edit::Add { key: "sync.exclude", item })).collect();
     if target == Target::Shared {
         traces.remember(shared);
     } else if !changes.is_empty() {

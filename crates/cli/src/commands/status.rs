@@ -3,15 +3,20 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use instep_core::operation::Counts;
+use instep_core::remote::Remote;
+use instep_core::tree::{Entry, Tree, Unknown};
 use instep_engine::cycle;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
+use instep_engine::cycle::settings::SettingsSource as _;
+use instep_engine::history::{act, log};
 
 use super::Context;
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::outcome;
-use crate::render::status::{self, Health, Place, Status};
+use crate::render::status::{self, Health, KnownFile, LeftOut, Place, Status};
 use crate::terminal::progress::Progress;
 
 /// Options of `status`.
@@ -117,6 +122,12 @@ pub fn look(
             cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, fetch, &progress)?
         }
     };
+    let seen = if arguments.ignored || arguments.files {
+        let settings = source.read()?;
+        Some(act::scan(&opened.workspace, &settings, &progress)?)
+    } else {
+        None
+    };
     drop(progress);
     let place =
         remote.as_ref().map(|remote| Place { name: ORIGIN.to_owned(), address: remote.describe().address });
@@ -126,10 +137,59 @@ pub fn look(
         remote: place,
         paused,
         outcome,
-        health: Health::default(),
-        left_out: None,
-        files: None,
+        health: health(opened, remote.as_deref())?,
+        left_out: seen.as_ref().filter(|_| arguments.ignored).map(|seen| left_out(&seen.tree)),
+        files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
     })
+}
+
+/// When things last went well, from the log and the state.
+fn health(opened: &Opened, remote: Option<&dyn Remote>) -> Result<Health, CommandError> {
+    const SEARCHED_MAX: usize = 200;
+    let Some(remote) = remote else { return Ok(Health::default()) };
+    let state = &opened.workspace.state;
+    let operations = log::log(state, None, SEARCHED_MAX)?;
+    let last = |happened: &dyn Fn(&Counts) -> bool| {
+        operations.iter().find(|operation| happened(&operation.counts)).map(|operation| operation.time)
+    };
+    Ok(Health {
+        sent: last(&|counts| counts.sent + counts.deleted_there + counts.merged > 0),
+        received: last(&|counts| counts.received + counts.deleted_here + counts.merged > 0),
+        last_sync: state.remote(&remote.describe().address)?.synced,
+    })
+}
+
+/// What takes no part on purpose, with the reason. What waits for another cause is listed as held.
+fn left_out(tree: &Tree) -> Vec<LeftOut> {
+    let reason = |unknown: &Unknown| match unknown {
+        Unknown::Excluded(rule) => Some(rule.clone()),
+        Unknown::ExcludedHere(rule) => Some(format!("{rule} (this machine)")),
+        Unknown::Foreign(why) => Some(why.clone()),
+        Unknown::Special => Some("a socket, device or pipe".to_owned()),
+        Unknown::Reserved => Some("never travels".to_owned()),
+        _ => None,
+    };
+    let places = tree.places().filter_map(|place| match &tree.at(place).entry {
+        Entry::Unknown(unknown) => Some(LeftOut { path: tree.path(place), why: reason(unknown)? }),
+        _ => None,
+    });
+    let mut list: Vec<LeftOut> = places.filter(|left| left.path.as_bytes() != b".instep").collect();
+    list.sort_by(|a, b| a.path.cmp(&b.path));
+    list
+}
+
+/// Every file that takes part, as it stands here.
+fn files(tree: &Tree) -> Vec<KnownFile> {
+    let places = tree.places().filter_map(|place| match tree.at(place).entry {
+        Entry::Leaf(leaf) => Some(KnownFile {
+            path: tree.path(place),
+            hash: leaf.content.to_string(),
+            size: leaf.size,
+            modified: tree.at(place).modified,
+        }),
+        _ => None,
+    });
+    places.collect()
 }
 
 /// A workspace is called as its folder.

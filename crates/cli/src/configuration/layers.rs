@@ -188,7 +188,7 @@ mod tests {
     fn settings_that_are_not_valid_end_with_code_2_and_the_place() {
         let (_folder, sources) = world(&[("instep.yaml", "sync:\n  sync_interval: -5\n")], &[]);
         let error = sources.load(&[]).unwrap_err();
-        assert_eq!((error.code.as_str(), error.exit), ("E-CONF-RANGE", Exit::Usage));
+        assert_eq!((error.code, error.exit), ("E-CONF-RANGE", Exit::Usage));
         assert!(error.why[0].starts_with("instep.yaml:2"), "{:?}", error.why);
     }
 }

@@ -111,7 +111,8 @@ pub fn stat(look: &Look, pairs: &[Pair]) -> String {
         columns.row(look, &[(None, &pair.path), (None, &words)]);
     }
     let files = count(pairs.len() as u64, "file");
-    format!("{}{files} differ, +{} -{}\n", columns.finish(), all.added, all.removed)
+    let differ = if pairs.len() == 1 { "differs" } else { "differ" };
+    format!("{}{files} {differ}, +{} -{}\n", columns.finish(), all.added, all.removed)
 }
 
 /// Tabs stay; all else that a terminal would obey becomes visible.

@@ -32,7 +32,8 @@ impl Counts {
     pub fn of(outcome: &Outcome) -> Self {
         let mut counts = Counts::default();
         let mut merged = std::collections::BTreeSet::new();
-        for done in &outcome.done {
+        let files = outcome.done.iter().any(|done| !done.folder);
+        for done in outcome.done.iter().filter(|done| !done.folder || !files) {
             counts.deleted += u64::from(done.kind == ChangeKind::Remove);
             match (done.merged, done.side) {
                 (true, _) => {
@@ -90,9 +91,15 @@ fn sentence(look: &Look, outcome: &Outcome) -> String {
     parts.extend(waiting);
     let mut line = format!("Done in {}: {}.", duration(outcome.duration_ms), parts.join(", "));
     if let Some(operation) = &outcome.operation {
-        let _ = write!(line, "    {}", look.paint(Tone::Quiet, &format!("operation {operation}")));
+        let _ =
+            write!(line, "    {}", look.paint(Tone::Quiet, &format!("operation {}", short_id(operation))));
     }
     line + "\n"
+}
+
+/// The first digits of an operation's id: enough to type.
+pub fn short_id(operation: &str) -> &str {
+    operation.get(..8).unwrap_or(operation)
 }
 
 fn done_words(counts: &Counts) -> Vec<String> {

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod bad_inputs;
+mod daily;
 mod kill;
 mod reports;
 

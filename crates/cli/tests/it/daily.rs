@@ -1,0 +1,172 @@
+//! A day with the commands: what each prints, and how it ends, on real machines with a real repository.
+
+use std::fs;
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use instep_testkit::machine::{Machine, Output, Pair};
+use serde_json::Value;
+
+/// Two machines that agree on `x.txt` and `sub/y`.
+fn agreed() -> Pair {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "x.txt", "one\ntwo\nthree\n");
+    write(&pair.left, "sub/y", "y\n");
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    assert_eq!(pair.right.init(&pair.bare, &[]).code, 0);
+    pair
+}
+
+fn write(machine: &Machine, path: &str, text: &str) {
+    let path = machine.folder().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn read(machine: &Machine, path: &str) -> String {
+    fs::read_to_string(machine.folder().join(path)).unwrap()
+}
+
+/// The exit code and the data, with what differs between runs taken out: ids, spans and moments.
+fn shows(output: &Output, expected: &Expect) {
+    let steady = |word: &str| {
+        let is_id = word.len() >= 4 && word.len() <= 8 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_clock = word.len() == 5 && word.as_bytes()[2] == b':';
+        match word {
+            word if is_id && word.bytes().any(|b| b.is_ascii_digit()) => "ID".to_owned(),
+            _ if is_clock => "HH:MM".to_owned(),
+            word if word.parse::<f64>().is_ok() && word.contains('.') => "N".to_owned(),
+            word => word.to_owned(),
+        }
+    };
+    let line = |line: &str| line.split(' ').map(steady).collect::<Vec<_>>().join(" ");
+    let text: Vec<String> = output.stdout.lines().map(line).collect();
+    expected.assert_eq(&format!("[{}]\n{}\n", output.code, text.join("\n")));
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(output.stdout.trim()).unwrap_or_else(|error| panic!("{error}: {output}"))
+}
+
+#[test]
+fn a_change_is_seen_sent_and_received() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "one\n2\nthree\n");
+    let changes = expect![[r#"
+        [0]
+        left · left (here) · origin REMOTE
+        ↑ 1 to send    checked just now
+
+        Changed here
+          M  x.txt  just now
+    "#]];
+    let mut output = pair.left.run(["status"]);
+    output.stdout = output.stdout.replace(&pair.bare.path().display().to_string(), "REMOTE");
+    shows(&output, &changes);
+    assert_eq!(pair.left.run(["status", "--exit-code", "-q"]).code, 8);
+    let sent = expect![[r#"
+        [0]
+        Checked  3 here · 3 there    N s
+          ↑  x.txt  12 B
+        Done in N s: 1 sent.    operation ID
+    "#]];
+    shows(&pair.left.run(["sync"]), &sent);
+    let received = expect![[r#"
+        [0]
+        Checked  3 here · 3 there    N s
+          ↓  x.txt  12 B  previous version kept
+        Done in N s: 1 received.    operation ID
+    "#]];
+    shows(&pair.right.run(["sync"]), &received);
+    assert_eq!(read(&pair.right, "x.txt"), "one\n2\nthree\n");
+}
+
+#[test]
+fn a_conflict_is_listed_settled_and_taken_back() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "one\nleft\nthree\n");
+    write(&pair.right, "x.txt", "one\nright\nthree\n");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let listed = json(&pair.right.run(["conflicts", "--json"]));
+    assert_eq!(
+        (&listed["conflicts"][0]["id"], &listed["conflicts"][0]["path"]),
+        (&"c1".into(), &"x.txt".into())
+    );
+    assert_eq!(json(&pair.right.run(["status", "--json"]))["in_sync"], false);
+    let preview = expect![[r#"
+        [0]
+        c1  x.txt  there
+        1 of 1 would be settled.
+    "#]];
+    shows(&pair.right.run(["resolve", "c1", "--keep", "there", "-n"]), &preview);
+    assert_eq!(read(&pair.right, "x.txt"), "one\nright\nthree\n");
+    assert_eq!(pair.right.run(["resolve", "x.*", "--keep", "there"]).code, 0);
+    assert_eq!(read(&pair.right, "x.txt"), "one\nleft\nthree\n");
+    assert_eq!(pair.right.run(["conflicts"]).stdout, "✓ No conflicts.\n");
+    let undone = pair.right.run(["undo", "--yes"]);
+    assert_eq!((undone.code, read(&pair.right, "x.txt").as_str()), (0, "one\nright\nthree\n"), "{undone}");
+}
+
+#[test]
+fn what_was_deleted_comes_back() {
+    let pair = agreed();
+    fs::remove_file(pair.left.folder().join("x.txt")).unwrap();
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.left.run(["restore", "x.txt"]).code, 0);
+    assert_eq!(read(&pair.left, "x.txt"), "one\ntwo\nthree\n");
+    let kinds = json(&pair.left.run(["log", "--json"]));
+    let verbs: Vec<_> =
+        kinds["operations"].as_array().unwrap().iter().map(|one| one["verb"].clone()).collect();
+    assert_eq!(verbs, ["restore", "sync", "init"]);
+}
+
+#[test]
+fn paths_are_meant_from_where_a_person_stands() {
+    let pair = agreed();
+    let below = pair.left.at(&pair.left.folder().join("sub"));
+    let explained = below.run(["explain", "./y", "--json"]);
+    assert_eq!(json(&explained)["path"], "sub/y");
+    assert_eq!(json(&explained)["reason"], "synced");
+    let outside = below.run(["explain", "../../elsewhere"]);
+    assert!(outside.code == 2 && outside.stderr.contains("E-PATH-OUTSIDE"), "{outside}");
+}
+
+#[test]
+fn a_workspace_comes_to_another_machine_and_only_into_a_new_folder() {
+    let pair = agreed();
+    let address = pair.bare.path().display().to_string();
+    let third = pair.right.at(pair.area());
+    let cloned = third.run(["clone", &address, "third", "--name", "third"]);
+    assert_eq!(cloned.code, 0, "{cloned}");
+    assert_eq!(fs::read_to_string(pair.area().join("third/sub/y")).unwrap(), "y\n");
+    let again = third.run(["clone", &address, "third"]);
+    assert!(again.code == 2 && again.stderr.contains("E-CLONE-FULL"), "{again}");
+    let nothing = third.run(["clone", "no-such.git"]);
+    assert!(nothing.code == 10 && !pair.area().join("no-such").exists(), "{nothing}");
+    assert!(!Path::new(&pair.area().join("no-such.git")).exists());
+}
+
+#[test]
+fn a_disconnected_workspace_keeps_all_and_can_join_again() {
+    let pair = agreed();
+    assert_eq!(pair.left.run(["disconnect", "--yes"]).code, 0);
+    assert_eq!(pair.left.run(["sync"]).code, 10);
+    assert_eq!(read(&pair.left, "x.txt"), "one\ntwo\nthree\n");
+    let joined = pair.left.init(&pair.bare, &[]);
+    assert_eq!(joined.code, 0, "{joined}");
+    assert!(joined.stdout.contains("In sync"), "{joined}");
+}
+
+#[test]
+fn nobody_is_asked_where_nobody_can_answer() {
+    let pair = Pair::new(&crate::program());
+    let address = pair.bare.path().display().to_string();
+    for words in [vec!["init"], vec!["init", "--remote", &address]] {
+        let output = pair.left.run(&words);
+        assert!(output.code == 2 && output.stderr.contains("E-NO-INPUT"), "{output}");
+        assert_eq!(fs::read_dir(pair.left.folder()).unwrap().count(), 0, "a trace is left");
+    }
+    let error: Value = serde_json::from_str(pair.left.run(["sync", "--json"]).stderr.trim()).unwrap();
+    assert_eq!((&error["code"], &error["exit_code"]), (&"E-WORKSPACE-NONE".into(), &10.into()));
+}
