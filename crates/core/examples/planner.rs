@@ -34,10 +34,7 @@ fn main() -> ExitCode {
             break;
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{seeds} seeds from {from}: {failures} failures, {cycles} cycles, {:.0} seeds/s",
-        seeds as f64 / seconds
-    );
+    let rate = lives as f64 / start.elapsed().as_secs_f64();
+    println!("{lives} seeds from {from}: {failures} failures, {cycles} cycles, {rate:.0} seeds/s");
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

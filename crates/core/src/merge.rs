@@ -3,9 +3,12 @@
 //! A merge never guesses. Text merges line by line, as in git; where a file has a grammar, the result must still obey
 //! it, and what a line merge could silently break is left to a person. What changed on one side only is that side's.
 
+mod budget;
 mod grammar;
 pub mod show;
 pub mod text;
+
+use gix_imara_diff::InternedInput;
 
 use crate::path::Name;
 use grammar::Grammar;
@@ -40,6 +43,9 @@ pub enum Reason {
     /// A version is larger than what is merged.
     #[error("it is too large to be merged")]
     TooLarge,
+    /// Two versions are long and differ so much that comparing them would take too long.
+    #[error("the versions differ too much to be compared")]
+    TooDifferent,
     /// Both changed the same places.
     #[error("{places} place{} overlap{}", if *.places == 1 { "" } else { "s" }, if *.places == 1 { "s" } else { "" })]
     Overlap {
@@ -62,7 +68,7 @@ impl Reason {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Reason::NotValid(_) | Reason::WouldBreak(_) => Some("E-MERGE-PARSE"),
-            Reason::TooLarge => Some("E-MERGE-SIZE"),
+            Reason::TooLarge | Reason::TooDifferent => Some("E-MERGE-SIZE"),
             Reason::NoBase | Reason::Binary | Reason::Overlap { .. } | Reason::Opaque => None,
         }
     }
@@ -112,6 +118,12 @@ fn check(versions: &[&[u8]]) -> Result<(), Reason> {
         return Err(Reason::TooLarge);
     }
     Ok(())
+}
+
+/// Looks whether two texts can be compared in a time that a person would wait.
+fn check_cost(input: &InternedInput<&[u8]>) -> Result<(), Reason> {
+    let is_affordable = budget::is_affordable(&input.before, &input.after, input.interner.num_tokens());
+    if is_affordable { Ok(()) } else { Err(Reason::TooDifferent) }
 }
 
 /// Answers whether a content is text. Bytes that are not UTF-8 are no obstacle, as older encodings have them; control

@@ -31,7 +31,6 @@ use crate::node::{Known, PerSide, Side};
 use crate::plan::{MergeAnswer, MergeInput, Plan};
 use crate::policy::{Direction, Policy, Strategy};
 use crate::tree::Tree;
-use hash::Map;
 use index::Index;
 use value::Idx;
 use world::{Made, World};
@@ -49,18 +48,25 @@ pub fn reconcile(
     merged: &dyn Fn(&MergeInput) -> MergeAnswer,
 ) -> Plan {
     let index = Index::new(known);
-    let mut forced = Map::default();
-    loop {
-        let made = Made { leaves: arena::Arena::new(), names: arena::Arena::new() };
+    let made = Made::default();
+    let mut first = World::new(known, &index, trees, policy, merged, &made);
+    first.settle();
+    // Choices that no rule could use: the chosen side's value counts as a whole, as far as that settles anything.
+    let mut choices = first.open_choices();
+    while !choices.is_empty() {
+        let made = Made::default();
         let mut world = World::new(known, &index, trees, policy, merged, &made);
-        world.forced.clone_from(&forced);
+        for (nodes, side) in &choices {
+            world.forced.extend(nodes.iter().map(|&node| (node, *side)));
+        }
         world.settle();
-        let more = world.chosen_as_a_whole(&index);
-        if more.is_empty() || !more.keys().any(|node| !forced.contains_key(node)) {
+        let before = choices.len();
+        choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
+        if choices.len() == before {
             return world.plan();
         }
-        forced.extend(more);
     }
+    first.plan()
 }
 
 impl World<'_> {
@@ -108,12 +114,12 @@ impl World<'_> {
         }
     }
 
-    /// Nodes of conflicts that no rule can settle, for which a person chose a side: that side's value counts.
-    fn chosen_as_a_whole(&self, index: &Index<'_>) -> Map<Idx, Side> {
-        let mut forced = Map::default();
+    /// The nodes of each conflict that is open although a person chose a side for it, and that side.
+    fn open_choices(&self) -> Vec<(Vec<Idx>, Side)> {
         if self.policy.chosen.is_empty() {
-            return forced;
+            return Vec::new();
         }
+        let mut choices = Vec::new();
         for conflict in self.conflicts() {
             let chosen = conflict.nodes.iter().find_map(|node| self.policy.chosen.get(node));
             let side = match chosen {
@@ -122,10 +128,10 @@ impl World<'_> {
                 _ => continue,
             };
             if matches!(conflict.kind, ConflictKind::Held | ConflictKind::Name) {
-                let known = conflict.nodes.iter().filter_map(|&node| index.number(node));
-                forced.extend(known.map(|node| (node, side)));
+                let known = conflict.nodes.iter().filter_map(|&node| self.index.number(node));
+                choices.push((known.collect(), side));
             }
         }
-        forced
+        choices
     }
 }

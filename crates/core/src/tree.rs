@@ -265,7 +265,7 @@ mod tests {
     fn entries_are_found_by_path_and_name_their_path() {
         let mut builder = TreeBuilder::new(None);
         let places: Vec<Place> = builder.fill(Place::ROOT, vec![folder("b"), folder("a")]).collect();
-        builder.fill(places[0], vec![folder("x")]);
+        let _ = builder.fill(places[0], vec![folder("x")]);
         let tree = builder.finish();
         let path = TreePath::new(b"a/x").unwrap();
         let found = tree.find(&path).unwrap();

@@ -21,7 +21,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = DiskFolder::create(Path::new(&path))?;
     let filter = Filter::default();
     let mut options = ScanOptions {
-        refuses: &|_, _| None,
         filter: &filter,
         links: Links::Portable,
         refuses: &|_, _| None,

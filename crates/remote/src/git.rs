@@ -27,6 +27,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -79,6 +80,8 @@ pub struct GitRemote {
     create: bool,
     content_bytes_max: Option<u64>,
     is_http: bool,
+    /// A large content was sent since the last commit.
+    sent_large: AtomicBool,
     clock: Arc<dyn Clock>,
 }
 
@@ -121,6 +124,7 @@ impl GitRemote {
             create: options.create,
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
+            sent_large: AtomicBool::new(false),
             clock: options.clock,
         })
     }
@@ -166,14 +170,12 @@ impl GitRemote {
             .within_seconds(ASK_SECONDS_MAX);
         let text = call.answer()?;
         let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-        lines
-            .map(|line| {
-                let text = String::from_utf8_lossy(line);
-                let (oid, name) = text.split_once('\t')?;
-                Some((name.to_owned(), Oid::parse(oid.as_bytes())?))
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| failure::protocol("git did not list the branches", &text))
+        let pairs = lines.map(|line| {
+            let text = String::from_utf8_lossy(line);
+            let (oid, name) = text.split_once('\t').unwrap_or((&text, ""));
+            Ok((name.to_owned(), Oid::told(oid.as_bytes())?))
+        });
+        pairs.collect()
     }
 
     /// A login page of some network answers everything with success, and git takes it for a repository without
@@ -432,7 +434,9 @@ impl Remote for GitRemote {
         from: &dyn Source,
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
-        self.mended(|| contents::send(&self.program, offered, from, observer))
+        let sent = self.mended(|| contents::send(&self.program, offered, from, observer))?;
+        self.sent_large.fetch_or(sent.any_large, Ordering::Relaxed);
+        Ok(sent.named)
     }
 
     fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError> {
@@ -459,11 +463,13 @@ impl Remote for GitRemote {
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
             git_dir: self.git_dir.as_deref(),
+            as_pack: self.sent_large.load(Ordering::Relaxed),
         };
         self.mended_from_start(|| {
             self.check_parent(&push)?;
             push.run(&self.program, || self.found_head())
         })?;
+        self.sent_large.store(false, Ordering::Relaxed);
         // It is committed, whatever becomes of our own note of it.
         let _ = self.hold(HEAD, push.new);
         Ok(())

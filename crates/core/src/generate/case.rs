@@ -8,7 +8,7 @@ use super::disk::{Disk, Id, Listing};
 use super::draw::draw;
 use super::edit::{Editor, Effect};
 use super::rows::record;
-use crate::conflict::{Conflict, ConflictId};
+use crate::conflict::{Conflict, ConflictId, ConflictKind};
 use crate::content::ContentId;
 use crate::node::{Known, NodeId, PerSide, Row, Side, Views};
 use crate::path::Name;
@@ -103,6 +103,9 @@ impl Life {
             let edited = self.edit(round);
             self.cycle(&edited)?;
         }
+        if self.random.percent(30) {
+            self.choose()?;
+        }
         if self.random.percent(20) {
             self.policy.strategy =
                 if self.random.percent(50) { Strategy::KeepLocal } else { Strategy::KeepRemote };
@@ -114,6 +117,31 @@ impl Life {
             self.cycle(&Edited::default())?;
         }
         Ok(())
+    }
+
+    /// A person settles each open conflict, one way or another.
+    fn choose(&mut self) -> Result<(), String> {
+        let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
+        let plan = self.plan(&self.known, PerSide { local: &seen.local, remote: &seen.remote }, &self.policy);
+        let mut contents = BTreeSet::new();
+        for conflict in plan.conflicts.iter().filter(|conflict| !conflict.settled) {
+            let choices = [Strategy::KeepLocal, Strategy::KeepRemote, Strategy::Both];
+            let choice = choices[self.random.below(3)];
+            self.policy.chosen.extend(conflict.nodes.iter().map(|&node| (node, choice)));
+            let settles = self.policy.direction == Direction::Both || choice != Strategy::Both;
+            if conflict.kind == ConflictKind::Content && settles {
+                contents.insert(conflict.node);
+            }
+        }
+        if self.policy.chosen.is_empty() {
+            return Ok(());
+        }
+        self.story.push(format!("chosen {:?}", self.policy.chosen));
+        let plan = self.cycle(&Edited::default())?;
+        self.policy.chosen.clear();
+        let open =
+            plan.conflicts.iter().find(|c| c.kind == ConflictKind::Content && contents.contains(&c.node));
+        open.map_or(Ok(()), |conflict| Err(format!("{} is still open", told(conflict))))
     }
 
     /// Both sides hold the same and know it; half of the time one of them was empty at first.
@@ -209,7 +237,7 @@ impl Life {
         let mut both = [input.local, input.remote];
         both.sort();
         let content = ContentId::of(&[&both[0].as_bytes()[..], &both[1].as_bytes()[..]].concat());
-        if content.as_bytes()[0] % 2 == 0 {
+        if content.as_bytes()[0] < 128 {
             return MergeAnswer::Undecided;
         }
         self.merges.borrow_mut().insert(content, both);
@@ -217,7 +245,7 @@ impl Life {
     }
 
     /// One cycle, and one more that must find nothing to do.
-    fn cycle(&mut self, edited: &Edited) -> Result<(), String> {
+    fn cycle(&mut self, edited: &Edited) -> Result<Plan, String> {
         self.cycles += 1;
         let seen = PerSide::from_fn(|side| self.disks[side].list(&mut self.random));
         let seen = PerSide { local: &seen.local, remote: &seen.remote };
@@ -240,7 +268,8 @@ impl Life {
         let disks = PerSide { local: &self.disks.local, remote: &self.disks.remote };
         let things = PerSide { local: &things.local, remote: &things.remote };
         self.known = record(&self.known, &plan, disks, things);
-        self.check_quiet(&plan)
+        self.check_quiet(&plan)?;
+        Ok(plan)
     }
 
     /// The order in which a scan lists folders tells nothing.
@@ -260,7 +289,12 @@ impl Life {
     /// Exchanged sides give exchanged results, where the strategy knows no side.
     fn check_exchange(&self, plan: &Plan, seen: PerSide<&Listing>) -> Result<(), String> {
         let policy = &self.policy;
-        if policy.strategy == Strategy::Both {
+        let exchange = |strategy: &Strategy| match strategy {
+            Strategy::KeepLocal => Strategy::KeepRemote,
+            Strategy::KeepRemote => Strategy::KeepLocal,
+            other => *other,
+        };
+        if policy.chosen.values().chain([&policy.strategy]).any(|strategy| *strategy == Strategy::Both) {
             return Ok(());
         }
         let exchanged = Policy {
@@ -269,11 +303,8 @@ impl Life {
                 Direction::Pull => Direction::Push,
                 Direction::Push => Direction::Pull,
             },
-            strategy: match policy.strategy {
-                Strategy::KeepLocal => Strategy::KeepRemote,
-                Strategy::KeepRemote => Strategy::KeepLocal,
-                other => other,
-            },
+            strategy: exchange(&policy.strategy),
+            chosen: policy.chosen.iter().map(|(node, strategy)| (*node, exchange(strategy))).collect(),
             fold: PerSide { local: policy.fold.remote, remote: policy.fold.local },
             machines: PerSide {
                 local: policy.machines.remote.clone(),
@@ -329,12 +360,13 @@ impl Life {
 
     /// No content that only one side knows may be gone, unless a standing answer said so.
     fn check_contents(&self, before: &PerSide<Disk>) -> Result<(), String> {
-        let keeps_all = match self.policy.direction {
-            Direction::Both => {
-                matches!(self.policy.strategy, Strategy::Merge | Strategy::AskUser | Strategy::Both)
-            }
-            _ => !self.policy.mirror,
-        };
+        let keeps_all = self.policy.chosen.is_empty()
+            && match self.policy.direction {
+                Direction::Both => {
+                    matches!(self.policy.strategy, Strategy::Merge | Strategy::AskUser | Strategy::Both)
+                }
+                _ => !self.policy.mirror,
+            };
         if !keeps_all {
             return Ok(());
         }
@@ -445,7 +477,8 @@ impl Life {
         }
         let open =
             |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(|c| !c.settled).map(told).collect() };
-        if open(plan) == open(&next) {
+        // A choice that settled one record may bring another to light.
+        if open(plan) == open(&next) || !self.policy.chosen.is_empty() {
             Ok(())
         } else {
             Err(format!("the next cycle has other conflicts:\n  {:?}\n  {:?}", open(plan), open(&next)))

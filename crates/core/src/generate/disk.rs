@@ -174,6 +174,16 @@ impl Disk {
         });
     }
 
+    /// Gives a thing an inode that another one has, or had: a hard link, or a number used again.
+    pub fn give_inode(&mut self, id: Id, key: Key) {
+        self.change(id, |thing| thing.inode = key.inode);
+    }
+
+    /// Finds a thing by path.
+    pub fn find(&self, path: &TreePath) -> Option<Id> {
+        path.names().try_fold(TOP, |folder, name| self.child(folder, &name))
+    }
+
     /// Writes a content.
     pub fn write(&mut self, id: Id, leaf: Leaf) {
         self.now += 1;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use gix_imara_diff::sources::byte_lines;
 use gix_imara_diff::{Algorithm, Diff, InternedInput};
 
-use super::{Reason, check};
+use super::{Reason, check, check_cost};
 
 /// How many unchanged lines are shown around a change.
 const CONTEXT: u32 = 3;
@@ -68,6 +68,7 @@ impl Hunk {
 pub fn diff(before: &[u8], after: &[u8]) -> Result<Vec<Hunk>, Reason> {
     check(&[before, after])?;
     let input = InternedInput::new(byte_lines(before), byte_lines(after));
+    check_cost(&input)?;
     let mut diff = Diff::compute(Algorithm::Histogram, &input);
     diff.postprocess_lines(&input);
     let changes: Vec<Change> =

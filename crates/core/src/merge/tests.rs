@@ -122,6 +122,18 @@ fn a_conflict_can_be_taken_apart() {
     assert_eq!(Reason::Overlap { places: 1 }.to_string(), "1 place overlaps");
 }
 
+#[test]
+fn long_texts_are_merged() {
+    let equal = "x\n".repeat(100_000);
+    let grown = format!("a\n{equal}b\n");
+    assert_eq!(merged("a", &equal, &format!("a\n{equal}"), &format!("{equal}b\n")), Ok(grown));
+    let line = "a".repeat(1 << 20);
+    assert_eq!(
+        merged("a", &line, &format!("{line}b"), &format!("{line}c")),
+        Err(Reason::Overlap { places: 1 })
+    );
+}
+
 /// Texts of few different lines, so that they meet often.
 fn lines() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a\n", "b\n", "c\n", "d\n", "\n", "e"]), 0..14)

@@ -8,7 +8,7 @@ use std::ops::Range;
 use gix_imara_diff::sources::byte_lines;
 use gix_imara_diff::{Algorithm, Diff, InternedInput, Token};
 
-use super::{Reason, check};
+use super::{Reason, check, check_cost};
 use crate::node::{PerSide, Side};
 
 /// A part of what three versions make together.
@@ -31,7 +31,7 @@ pub enum Region {
 pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>, Reason> {
     let mut merged = Vec::with_capacity(local.len().max(remote.len()));
     let mut places = 0;
-    for region in parts(base, local, remote) {
+    for region in parts(base, local, remote)? {
         match region {
             Region::Settled(lines) => merged.extend_from_slice(&lines),
             Region::Overlap { .. } => places += 1,
@@ -43,7 +43,7 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>,
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;
-    Ok(parts(base, local, remote))
+    parts(base, local, remote)
 }
 
 /// How many places overlap.
@@ -74,25 +74,26 @@ struct Lines<'t> {
     sides: PerSide<Vec<Token>>,
 }
 
-fn parts(base: &[u8], local: &[u8], remote: &[u8]) -> Vec<Region> {
+fn parts(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     let mut input = InternedInput::new(byte_lines(base), byte_lines(local));
-    let local_changes = changes(&input);
+    let local_changes = changes(&input)?;
     let local = std::mem::take(&mut input.after);
     input.update_after(byte_lines(remote));
-    let remote_changes = changes(&input);
+    let remote_changes = changes(&input)?;
     let remote = std::mem::take(&mut input.after);
     let base = std::mem::take(&mut input.before);
     let lines = Lines { input, base, sides: PerSide { local, remote } };
     let blocks = blocks(&lines, PerSide { local: local_changes, remote: remote_changes });
-    write(&lines, &blocks)
+    Ok(write(&lines, &blocks))
 }
 
-fn changes(input: &InternedInput<&[u8]>) -> Vec<Change> {
+fn changes(input: &InternedInput<&[u8]>) -> Result<Vec<Change>, Reason> {
+    check_cost(input)?;
     let mut diff = Diff::compute(Algorithm::Myers, input);
     // Where a change can slide among equal lines, it comes to rest as it does in git.
     diff.postprocess_no_heuristic(input);
     let range = |range: Range<u32>| range.start as usize..range.end as usize;
-    diff.hunks().map(|hunk| Change { base: range(hunk.before), side: range(hunk.after) }).collect()
+    Ok(diff.hunks().map(|hunk| Change { base: range(hunk.before), side: range(hunk.after) }).collect())
 }
 
 /// Pairs the changes of both sides, in order of the base.

@@ -34,7 +34,7 @@ impl Detector<'_, '_> {
                 }
             }
         }
-        self.mark_lost(&standing);
+        self.mark_lost(&standing, &familiar);
     }
 
     fn places_by_inode(&self) -> Map<Inode, Vec<Place>> {
@@ -85,12 +85,17 @@ impl Detector<'_, '_> {
         }
     }
 
-    fn mark_lost(&mut self, standing: &Map<Inode, Vec<Place>>) {
+    /// What shows only as something unknown elsewhere is lost from sight; unless it was saved anew, and what is out of
+    /// sight is the editor's backup.
+    fn mark_lost(&mut self, standing: &Map<Inode, Vec<Place>>, familiar: &Set<Inode>) {
         for at in 0..self.left.len() {
             let node = self.left[at];
-            let Some(_) = self.open_view(node) else { continue };
+            let Some(view) = self.open_view(node) else { continue };
             let Some(key) = self.index.key(self.side, node) else { continue };
             let Some(places) = standing.get(&inode(key)) else { continue };
+            if self.was_saved_anew(node, &view, familiar) {
+                continue;
+            }
             let home = self.home(node);
             let is_unknown_elsewhere = |&place: &Place| {
                 let entry = self.tree.at(place);

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use super::Detector;
 use crate::content::{ContentHasher, ContentId};
 use crate::reconcile::hash::Map;
-use crate::reconcile::value::Idx;
+use crate::reconcile::value::{Idx, NONE, ROOT};
 use crate::tree::{Entry, Leaf, LeafKind, Place};
 
 impl Detector<'_, '_> {
@@ -14,11 +14,12 @@ impl Detector<'_, '_> {
         if self.fresh.iter().all(|&place| !self.is_new(place)) {
             return;
         }
-        if with_hashes {
-            let mut hashes = Hashes::default();
+        let is_folder = |&node: &Idx| self.open_view(node).is_some_and(|view| view.is_folder());
+        if with_hashes && self.left.iter().any(is_folder) {
+            let (mut nodes, mut places) = (Hashes::default(), Hashes::default());
             let pairs = self.unique_pairs(
-                |at, node| at.is_folder_node(node).then(|| hashes.of_node(at, node)).flatten(),
-                |at, place| at.is_folder_at(place).then(|| hashes_of_place(at, place)).flatten(),
+                |at, node| at.is_folder_node(node).then(|| nodes.of_node(at, node)).flatten(),
+                |at, place| at.is_folder_at(place).then(|| places.of_place(at, place)).flatten(),
             );
             self.bind_pairs(pairs);
         }
@@ -123,10 +124,9 @@ impl Detector<'_, '_> {
                 }
             }
         }
-        for at in 0..folders.len() {
-            let node = folders[at].1;
+        for (_, node) in folders {
             let place = self.place_of[node as usize];
-            if place != crate::reconcile::value::NONE {
+            if place != NONE {
                 self.zip(node, Place(place));
             }
         }
@@ -136,7 +136,7 @@ impl Detector<'_, '_> {
         let mut votes: Vec<Place> = Vec::new();
         for &child in self.children.of(node) {
             let place = self.place_of[child as usize];
-            if place != crate::reconcile::value::NONE {
+            if place != NONE {
                 votes.push(self.tree.at(Place(place)).parent);
             }
         }
@@ -152,7 +152,7 @@ impl Detector<'_, '_> {
         while let Some(view) = self.view(at) {
             depth += 1;
             at = view.parent;
-            if at == crate::reconcile::value::ROOT || depth > self.index.len() {
+            if at == ROOT || depth > self.index.len() {
                 break;
             }
         }
@@ -178,12 +178,13 @@ impl Detector<'_, '_> {
 /// One hash for all that a folder holds; `None` for an empty one.
 #[derive(Default)]
 struct Hashes {
-    nodes: Map<Idx, Option<ContentId>>,
+    /// By number of node or place.
+    done: Map<u32, Option<ContentId>>,
 }
 
 impl Hashes {
     fn of_node(&mut self, at: &Detector<'_, '_>, node: Idx) -> Option<ContentId> {
-        if let Some(hash) = self.nodes.get(&node) {
+        if let Some(hash) = self.done.get(&node) {
             return *hash;
         }
         let mut sum = Sum::default();
@@ -195,22 +196,27 @@ impl Hashes {
             }
         }
         let hash = sum.finish();
-        self.nodes.insert(node, hash);
+        self.done.insert(node, hash);
         hash
     }
-}
 
-fn hashes_of_place(at: &Detector<'_, '_>, place: Place) -> Option<ContentId> {
-    let mut sum = Sum::default();
-    for child in at.tree.children(place) {
-        let entry = at.tree.at(child);
-        match &entry.entry {
-            Entry::Leaf(leaf) => sum.add_leaf(entry.name.as_bytes(), leaf),
-            Entry::Folder => sum.add_folder(entry.name.as_bytes(), hashes_of_place(at, child)),
-            Entry::Unknown(_) => {}
+    fn of_place(&mut self, at: &Detector<'_, '_>, place: Place) -> Option<ContentId> {
+        if let Some(hash) = self.done.get(&place.0) {
+            return *hash;
         }
+        let mut sum = Sum::default();
+        for child in at.tree.children(place) {
+            let entry = at.tree.at(child);
+            match &entry.entry {
+                Entry::Leaf(leaf) => sum.add_leaf(entry.name.as_bytes(), leaf),
+                Entry::Folder => sum.add_folder(entry.name.as_bytes(), self.of_place(at, child)),
+                Entry::Unknown(_) => {}
+            }
+        }
+        let hash = sum.finish();
+        self.done.insert(place.0, hash);
+        hash
     }
-    sum.finish()
 }
 
 #[derive(Default)]

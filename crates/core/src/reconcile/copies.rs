@@ -20,12 +20,7 @@ impl<'a> World<'a> {
         if due.is_empty() {
             return;
         }
-        let mut seats = Map::default();
-        for &node in &self.active {
-            if let Some(goal) = self.goal_of(node) {
-                seats.entry(self.seat(None, goal.parent, goal.name)).or_insert(node);
-            }
-        }
+        let mut seats = self.goal_seats();
         for (of, side) in due {
             let (Some(goal), Some(version)) = (self.goal_of(of), self.val(side, of)) else { continue };
             let Some(leaf) = version.leaf else { continue };

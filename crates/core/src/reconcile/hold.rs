@@ -4,11 +4,10 @@
 //! of the rules, some node differs from what the stand has and is not held yet. Holding it brings the stand nearer to
 //! what it is, and in the worst case everything stays as it was.
 
-use super::hash::Map;
 use super::parents::find_cycle;
 use super::record::Why;
 use super::value::{Idx, ROOT, Stand, Val};
-use super::world::{Seat, World};
+use super::world::{World, shared_seats};
 use crate::node::Side;
 
 /// What one look at the rules found.
@@ -118,32 +117,30 @@ impl<'a> World<'a> {
             (Some(target), Some(val)) if target.same_place(&val) => None,
             (target, _) => target,
         };
-        let mut arrivals: Map<Seat<'a>, Vec<Idx>> = Map::default();
+        let mut any = false;
         for &node in &self.active {
             let Some(target) = arrives(node) else { continue };
-            let seat = self.seat(side, target.parent, target.name);
-            if self.unknown[side].contains(&seat) {
+            any = true;
+            if self.unknown[side].contains(&self.seat(side, target.parent, target.name)) {
                 finds.push((node, Why::UnknownName(side)));
             }
             if let Some(still) = self.still_at(side, target.parent, target.name) {
                 finds.push((node, Why::Because(still)));
             }
-            let group = arrivals.entry(seat).or_default();
-            if let Some(&first) = group.first() {
-                finds.push((node, Why::Because(first)));
-                finds.push((first, Why::Because(node)));
-            }
-            group.push(node);
         }
-        if arrivals.is_empty() {
+        if !any {
             return;
         }
-        for &node in &self.active {
-            let Some(target) = self.target(stand, node) else { continue };
-            if arrives(node).is_none()
-                && let Some(group) = arrivals.get(&self.seat(side, target.parent, target.name))
-            {
-                finds.extend(group.iter().map(|&other| (other, Why::Because(node))));
+        let standing = |&node: &Idx| {
+            let target = self.target(stand, node)?;
+            Some((self.seat(side, target.parent, target.name), node))
+        };
+        for (_, group) in shared_seats(self.active.iter().filter_map(standing).collect()) {
+            for &node in group.iter().filter(|&&node| arrives(node).is_some()) {
+                // What stays makes it wait, else another that comes.
+                let others = || group.iter().copied().filter(|&other| other != node);
+                let other = others().find(|&other| arrives(other).is_none()).or_else(|| others().next());
+                finds.extend(other.map(|other| (node, Why::Because(other))));
             }
         }
     }

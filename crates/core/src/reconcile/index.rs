@@ -2,7 +2,6 @@
 
 use super::value::{Idx, NONE, ROOT, Val};
 use crate::node::{Known, NodeId, Row, Side, Views};
-use crate::path::TreePath;
 use crate::tree::Key;
 
 /// The rows by number: row `i` is node `i + 1`, the root is 0.
@@ -60,11 +59,6 @@ impl<'a> Index<'a> {
     /// How many numbers are taken, the root's among them.
     pub(crate) fn len(&self) -> usize {
         self.rows.len() + 1
-    }
-
-    /// Where a node stood when both sides last agreed on it.
-    pub(crate) fn path(&self, node: Idx) -> Option<TreePath> {
-        self.base(node).map(|_| super::world::climb(node, |at| self.base(at)))
     }
 
     pub(crate) fn any_held(&self) -> bool {

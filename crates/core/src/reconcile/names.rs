@@ -3,7 +3,7 @@
 use super::hash::{Map, Set};
 use super::record::Why;
 use super::value::{Idx, Stand, Val};
-use super::world::{Seat, World};
+use super::world::{Seat, World, shared_seats};
 use crate::content::ContentId;
 use crate::node::Side;
 use crate::path::{Name, TreePath};
@@ -46,31 +46,49 @@ impl<'a> World<'a> {
 
     /// The contested names that are nearest to the root.
     fn contests(&self, memory: &mut Memory<'a>) -> Vec<Contest<'a>> {
-        memory.seats = self.goal_seats();
-        let mut claims: Map<Seat<'a>, Vec<Idx>> = Map::default();
-        for &node in &self.active {
-            let Some(goal) = self.goal_of(node) else { continue };
-            let seat = self.seat(None, goal.parent, goal.name);
-            let first = memory.seats[&seat];
-            let still = self.still_at(None, goal.parent, goal.name);
-            if first != node || still.is_some() {
-                let members = claims.entry(seat).or_insert_with(|| vec![first]);
-                members.extend(still.into_iter().chain([node]));
-            }
-        }
         let mut contests: Vec<(usize, TreePath, Contest<'a>)> = Vec::new();
-        for (seat, mut members) in claims {
-            members.sort_unstable();
-            members.dedup();
+        for (seat, members) in self.claims() {
             let path = self.goal_path(seat.0);
             contests.push((path.depth(), path, Contest { seat, members }));
+        }
+        if !contests.is_empty() {
+            memory.seats = self.goal_seats();
         }
         contests.sort_by(|a, b| (a.0, &a.1, &a.2.seat.1).cmp(&(b.0, &b.1, &b.2.seat.1)));
         let least = contests.first().map_or(0, |contest| contest.0);
         contests.into_iter().take_while(|contest| contest.0 == least).map(|contest| contest.2).collect()
     }
 
-    fn goal_seats(&self) -> Map<Seat<'a>, Idx> {
+    /// Each name that several nodes aim at, with those nodes.
+    fn claims(&self) -> Vec<(Seat<'a>, Vec<Idx>)> {
+        if !self.may_clash() {
+            return Vec::new();
+        }
+        let mut claimants = Vec::with_capacity(self.active.len());
+        for &node in &self.active {
+            if let Some(goal) = self.goal_of(node) {
+                claimants.push((self.seat(None, goal.parent, goal.name), node));
+                let still = self.still_at(None, goal.parent, goal.name);
+                claimants.extend(still.map(|still| (self.seat(None, goal.parent, goal.name), still)));
+            }
+        }
+        shared_seats(claimants)
+    }
+
+    /// On each side every name is one thing. So two nodes can meet only if one of them comes to a name on one side, and
+    /// one on the other; unless a side that folds names is told of two that it takes for one.
+    fn may_clash(&self) -> bool {
+        let arrives = |side: Side| {
+            self.active.iter().any(|&node| match (self.goal_of(node), self.val(side, node)) {
+                (Some(goal), Some(val)) => !goal.same_place(&val),
+                (goal, _) => goal.is_some(),
+            })
+        };
+        self.folds() || (arrives(Side::Local) && arrives(Side::Remote))
+    }
+
+    /// Who stands where in what is aimed at, of the active nodes.
+    pub(crate) fn goal_seats(&self) -> Map<Seat<'a>, Idx> {
         let mut seats = Map::default();
         for &node in &self.active {
             if let Some(goal) = self.goal_of(node) {

@@ -1,8 +1,10 @@
 //! The plan itself: changes, rows and places, from the values before and after.
 
-use super::value::{Idx, NONE, Stand, Val};
-use super::world::World;
+use super::hash::Map;
+use super::value::{Idx, NONE, ROOT, Stand, Val};
+use super::world::{World, climb};
 use crate::node::{PerSide, Row, Side, Value, Views};
+use crate::path::TreePath;
 use crate::plan::{Change, Places, Plan};
 use crate::tree::{Key, Place};
 
@@ -44,17 +46,17 @@ impl<'a> World<'a> {
 
     fn changes(&self, side: Side) -> Vec<Change> {
         let mut changes = Vec::new();
+        let [mut old, mut new, mut agreed] = [Paths::default(), Paths::default(), Paths::default()];
         for &node in &self.active {
             let (before, after) = (self.before(side, node), self.val(side, node));
             if before == after {
                 continue;
             }
-            let place = self.sights[side].place_of[node as usize];
-            let from = before.map(|_| self.trees[side].path(Place(place)));
-            let to = after.map(|_| self.path(side, node));
+            let from = before.map(|_| old.of(node, |at| self.before(side, at)));
+            let to = after.map(|_| new.of(node, |at| self.val(side, at)));
             let [before, after] = [before, after].map(|val| val.map(|val| self.value(val)));
-            let known = (node as usize) < self.index.len();
-            let base = if known { self.index.path(node) } else { None };
+            let known = (node as usize) < self.index.len() && self.index.base(node).is_some();
+            let base = known.then(|| agreed.of(node, |at| self.index.base(at)));
             changes.push((base, Change { node: self.id(node), before, after, from, to }));
         }
         changes.sort_by(|a, b| (&a.0, a.1.node).cmp(&(&b.0, b.1.node)));
@@ -95,10 +97,16 @@ impl<'a> World<'a> {
 
     /// What is out of sight is remembered as it was last seen, so that it is known when it comes back.
     fn to_remember(&self, stand: Stand, node: Idx) -> Option<Val<'a>> {
-        match stand.side() {
-            Some(side) if self.keeps_view(side, node) => self.index.view(side, node),
-            _ => self.val(stand, node),
-        }
+        let Some(side) = stand.side().filter(|&side| self.keeps_view(side, node)) else {
+            return self.val(stand, node);
+        };
+        // The folder it stood in may be no more; where both sides agreed on it, there is one still.
+        let view = self.index.view(side, node).filter(|view| self.is_remembered(view.parent));
+        view.or(self.val(Stand::Base, node))
+    }
+
+    fn is_remembered(&self, node: Idx) -> bool {
+        node == ROOT || Stand::ALL.into_iter().any(|stand| self.to_remember(stand, node).is_some())
     }
 
     fn keeps_view(&self, side: Side, node: Idx) -> bool {
@@ -124,5 +132,22 @@ impl<'a> World<'a> {
         let place_of = &self.sights[side].place_of;
         let standing = (1..place_of.len() as Idx).filter(|&node| place_of[node as usize] != NONE);
         Places::new(standing.map(|node| (self.id(node), Place(place_of[node as usize]))).collect())
+    }
+}
+
+/// Paths of many nodes: those of folders are kept, as they come again and again.
+#[derive(Default)]
+struct Paths {
+    folders: Map<Idx, TreePath>,
+}
+
+impl Paths {
+    fn of<'a>(&mut self, node: Idx, val: impl Fn(Idx) -> Option<Val<'a>> + Copy) -> TreePath {
+        let Some(own) = val(node) else { return TreePath::root() };
+        let folder = match self.folders.get(&own.parent) {
+            Some(folder) => folder,
+            None => self.folders.entry(own.parent).or_insert(climb(own.parent, val)),
+        };
+        folder.join(own.name)
     }
 }

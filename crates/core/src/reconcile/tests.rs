@@ -138,6 +138,7 @@ fn check_all(base: &str, local: &str, remote: &str, expected: &str) {
 mod agreed;
 mod conflicts;
 mod directions;
+mod keys;
 mod moves;
 mod random;
 mod unseen;

@@ -1,10 +1,10 @@
 //! What both sides created at one place is one node.
 
 use super::hash::Map;
-use super::value::{Idx, Stand, Val};
+use super::value::{Idx, NONE, Stand, Val};
 use super::world::{Seat, World};
 use crate::node::Side;
-use crate::policy::Fold;
+use crate::tree::Place;
 
 /// A seat, and whether a folder or a leaf is meant.
 type Spot<'a> = (Seat<'a>, bool);
@@ -31,10 +31,10 @@ impl<'a> World<'a> {
         if new.local.is_empty() || new.remote.is_empty() {
             return false;
         }
-        let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
+        self.pair_in_listings(&mut new);
         loop {
             while self.pair_exact(&mut new) {}
-            if !folds || !self.pair_folded(&mut new) {
+            if !self.folds() || !self.pair_folded(&mut new) {
                 break;
             }
         }
@@ -43,13 +43,14 @@ impl<'a> World<'a> {
     }
 
     fn newcomers(&self, side: Side) -> Vec<Idx> {
-        let alone = |node: &Idx| {
-            self.val(Stand::Base, *node).is_none()
-                && self.val(side, *node).is_some()
-                && self.val(side.other(), *node).is_none()
-                && !self.is_hidden(*node)
-        };
-        self.active.iter().copied().filter(alone).collect()
+        self.active.iter().copied().filter(|&node| self.is_alone(side, node)).collect()
+    }
+
+    fn is_alone(&self, side: Side, node: Idx) -> bool {
+        self.val(Stand::Base, node).is_none()
+            && self.val(side, node).is_some()
+            && self.val(side.other(), node).is_none()
+            && !self.is_hidden(node)
     }
 
     /// Where a remote newcomer stands, its folder named as the local side knows it.
@@ -57,6 +58,28 @@ impl<'a> World<'a> {
         let val = self.val(Side::Remote, node)?;
         let parent = new.partner.get(&val.parent).copied().unwrap_or(val.parent);
         Some(Val { parent, ..val })
+    }
+
+    /// Most pairs stand in both listings at one path: no map is needed to find them.
+    fn pair_in_listings(&self, new: &mut Newcomers) {
+        let (sight, tree) = (&self.sights.local, self.trees.local);
+        for &node in &new.remote {
+            let Some(val) = self.as_local(new, node) else { continue };
+            let folder = sight.place_of[val.parent as usize];
+            if folder == NONE {
+                continue;
+            }
+            let Some(place) = tree.child(Place(folder), val.name) else { continue };
+            let other = sight.node_of[place.0 as usize];
+            if other == NONE || !self.is_alone(Side::Local, other) {
+                continue;
+            }
+            let is_there = self.val(Side::Local, other).is_some_and(|at| at.same_place(&val));
+            if is_there && self.val(Side::Local, other).map(|at| at.is_folder()) == Some(val.is_folder()) {
+                new.partner.insert(node, other);
+                new.taken.insert(other, node);
+            }
+        }
     }
 
     fn pair_exact(&self, new: &mut Newcomers) -> bool {
@@ -68,6 +91,9 @@ impl<'a> World<'a> {
             }
         }
         let before = new.partner.len();
+        if spots.is_empty() {
+            return false;
+        }
         for at in 0..new.remote.len() {
             let node = new.remote[at];
             if new.partner.contains_key(&node) {

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::hash::{BuildHasher, BuildHasherDefault};
 
 use super::arena::Arena;
-use super::hash::{Map, Set};
+use super::hash::{Map, Quick, Set};
 use super::index::{Children, Index};
 use super::record::Why;
 use super::value::{Idx, NONE, ROOT, Stand, Val};
@@ -24,6 +25,12 @@ use crate::tree::{Entry, Leaf, Place, Tree};
 pub(crate) struct Made {
     pub(crate) leaves: Arena<Leaf>,
     pub(crate) names: Arena<Name>,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Made { leaves: Arena::new(), names: Arena::new() }
+    }
 }
 
 /// A place in a tree: a folder and a name, folded.
@@ -320,6 +327,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Answers whether some side takes different names for one.
+    pub(crate) fn folds(&self) -> bool {
+        self.fold(None) != Fold::default()
+    }
+
     /// The still node that stands at a seat.
     pub(crate) fn still_at(&self, side: impl Into<Option<Side>>, folder: Idx, name: &Name) -> Option<Idx> {
         let sight = &self.sights.local;
@@ -388,6 +400,27 @@ pub(crate) fn climb<'a>(node: Idx, val: impl Fn(Idx) -> Option<Val<'a>>) -> Tree
         names.push(val.name);
         at = val.parent;
     }
-    let parts: Vec<&[u8]> = names.iter().rev().map(|name| name.as_bytes()).collect();
-    TreePath::new(&parts.join(&b'/')).unwrap_or_default()
+    names.into_iter().rev().fold(TreePath::root(), |path, name| path.join(name))
+}
+
+/// Sorts nodes by where they stand; answers each seat that several share, with those, in order. Only hashes are sorted,
+/// which is quicker than a map where nearly every seat is taken once.
+pub(crate) fn shared_seats<'a>(standing: Vec<(Seat<'a>, Idx)>) -> Vec<(Seat<'a>, Vec<Idx>)> {
+    let hasher = BuildHasherDefault::<Quick>::default();
+    let mut hashes: Vec<(u64, u32)> =
+        standing.iter().enumerate().map(|(at, (seat, _))| (hasher.hash_one(seat), at as u32)).collect();
+    hashes.sort_unstable();
+    let mut shared = Vec::new();
+    for group in hashes.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+        let mut seats: Vec<&(Seat<'a>, Idx)> = group.iter().map(|&(_, at)| &standing[at as usize]).collect();
+        seats.sort();
+        for same in seats.chunk_by(|a, b| a.0 == b.0) {
+            let mut nodes: Vec<Idx> = same.iter().map(|(_, node)| *node).collect();
+            nodes.dedup();
+            if nodes.len() > 1 {
+                shared.push((same[0].0.clone(), nodes));
+            }
+        }
+    }
+    shared
 }

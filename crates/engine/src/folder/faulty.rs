@@ -1,4 +1,4 @@
-//! A disk that fails where it is told to, and counts the folders that are open.
+//! A disk that fails where it is told to, and counts what is open.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,8 +14,6 @@ use super::*;
 pub enum Fault {
     /// It can't be opened.
     Open(Errno),
-    /// It can't be opened so many times.
-    OpenTimes(AtomicUsize, Errno),
     /// It can't be read.
     Read(Errno),
     /// It can't be listed.
@@ -30,6 +28,8 @@ pub enum Fault {
 pub struct Faulty {
     disk: DiskFolder,
     faults: BTreeMap<Vec<u8>, Fault>,
+    /// How many folders and files may be open at once, besides the workspace itself.
+    pub room: usize,
     open: Arc<AtomicUsize>,
     open_max: AtomicUsize,
 }
@@ -53,10 +53,10 @@ impl Drop for Counted {
 impl Faulty {
     pub fn new(disk: DiskFolder, faults: Vec<(&str, Fault)>) -> Self {
         let faults = faults.into_iter().map(|(name, fault)| (name.as_bytes().to_vec(), fault)).collect();
-        Faulty { disk, faults, open: Arc::default(), open_max: AtomicUsize::new(0) }
+        Faulty { disk, faults, room: usize::MAX, open: Arc::default(), open_max: AtomicUsize::new(0) }
     }
 
-    /// The most folders that were open at once.
+    /// The most folders and files that were open at once.
     pub fn open_max(&self) -> usize {
         self.open_max.load(Ordering::SeqCst)
     }
@@ -65,18 +65,26 @@ impl Faulty {
         let failed = |errno: Errno| Err(FolderError::new("open", name.as_bytes(), errno));
         match self.faults.get(name.as_bytes()) {
             Some(Fault::Open(errno)) => failed(*errno),
-            Some(Fault::OpenTimes(left, errno)) => {
-                let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-                if taken.is_ok() { failed(*errno) } else { Ok(()) }
-            }
             _ => Ok(()),
         }
+    }
+
+    /// Counts a handle in, if there is room for it.
+    fn count(&self, name: &Name) -> Result<Arc<Counted>, FolderError> {
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        let counted = Arc::new(Counted(self.open.clone()));
+        if open > self.room {
+            return Err(FolderError::new("open", name.as_bytes(), Errno::MFILE));
+        }
+        self.open_max.fetch_max(open, Ordering::SeqCst);
+        Ok(counted)
     }
 }
 
 struct FaultyFile {
     file: Box<dyn OpenFile>,
     fault: Option<Errno>,
+    _counted: Arc<Counted>,
 }
 
 impl Read for FaultyFile {
@@ -111,10 +119,8 @@ impl Folder for Faulty {
 
     fn open_folder(&self, parent: &FaultyDir, name: &Name) -> Result<FaultyDir, FolderError> {
         self.check_open(name)?;
+        let counted = self.count(name)?;
         let dir = self.disk.open_folder(&parent.dir, name)?;
-        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
-        self.open_max.fetch_max(open, Ordering::SeqCst);
-        let counted = Arc::new(Counted(self.open.clone()));
         Ok(FaultyDir { dir, name: name.as_bytes().to_vec(), _counted: Some(counted) })
     }
 
@@ -138,6 +144,7 @@ impl Folder for Faulty {
 
     fn open(&self, folder: &FaultyDir, name: &Name) -> Result<Box<dyn OpenFile>, FolderError> {
         self.check_open(name)?;
+        let counted = self.count(name)?;
         let file = self.disk.open(&folder.dir, name)?;
         let fault = match self.faults.get(name.as_bytes()) {
             Some(Fault::Read(errno)) => Some(*errno),
@@ -147,7 +154,7 @@ impl Folder for Faulty {
             }
             _ => None,
         };
-        Ok(Box::new(FaultyFile { file, fault }))
+        Ok(Box::new(FaultyFile { file, fault, _counted: counted }))
     }
 
     fn read_link(&self, folder: &FaultyDir, name: &Name) -> Result<Vec<u8>, FolderError> {

@@ -30,7 +30,7 @@ pub enum Reading {
 pub struct Reader<'a, F: Folder> {
     folder: &'a F,
     observer: &'a dyn Observer,
-    patience: &'a Patience<'a>,
+    patience: &'a Patience<'a, F::Dir>,
     started: Timestamp,
     buffer: Vec<u8>,
 }
@@ -40,7 +40,7 @@ impl<'a, F: Folder> Reader<'a, F> {
     pub fn new(
         folder: &'a F,
         observer: &'a dyn Observer,
-        patience: &'a Patience<'a>,
+        patience: &'a Patience<'a, F::Dir>,
         started: Timestamp,
     ) -> Self {
         Reader { folder, observer, patience, started, buffer: Vec::new() }

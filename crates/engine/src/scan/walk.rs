@@ -5,7 +5,7 @@
 //! and must be the one that was seen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use instep_core::clock::Timestamp;
 use instep_core::filter::{FolderRules, IgnoreFiles};
@@ -14,7 +14,7 @@ use instep_core::progress::{Event, Phase};
 use instep_core::tree::{Key, NewEntry, Unknown};
 
 use super::look::{Looked, look};
-use super::patience::Patience;
+use super::patience::{KeptOpen, Patience, is_exhausted};
 use super::pile::Pile;
 use super::read::{Reader, Reading};
 use super::{ScanCounts, ScanOptions};
@@ -22,8 +22,6 @@ use crate::digest::Digest;
 use crate::failure::EngineError;
 use crate::folder::{Folder, FolderError, FolderFailure, Metadata};
 
-/// How many folders stay open only because something in them waits.
-const KEPT_OPEN_MAX: usize = 16;
 /// How much one job reads.
 const FILES_PER_JOB: usize = 64;
 const BYTES_PER_JOB: u64 = 8 << 20;
@@ -98,19 +96,8 @@ struct FolderJob<D> {
 
 /// The folder that several waiting folders are in.
 struct Above<D> {
-    kept: Option<KeptOpen<D>>,
+    kept: Option<Arc<KeptOpen<D>>>,
     rules: FolderRules,
-}
-
-struct KeptOpen<D> {
-    dir: D,
-    count: Arc<AtomicUsize>,
-}
-
-impl<D> Drop for KeptOpen<D> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 struct FilesJob<D> {
@@ -173,11 +160,10 @@ pub struct Walk<'w, F: Folder> {
     /// The identity of the workspace.
     pub root: Key,
     /// What to do when too many files are open.
-    pub patience: Patience<'w>,
+    pub patience: Patience<'w, F::Dir>,
     started: Timestamp,
     met: Vec<AtomicU64>,
     next_id: AtomicU32,
-    kept_open: Arc<AtomicUsize>,
 }
 
 impl<F: Folder> Walk<'_, F> {
@@ -198,11 +184,10 @@ pub fn walk<F: Folder>(
         folder,
         options,
         root: seen.key,
-        patience: Patience::new(options.observer, options.workers),
+        patience: Patience::new(options.observer),
         started,
         met: (0..options.digests.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
         next_id: AtomicU32::new(1),
-        kept_open: Arc::default(),
     };
     let pile = Pile::new();
     let start = || Worker::new(&walk, &pile);
@@ -211,7 +196,14 @@ pub fn walk<F: Folder>(
     // A tree of a few folders is done before a thread has started.
     let helpers = options.workers.saturating_sub(1).min(pile.len() / 2);
     let workers = std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, || start().run());
+        let start = &start;
+        let spawn = |_| {
+            let helper = walk.patience.helper();
+            std::thread::Builder::new().spawn_scoped(scope, move || {
+                let _until_done = helper;
+                start().run()
+            })
+        };
         // A thread that can't be had is one worker less.
         let helpers: Vec<_> = (0..helpers).map(spawn).filter_map(Result::ok).collect();
         let first = first.run();
@@ -274,9 +266,13 @@ impl<'w, F: Folder> Worker<'w, F> {
                 self.pile.clear();
                 break;
             }
-            match job {
-                Job::Folder(job) => self.look_into(job),
-                Job::Files(job) => self.read(job),
+            let left = match job {
+                Job::Folder(job) => self.look_into(job).map(Job::Folder),
+                Job::Files(job) => self.read(job).map(Job::Files),
+            };
+            self.pile.put(left.into_iter());
+            if self.walk.patience.should_retire() {
+                break;
             }
             self.tell(FILES_PER_EVENT, BYTES_PER_EVENT);
         }
@@ -298,23 +294,31 @@ impl<'w, F: Folder> Worker<'w, F> {
         Ok(())
     }
 
-    fn look_into(&mut self, job: FolderJob<F::Dir>) {
+    /// Answers the job if it is to be done by another.
+    fn look_into(&mut self, job: FolderJob<F::Dir>) -> Option<FolderJob<F::Dir>> {
         let looked = self.open(&job).and_then(|dir| {
             let looked = look(self.walk, &dir, &job.seen, Some((&job.above.rules, &job.name)))?;
             Ok((dir, looked))
         });
         let inside = match looked {
             Ok((dir, looked)) => Ok(self.take_in(job.id, dir, looked)),
+            Err(Trouble::Failed(error)) if self.should_leave(&error) => return Some(job),
             Err(trouble) => Err(trouble.into_unknown()),
         };
         self.found.folders.push(FolderFound { id: job.id, inside });
+        None
+    }
+
+    /// Answers whether a failure is none: there is no room for this worker, and another one will succeed.
+    fn should_leave(&self, error: &FolderError) -> bool {
+        is_exhausted(error) && self.walk.patience.should_retire()
     }
 
     fn open(&self, job: &FolderJob<F::Dir>) -> Result<F::Dir, Trouble> {
         let folder = self.walk.folder;
         let open = |dir: &F::Dir, name: &Name| self.walk.patience.open(|| folder.open_folder(dir, name));
-        let dir = match &job.above.kept {
-            Some(kept) => open(&kept.dir, &job.name)?,
+        let dir = match job.above.kept.as_ref().and_then(|kept| kept.get()) {
+            Some(above) => open(&above, &job.name)?,
             None => {
                 let mut dir = folder.root();
                 for name in job.above.rules.path().names() {
@@ -344,7 +348,7 @@ impl<'w, F: Folder> Worker<'w, F> {
             jobs.push(Job::Files(FilesJob { folder: id, dir: dir.clone(), files }));
         }
         if count > 0 {
-            let above = Arc::new(Above { kept: self.keep_open(dir), rules: looked.rules });
+            let above = Arc::new(Above { kept: self.walk.patience.keep(dir), rules: looked.rules });
             for (found, id) in looked.folders.into_iter().zip(first_id..) {
                 folders.push(Inner { at: found.at, id, passage: found.passage });
                 let (above, name) = (above.clone(), looked.entries[found.at as usize].name.clone());
@@ -355,14 +359,10 @@ impl<'w, F: Folder> Worker<'w, F> {
         Inside { entries: looked.entries, folders }
     }
 
-    fn keep_open(&self, dir: F::Dir) -> Option<KeptOpen<F::Dir>> {
-        let kept = KeptOpen { dir, count: self.walk.kept_open.clone() };
-        let before = kept.count.fetch_add(1, Ordering::Relaxed);
-        (before < KEPT_OPEN_MAX).then_some(kept)
-    }
-
-    fn read(&mut self, job: FilesJob<F::Dir>) {
-        for file in job.files {
+    /// Answers what is left of the job if it is to be done by another.
+    fn read(&mut self, mut job: FilesJob<F::Dir>) -> Option<FilesJob<F::Dir>> {
+        let mut files = std::mem::take(&mut job.files).into_iter();
+        while let Some(file) = files.next() {
             let digest = match self.reader.read(&job.dir, &file.name, file.seen) {
                 Reading::Read(digest) => {
                     self.found.counts.hashed_files += 1;
@@ -372,14 +372,19 @@ impl<'w, F: Folder> Worker<'w, F> {
                     Ok(digest)
                 }
                 Reading::Changing => Err(Unknown::Changing),
+                Reading::Failed(error) if self.should_leave(&error) => {
+                    job.files = std::iter::once(file).chain(files).collect();
+                    return Some(job);
+                }
                 Reading::Failed(error) => Err(unknown(&error)),
             };
             self.found.files.push(FileRead { folder: job.folder, at: file.at, digest });
             if self.walk.options.observer.is_cancelled() {
-                return;
+                return None;
             }
             self.tell(FILES_PER_EVENT, BYTES_PER_EVENT);
         }
+        None
     }
 
     /// Tells the observer what was done since the last time, if it is that much.

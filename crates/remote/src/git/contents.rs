@@ -53,13 +53,22 @@ pub(super) fn receive(
     Ok(absent)
 }
 
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// The names, in order.
+    pub named: Vec<ObjectId>,
+    /// A large content was among them.
+    pub any_large: bool,
+}
+
 /// Writes contents into our repository; answers their names in order.
 pub(super) fn send(
     program: &Program,
     offered: &[ContentId],
     from: &dyn Source,
     observer: &dyn Observer,
-) -> Result<Vec<ObjectId>, RemoteError> {
+) -> Result<Sent, RemoteError> {
     sweep(program.directory());
     let mut named = vec![None; offered.len()];
     let (mut small, mut large) = (None, None);
@@ -77,12 +86,15 @@ pub(super) fn send(
         feed.write_blob(at + 1, offered)?;
         observer.observe(Event::Advanced { phase: Phase::Send, files: 1, bytes: size });
     }
+    let any_large = large.is_some();
     for feed in [small, large].into_iter().flatten() {
         let marks = feed.finish()?;
         parse_marks(&marks, &mut named).ok_or_else(|| failure::protocol("git misnamed a content", &marks))?;
     }
-    let named = named.into_iter().collect::<Option<Vec<_>>>();
-    named.ok_or_else(|| failure::protocol("git did not name all contents", &[]))
+    match named.into_iter().collect::<Option<Vec<_>>>() {
+        Some(named) => Ok(Sent { named, any_large }),
+        None => Err(failure::protocol("git did not name all contents", &[])),
+    }
 }
 
 /// What goes to the program, in writes of some size: most files are small.
@@ -97,7 +109,7 @@ impl Feed {
     /// would be packed and unpacked once more.
     fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let limit = if size < LARGE_BYTES_MIN { 100 } else { 1 };
+        let limit = if size < LARGE_BYTES_MIN { 100 } else { 0 };
         let marks = format!("{MARKS}{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let marks = program.directory().join(marks);
         let mut call = program.call(Scope::Ours)?;

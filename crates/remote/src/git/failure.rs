@@ -30,6 +30,7 @@ const fn sign(
     Sign { words, kind, code, message, hint }
 }
 
+const OTHER_FORMAT: &str = "The repository has a format that this version can't use.";
 const NO_GIT_HOST: &str = "What answers at this address is no git host: perhaps a login page of the network.";
 
 /// In this order: a later sign may stand in the words of an earlier one.
@@ -192,7 +193,7 @@ const SIGNS: &[Sign] = &[
         &["mismatched algorithms", "unknown repository extension", "Expected git repo version"],
         Invalid,
         "E-GIT-FORMAT",
-        "The repository has a format that this version can't use.",
+        OTHER_FORMAT,
         None,
     ),
     sign(
@@ -358,6 +359,12 @@ pub(super) fn not_signed(cause: RemoteError) -> RemoteError {
         Some(source) => error.caused_by(source),
         None => error,
     }
+}
+
+/// The repository names its objects otherwise.
+pub(super) fn other_format() -> RemoteError {
+    RemoteError::new(Invalid, "E-GIT-FORMAT", OTHER_FORMAT)
+        .hinted("make it with git init --object-format=sha1")
 }
 
 /// Something answers, but it does not speak git.

@@ -51,10 +51,9 @@ pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Resu
     let mut fields = outcome.stdout.split(|&b| b == 0);
     while let (Some(head), Some(name)) = (fields.next(), fields.next()) {
         let head = head.trim_ascii_start();
-        let oid = head.get(..40).and_then(Oid::parse);
-        let (Some(oid), Some(shown_in)) =
-            (oid, head.get(40..).and_then(|rest| rest.strip_prefix(b" commit ")))
-        else {
+        let end = head.iter().position(|&b| b == b' ').unwrap_or(head.len());
+        let oid = Oid::told(&head[..end])?;
+        let Some(shown_in) = head[end..].strip_prefix(b" commit ") else {
             return Err(failure::corrupt("E-GIT-CORRUPT", "A branch of the repository names no commit."));
         };
         let name = String::from_utf8_lossy(name).trim_start_matches("refs/heads/").to_owned();

@@ -29,6 +29,14 @@ impl Oid {
         Some(Oid(bytes))
     }
 
+    /// Reads a name that a repository told us, which may be of a kind that we can't use.
+    pub fn told(text: &[u8]) -> Result<Self, RemoteError> {
+        Oid::parse(text).ok_or_else(|| match text.len() {
+            64 => failure::other_format(),
+            _ => failure::protocol("git named an object in a way that we do not know", text),
+        })
+    }
+
     /// Takes a name that a caller got from us.
     pub fn of(object: &ObjectId) -> Result<Self, RemoteError> {
         let bytes = object.as_bytes().get(..20).and_then(|bytes| bytes.try_into().ok());

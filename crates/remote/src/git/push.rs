@@ -23,6 +23,8 @@ pub(super) struct Push<'a> {
     pub new: Oid,
     /// The repository's own directory, if it is on a path.
     pub git_dir: Option<&'a Path>,
+    /// A large content is in it: a repository on a path is to keep it as it is sent, not as a file of its own.
+    pub as_pack: bool,
 }
 
 impl Push<'_> {
@@ -58,6 +60,9 @@ impl Push<'_> {
         call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
         call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
         call.args(["--recurse-submodules=no"]);
+        if self.as_pack && self.git_dir.is_some() {
+            call.args(["--receive-pack=git -c receive.unpackLimit=1 receive-pack"]);
+        }
         let expected = self.expected.map(|oid| oid.to_string()).unwrap_or_default();
         call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
         call.args(["--".to_owned(), "instep".to_owned(), format!("{}:{}", self.new, self.reference)]);

@@ -271,3 +271,35 @@ fn without_the_newer_system_call_no_link_is_followed_either() {
     assert!(folder.open_folder(&root, &name("door")).is_err());
     assert!(folder.open(&root, &name("leaf")).is_err());
 }
+
+#[test]
+fn a_parent_that_flips_between_folder_and_link_never_leads_out() {
+    let (home, folder) = workspace();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("witness"), "w").unwrap();
+    let (d, link) = (home.path().join("d"), home.path().join("link"));
+    fs::create_dir(&d).unwrap();
+    symlink(outside.path(), &link).unwrap();
+    let (root, state) = (folder.root(), folder.state());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The two names change places until the other thread has had its rounds.
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                folder.exchange((&root, &name("d")), (&root, &name("link"))).unwrap();
+            }
+        });
+        let staged = name("staged");
+        for _ in 0..2_000 {
+            let Ok(dir) = folder.open_folder(&root, &name("d")) else { continue };
+            folder.create(&state, &staged).unwrap().finish(false).unwrap();
+            folder.place((&state, &staged), (&dir, &name("new"))).unwrap();
+            assert!(folder.metadata(&dir, &name("witness")).unwrap().is_none());
+            folder.remove_file(&dir, &name("new")).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let names: Vec<_> =
+        fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["witness"]);
+}

@@ -166,3 +166,27 @@ fn a_stopped_upload_leaves_nothing_behind() {
             .count();
     assert_eq!(left, 0);
 }
+
+#[test]
+fn a_path_that_a_shell_would_read_is_only_a_path() {
+    let mut lab = Lab::by_path();
+    for name in ["it's $(touch canary) `touch canary`.git", "a b;\"x\\y.git", "-x.git", "c:d.git", "é.git"] {
+        lab.address = lab.folder.path().join(name).display().to_string();
+        let remote = lab.try_open("main", true).unwrap();
+        let first = publish(&remote, None, &one_file("1"));
+        assert_eq!(read(&lab.open(), &first), one_file("1"), "{name}");
+    }
+    assert!(!lab.folder.path().join("canary").exists() && !std::path::Path::new("canary").exists());
+}
+
+#[test]
+fn a_repository_of_another_format_is_told() {
+    for mut lab in [Lab::by_path(), Lab::by_http()] {
+        lab.git(["init", "-q", "--bare", "--initial-branch=main", "--object-format=sha256", "other.git"]);
+        let tree = lab.git(["--git-dir=other.git", "hash-object", "-t", "tree", "-w", "/dev/null"]);
+        let commit = lab.git(["--git-dir=other.git", "commit-tree", "-m", "x", &tree]);
+        lab.git(["--git-dir=other.git", "update-ref", "refs/heads/main", &commit]);
+        lab.address = lab.address.replace("place.git", "other.git");
+        assert_eq!(lab.open().head().unwrap_err().code, "E-GIT-FORMAT");
+    }
+}

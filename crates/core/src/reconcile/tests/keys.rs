@@ -1,0 +1,147 @@
+//! A side with inodes: what they prove, and what they don't.
+
+use super::{World, policy};
+use crate::conflict::ConflictKind;
+use crate::generate::disk::{Id, TOP, file};
+use crate::generate::draw::draw;
+use crate::node::Side;
+use crate::path::{Name, TreePath};
+use crate::plan::{ChangeKind, Plan};
+use crate::tree::Unknown;
+
+const TEXTS: [&str; 6] = ["1", "2", "3", "4", "excluded", ""];
+
+/// A world in which the local side has keys, with birth times or without.
+fn world(base: &str, births: bool) -> World {
+    let mut world = World::new(base, policy("ask-user"));
+    world.disks.local.keyed = true;
+    world.disks.local.births = births;
+    assert!(world.cycle().is_quiet());
+    world
+}
+
+fn at(world: &World, path: &str) -> Id {
+    world.disks.local.find(&TreePath::new(path.as_bytes()).unwrap()).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text.as_bytes()).unwrap()
+}
+
+fn rename(world: &mut World, path: &str, new: &str) {
+    let id = at(world, path);
+    world.disks.local.change(id, |thing| thing.name = name(new));
+}
+
+fn exclude(world: &mut World, path: &str, excluded: bool) {
+    let id = at(world, path);
+    let unknown = excluded.then(|| Unknown::Excluded("rule".to_owned()));
+    world.disks.local.change(id, |thing| thing.unknown = unknown);
+}
+
+fn kinds(plan: &Plan) -> Vec<ChangeKind> {
+    plan.changes.remote.iter().map(|change| change.kind()).collect()
+}
+
+fn drawn(world: &World) -> [String; 2] {
+    Side::BOTH.map(|side| draw(&world.disks[side], &TEXTS))
+}
+
+#[test]
+fn a_renamed_folder_is_one_move_even_if_every_file_in_it_changed() {
+    let mut world = world("d/a=1;d/b=2", true);
+    rename(&mut world, "d", "e");
+    for path in ["e/a", "e/b"] {
+        let id = at(&world, path);
+        world.disks.local.write(id, file("3"));
+    }
+    assert_eq!(kinds(&world.cycle()), [ChangeKind::Move, ChangeKind::Write, ChangeKind::Write]);
+}
+
+#[test]
+fn a_safe_save_is_an_edit_and_a_new_backup() {
+    for births in [true, false] {
+        let mut world = world("f=1", births);
+        rename(&mut world, "f", "f~");
+        world.disks.local.create(TOP, name("f"), Some(file("2")));
+        assert_eq!(kinds(&world.cycle()), [ChangeKind::Create, ChangeKind::Write]);
+        assert_eq!(drawn(&world), ["f=2;f~=1", "f=2;f~=1"]);
+    }
+}
+
+#[test]
+fn two_files_that_changed_places_are_two_moves() {
+    let mut world = world("a=1;b=2", true);
+    rename(&mut world, "a", "c");
+    rename(&mut world, "b", "a");
+    rename(&mut world, "c", "b");
+    assert_eq!(kinds(&world.cycle()), [ChangeKind::Move, ChangeKind::Move]);
+}
+
+#[test]
+fn a_number_used_again_is_another_file() {
+    for (births, content, wanted) in [
+        (true, "1", vec![ChangeKind::Remove, ChangeKind::Create]),
+        (false, "2", vec![ChangeKind::Create, ChangeKind::Remove]),
+        (false, "1", vec![ChangeKind::Move]),
+    ] {
+        let mut world = world("d/a=1;d/k=3", births);
+        let old = at(&world, "d/a");
+        let mut key = world.disks.local.key(old).unwrap();
+        key.birth_ns = 0;
+        world.disks.local.remove(old);
+        let folder = world.disks.local.create(TOP, name("e"), None);
+        let new = world.disks.local.create(folder, name("z"), Some(file(content)));
+        world.disks.local.give_inode(new, key);
+        let mut told = kinds(&world.cycle());
+        // The new folder.
+        let made = told.iter().position(|kind| *kind == ChangeKind::Create).unwrap();
+        told.remove(made);
+        told.sort();
+        let mut wanted = wanted;
+        wanted.sort();
+        assert_eq!(told, wanted, "births {births}, content {content}");
+    }
+}
+
+#[test]
+fn a_second_hard_link_is_new() {
+    let mut world = world("f=1", true);
+    let old = at(&world, "f");
+    let key = world.disks.local.key(old).unwrap();
+    let new = world.disks.local.create(TOP, name("a"), Some(file("1")));
+    world.disks.local.give_inode(new, key);
+    let plan = world.cycle();
+    assert_eq!(kinds(&plan), [ChangeKind::Create]);
+    assert_eq!(plan.changes.remote[0].path().to_string(), "a");
+}
+
+#[test]
+fn what_is_moved_out_of_sight_is_lost_and_found() {
+    let mut world = world("d/f=1;g=2", true);
+    rename(&mut world, "d", "e");
+    exclude(&mut world, "e", true);
+    let plan = world.cycle();
+    assert!(plan.is_quiet() && plan.rows.is_empty() && plan.conflicts.is_empty(), "{plan:#?}");
+    assert_eq!(drawn(&world)[1], "d/f=1;g=2");
+    // It is edited there meanwhile: that waits.
+    world.edit(Side::Remote, "d/f=3;g=2");
+    let plan = world.cycle();
+    assert_eq!(plan.conflicts[0].kind, ConflictKind::Problem);
+    // Back in sight, the move and the edit both apply.
+    exclude(&mut world, "e", false);
+    assert_eq!(world.cycle().conflicts, vec![]);
+    assert_eq!(drawn(&world), ["e/f=3;g=2", "e/f=3;g=2"]);
+}
+
+#[test]
+fn a_safe_save_with_an_excluded_backup_is_an_edit() {
+    let mut world = world("f=1", true);
+    rename(&mut world, "f", "x");
+    exclude(&mut world, "x", true);
+    world.disks.local.create(TOP, name("f"), Some(file("2")));
+    let plan = world.cycle();
+    // Nobody knew the new inode at its home: it is the node, edited.
+    assert_eq!(kinds(&plan), [ChangeKind::Write]);
+    assert_eq!(drawn(&world)[1], "f=2");
+}
