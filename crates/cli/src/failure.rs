@@ -318,6 +318,13 @@ impl From<EngineError> for CommandError {
             .safe(GOES_ON)
             .hinted("`instep sync` again in a moment."),
             EngineError::NotFound(what) => CommandError::new("E-NOT-FOUND", Exit::Usage, sentence(&what)),
+            EngineError::Settings { code, why, hint } => {
+                let error = CommandError::new(code, Exit::Usage, "The settings are not valid.").because(sentence(&why));
+                match hint {
+                    Some(hint) => error.hinted(hint),
+                    None => error,
+                }
+            }
             EngineError::Refused(why) => CommandError::new("E-REFUSED", Exit::Usage, sentence(&why)),
             EngineError::Cancelled => CommandError::interrupted(),
         }

@@ -233,9 +233,15 @@ pub struct FromFiles {
 impl SettingsSource for FromFiles {
     fn read(&self) -> Result<SyncSettings, EngineError> {
         let none: [Flag<'_>; 0] = [];
-        let loaded = self.sources.load(&none).map_err(|error| EngineError::Refused(error.why.join(" ")))?;
-        to_sync(&loaded.settings, &self.machine).map_err(|error| EngineError::Refused(error.why.join(" ")))
+        let loaded = self.sources.load(&none).map_err(as_settings)?;
+        to_sync(&loaded.settings, &self.machine).map_err(as_settings)
     }
+}
+
+/// A failure of the settings, as the engine hands it on.
+fn as_settings(error: CommandError) -> EngineError {
+    let why = error.path.iter().map(|path| path.to_string()).chain(error.why).collect::<Vec<_>>().join(" ");
+    EngineError::Settings { code: error.code, why, hint: error.hint.map(String::from) }
 }
 
 /// The settings as a cycle takes them.

@@ -166,7 +166,8 @@ impl<E: Into<EngineError>> From<E> for PassEnd {
 struct Look {
     scan: Scan,
     head: Option<Revision>,
-    asked: Timestamp,
+    /// When the remote was asked for the head; `None` if it never was.
+    asked: Option<Timestamp>,
 }
 
 /// The staging folder and the kept contents, open.
@@ -234,9 +235,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
             }
             self.guard(&settings, &thought, &look)?;
             if self.request.dry_run {
-                return Ok(self.preview(&record, &look, thought)?);
+                return Ok(self.preview(&settings, &record, &look, thought)?);
             }
-            let outcome = self.carry_out(&record, &look, thought, &mut tools)?;
+            let outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
             let now = self.workspace.clock.now();
             retention::run(&mut self.workspace.state, &tools.contents, record.id, &settings.retention, now)?;
             return Ok(outcome);
@@ -259,7 +260,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if let Some(since) = self.doubted_since(record)? {
             digests.doubt_since(since);
         }
-        let asked = self.workspace.clock.now();
+        // Without asking, what is known is as old as the last question.
+        let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, emptied) = (self.remote, &self.restless, &self.emptied);
         let seen = record.seen.clone();
         let refuses = |path: &TreePath, size: u64| {
@@ -323,10 +325,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
                 if let Some(boot) = boot {
                     write.note(damage::NOTE, &boot)?;
                 }
-                write.times(record.id, asked, Some(asked))
+                write.times(record.id, asked, asked)
             })?;
         }
-        Ok(Some(self.quiet_outcome(record, look)?))
+        Ok(Some(self.quiet_outcome(settings, record, look)?))
     }
 
     /// Answers whether the request is for everything, in the workspace's own way.

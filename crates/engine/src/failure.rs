@@ -62,6 +62,16 @@ pub enum EngineError {
     /// No such operation, conflict, path or version.
     #[error("{0}")]
     NotFound(String),
+    /// The settings are not valid; nothing is done by half-understood ones.
+    #[error("{why}")]
+    Settings {
+        /// The stable code, such as `E-CONF-PARSE`.
+        code: &'static str,
+        /// What is wrong, and where.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// It can't be done as asked; the text says why.
     #[error("{0}")]
     Refused(String),

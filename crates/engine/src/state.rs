@@ -524,11 +524,11 @@ impl Write<'_> {
     }
 
     /// Records the head that was seen, when nothing is done about it yet.
-    pub fn seen(&self, remote: i64, head: Option<&Revision>, checked: Timestamp) -> Result<(), EngineError> {
+    pub fn seen(&self, remote: i64, head: Option<&Revision>, checked: Option<Timestamp>) -> Result<(), EngineError> {
         let head = head.map(|head| head.0.as_str());
         self.run(
             "UPDATE remote SET seen = ?2, checked = ?3 WHERE id = ?1",
-            params![remote, head, checked.ns()],
+            params![remote, head, checked.map(Timestamp::ns)],
         )?;
         Ok(())
     }
@@ -537,12 +537,12 @@ impl Write<'_> {
     pub fn times(
         &self,
         remote: i64,
-        checked: Timestamp,
+        checked: Option<Timestamp>,
         synced: Option<Timestamp>,
     ) -> Result<(), EngineError> {
         self.run(
             "UPDATE remote SET checked = ?2, synced = coalesce(?3, synced) WHERE id = ?1",
-            params![remote, checked.ns(), synced.map(Timestamp::ns)],
+            params![remote, checked.map(Timestamp::ns), synced.map(Timestamp::ns)],
         )?;
         Ok(())
     }

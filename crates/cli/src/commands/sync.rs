@@ -129,7 +129,6 @@ fn request(
         expected,
         explicit: true,
         kind: None,
-        trigger: String::new(),
     })
 }
 

@@ -16,6 +16,7 @@ use instep_core::tree::{Entry, Place, Tree};
 
 use super::merging::{open_parent, place_of};
 use super::outcome::Outcome;
+use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::{self, Applied, Setting};
@@ -81,19 +82,20 @@ impl<F: Folder> Cycle<'_, F> {
     /// Carries a plan out.
     pub(super) fn carry_out(
         &mut self,
+        settings: &SyncSettings,
         record: &RemoteRecord,
         look: &Look,
         mut thought: Thought,
         tools: &mut Tools<'_, F>,
     ) -> Result<Outcome, PassEnd> {
-        self.hold_to_plan(look, &thought)?;
+        self.hold_to_plan(settings, look, &thought)?;
         let changes = std::mem::take(&mut thought.plan.changes.local);
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
         let sent = self.send(record, look, &thought, tools)?;
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
-        Ok(self.record(record, look, &thought, sent, applied)?)
+        Ok(self.record(settings, record, look, &thought, sent, applied)?)
     }
 
     /// Brings every content that the folder here is to get into the staging folder; answers how many bytes travelled.

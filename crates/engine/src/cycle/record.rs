@@ -18,6 +18,7 @@ use instep_core::tree::{Entry, Unknown};
 use super::deliver::Sent;
 use super::merging::open_parent;
 use super::outcome::{Done, Outcome};
+use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, Tools};
 use crate::apply::Applied;
@@ -91,6 +92,7 @@ impl<F: Folder> Cycle<'_, F> {
     /// Writes down what is true now, and says it.
     pub(super) fn record(
         &mut self,
+        settings: &SyncSettings,
         record: &RemoteRecord,
         look: &Look,
         thought: &Thought,
@@ -99,7 +101,7 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Result<Outcome, EngineError> {
         let head = sent.as_ref().map(|sent| &sent.revision).or(look.head.as_ref()).cloned();
         let rows = rows_that_hold(thought, &applied);
-        let quiet = self.stamp_after(look, thought, &applied, head.as_ref())?;
+        let quiet = self.stamp_after(settings, look, thought, &applied, head.as_ref());
         let now = self.workspace.clock.now();
         let next = self.workspace.state.next_conflict(record.id)?;
         let before = self.workspace.state.conflicts(record.id)?;
@@ -211,21 +213,21 @@ impl<F: Folder> Cycle<'_, F> {
     /// The stamp of this state, if the next cycle would find nothing to do in it.
     fn stamp_after(
         &self,
+        settings: &SyncSettings,
         look: &Look,
         thought: &Thought,
         applied: &Applied,
         head: Option<&Revision>,
-    ) -> Result<Option<ContentId>, EngineError> {
+    ) -> Option<ContentId> {
         let far_is_whole =
             thought.far.tree.places().all(|place| {
                 !matches!(thought.far.tree.at(place).entry, Entry::Unknown(Unknown::Unfit { .. }))
             });
         let all_done = thought.plan.changes.local.is_empty() && applied.failed.is_empty();
         if !(self.is_whole() && all_done && far_is_whole) {
-            return Ok(None);
+            return None;
         }
-        let settings = self.settings()?;
-        Ok(Some(self.stamp(&settings, &look.scan.tree, head)))
+        Some(self.stamp(settings, &look.scan.tree, head))
     }
 }
 

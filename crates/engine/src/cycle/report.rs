@@ -2,12 +2,13 @@
 
 use instep_core::node::{Body, PerSide, Side};
 use instep_core::path::escape;
-use instep_core::plan::{Change, ChangeKind};
+use instep_core::plan::{Change, ChangeKind, Plan};
 use instep_core::tree::{Entry, Tree, Unknown};
 
 use super::deliver::Sent;
 use super::outcome::{Done, Held, Outcome};
 use super::plan_file::{PlanFile, PlannedChange};
+use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look};
 use crate::apply::Applied;
@@ -18,13 +19,20 @@ use crate::state::RemoteRecord;
 
 impl<F: Folder> Cycle<'_, F> {
     /// What there is to say when nothing is left to do.
-    pub(super) fn quiet_outcome(&self, record: &RemoteRecord, look: &Look) -> Result<Outcome, EngineError> {
+    pub(super) fn quiet_outcome(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &Look,
+    ) -> Result<Outcome, EngineError> {
         let files = look.scan.counts.files;
+        let plan = self.request.dry_run.then(|| self.plan_file(settings, look, &Plan::default()));
         Ok(Outcome {
             seen: PerSide { local: files, remote: files },
             conflicts: conflict::open(&self.workspace.state, record.id)?,
             held: held_in(&look.scan.tree, Side::Local),
-            checked: Some(look.asked),
+            checked: look.asked,
+            plan,
             ..Outcome::default()
         })
     }
@@ -32,6 +40,7 @@ impl<F: Folder> Cycle<'_, F> {
     /// What a cycle would do.
     pub(super) fn preview(
         &mut self,
+        settings: &SyncSettings,
         record: &RemoteRecord,
         look: &Look,
         thought: Thought,
@@ -45,7 +54,7 @@ impl<F: Folder> Cycle<'_, F> {
             conflict::update(before, &thought.plan.conflicts, |_| false, &thought.policy.machines, now, next);
         outcome.conflicts_new = recorded.new;
         outcome.conflicts = recorded.records.into_iter().map(conflict::read).collect::<Result<_, _>>()?;
-        outcome.plan = Some(self.plan_file(look, &thought));
+        outcome.plan = Some(self.plan_file(settings, look, &thought.plan));
         Ok(outcome)
     }
 
@@ -80,35 +89,39 @@ impl<F: Folder> Cycle<'_, F> {
             bytes: PerSide { local: received, remote: sent.map_or(0, |sent| sent.bytes) },
             first_contact: thought.first_contact,
             other_machine: stamp.and_then(|stamp| Some(stamp.machine.as_ref()?.name.clone())),
-            checked: Some(look.asked),
+            checked: look.asked,
             ..Outcome::default()
         }
     }
 
     /// The plan on paper.
-    pub(super) fn plan_file(&self, look: &Look, thought: &Thought) -> PlanFile {
+    pub(super) fn plan_file(&self, settings: &SyncSettings, look: &Look, plan: &Plan) -> PlanFile {
         let mut changes: Vec<PlannedChange> = Side::BOTH
             .into_iter()
-            .flat_map(|side| thought.plan.changes[side].iter().map(move |change| planned(side, change)))
+            .flat_map(|side| plan.changes[side].iter().map(move |change| planned(side, change)))
             .collect();
         changes.sort();
-        let rules = self.settings().map(|settings| settings.filter.rules_hash().to_string());
         PlanFile {
             schema: 1,
             workspace: self.workspace.machine.id.clone(),
             remote_head: look.head.as_ref().map(|head| head.0.clone()),
-            rules: rules.unwrap_or_default(),
-            direction: format!("{:?}", thought.policy.direction).to_lowercase(),
-            mirror: thought.policy.mirror,
+            rules: settings.filter.rules_hash().to_string(),
+            direction: format!("{:?}", settings.direction).to_lowercase(),
+            mirror: self.request.mirror,
             changes,
-            conflicts: thought.plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
+            conflicts: plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
         }
     }
 
     /// Refuses to carry out anything but the plan that a person looked at.
-    pub(super) fn hold_to_plan(&self, look: &Look, thought: &Thought) -> Result<(), EngineError> {
+    pub(super) fn hold_to_plan(
+        &self,
+        settings: &SyncSettings,
+        look: &Look,
+        thought: &Thought,
+    ) -> Result<(), EngineError> {
         let Some(expected) = &self.request.expected else { return Ok(()) };
-        let found = self.plan_file(look, thought);
+        let found = self.plan_file(settings, look, &thought.plan);
         let difference = if expected.workspace != found.workspace {
             "it was made for another workspace"
         } else if expected.remote_head != found.remote_head {

@@ -31,6 +31,4 @@ pub struct Request {
     pub explicit: bool,
     /// What it is for the log, if not just what its direction says: `init`, `clone`.
     pub kind: Option<OperationKind>,
-    /// The command line or event that started it, for the log.
-    pub trigger: String,
 }
