@@ -319,7 +319,8 @@ impl From<EngineError> for CommandError {
             .hinted("`instep sync` again in a moment."),
             EngineError::NotFound(what) => CommandError::new("E-NOT-FOUND", Exit::Usage, sentence(&what)),
             EngineError::Settings { code, why, hint } => {
-                let error = CommandError::new(code, Exit::Usage, "The settings are not valid.").because(sentence(&why));
+                let error = CommandError::new(code, Exit::Usage, "The settings are not valid.")
+                    .because(sentence(&why));
                 match hint {
                     Some(hint) => error.hinted(hint),
                     None => error,

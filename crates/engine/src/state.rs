@@ -524,7 +524,12 @@ impl Write<'_> {
     }
 
     /// Records the head that was seen, when nothing is done about it yet.
-    pub fn seen(&self, remote: i64, head: Option<&Revision>, checked: Option<Timestamp>) -> Result<(), EngineError> {
+    pub fn seen(
+        &self,
+        remote: i64,
+        head: Option<&Revision>,
+        checked: Option<Timestamp>,
+    ) -> Result<(), EngineError> {
         let head = head.map(|head| head.0.as_str());
         self.run(
             "UPDATE remote SET seen = ?2, checked = ?3 WHERE id = ?1",

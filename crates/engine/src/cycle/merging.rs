@@ -12,6 +12,19 @@ use crate::folder::Folder;
 use crate::history::contents::content_of;
 use crate::state::RemoteRecord;
 
+/// What came of a merge.
+pub(super) struct Tried {
+    pub answer: MergeAnswer,
+    /// Why it stayed undecided.
+    pub why: String,
+}
+
+impl Tried {
+    fn undecided(why: &str) -> Self {
+        Tried { answer: MergeAnswer::Undecided, why: why.to_owned() }
+    }
+}
+
 impl<F: Folder> Cycle<'_, F> {
     /// Merges one file's three versions.
     pub(super) fn merge(
@@ -20,15 +33,16 @@ impl<F: Folder> Cycle<'_, F> {
         local: &Tree,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
-    ) -> Result<MergeAnswer, EngineError> {
-        let Some(base) = input.base else { return Ok(MergeAnswer::Undecided) };
-        let Some(name) = input.path.name() else { return Ok(MergeAnswer::Undecided) };
+    ) -> Result<Tried, EngineError> {
+        let (Some(base), Some(name)) = (input.base, input.path.name()) else {
+            return Ok(Tried::undecided("both created it"));
+        };
         let mut versions = Vec::new();
         for content in [base, input.local, input.remote] {
             match self.read_content(content, local, record, tools)? {
                 Some(bytes) => versions.push(bytes),
-                // A base that is gone: nothing can be sure, both versions stay.
-                None => return Ok(MergeAnswer::Undecided),
+                // Nothing can be sure, both versions stay.
+                None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
         self.join(&name, &versions, tools)
@@ -39,14 +53,14 @@ impl<F: Folder> Cycle<'_, F> {
         name: &Name,
         versions: &[Vec<u8>],
         tools: &mut Tools<'_, F>,
-    ) -> Result<MergeAnswer, EngineError> {
-        let [base, local, remote] = versions else { return Ok(MergeAnswer::Undecided) };
+    ) -> Result<Tried, EngineError> {
+        let [base, local, remote] = versions else { unreachable!("because three versions were read") };
         match merge::contents(name, Some(base), local, remote) {
             Merged::Clean(bytes) => {
                 let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
-                Ok(MergeAnswer::Clean { content, size: metadata.size })
+                Ok(Tried { answer: MergeAnswer::Clean { content, size: metadata.size }, why: String::new() })
             }
-            Merged::Undecided(_) => Ok(MergeAnswer::Undecided),
+            Merged::Undecided(reason) => Ok(Tried::undecided(&reason.to_string())),
         }
     }
 

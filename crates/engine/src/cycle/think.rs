@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use instep_core::conflict::{Conflict, ConflictKind, Version};
 use instep_core::content::ContentId;
 use instep_core::node::{Body, Known, NodeId, PerSide, Row, Side, Value, Views};
 use instep_core::plan::{MergeAnswer, MergeInput, Plan};
@@ -13,6 +14,7 @@ use instep_core::safety::Halt;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
 use super::far::{Built, Far, Objects, View};
+use super::merging::Tried;
 use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
@@ -192,21 +194,37 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<(Plan, BTreeSet<ContentId>), EngineError> {
-        let mut answers: BTreeMap<MergeInput, MergeAnswer> = BTreeMap::new();
+        let mut tried: BTreeMap<MergeInput, Tried> = BTreeMap::new();
         loop {
-            let answer = |input: &MergeInput| answers.get(input).copied().unwrap_or(MergeAnswer::Unknown);
-            let plan = reconcile(known, PerSide { local, remote: far }, policy, &answer);
+            let answer = |input: &MergeInput| tried.get(input).map_or(MergeAnswer::Unknown, |one| one.answer);
+            let mut plan = reconcile(known, PerSide { local, remote: far }, policy, &answer);
             if plan.merges.is_empty() {
-                let merged = answers.values().filter_map(|answer| match answer {
-                    MergeAnswer::Clean { content, .. } => Some(*content),
+                say_why(&mut plan.conflicts, &tried);
+                let merged = tried.values().filter_map(|one| match one.answer {
+                    MergeAnswer::Clean { content, .. } => Some(content),
                     _ => None,
                 });
                 return Ok((plan, merged.collect()));
             }
             for input in &plan.merges {
-                let answer = self.merge(input, local, record, tools)?;
-                answers.insert(input.clone(), answer);
+                let one = self.merge(input, local, record, tools)?;
+                tried.insert(input.clone(), one);
             }
+        }
+    }
+}
+
+/// A conflict that a merge left open says what the merge found.
+fn say_why(conflicts: &mut [Conflict], tried: &BTreeMap<MergeInput, Tried>) {
+    let content = |version: &Option<Version>| {
+        version.as_ref().and_then(|version| version.leaf).map(|leaf| leaf.content)
+    };
+    for conflict in conflicts.iter_mut().filter(|conflict| conflict.kind == ConflictKind::Content) {
+        let versions = (content(&conflict.base), content(&conflict.local), content(&conflict.remote));
+        let found =
+            tried.iter().find(|(input, _)| (input.base, Some(input.local), Some(input.remote)) == versions);
+        if let Some((_, one)) = found.filter(|(_, one)| !one.why.is_empty()) {
+            conflict.why = one.why.clone();
         }
     }
 }
