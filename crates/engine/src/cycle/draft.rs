@@ -18,6 +18,8 @@ struct Item {
     kind: ListedKind,
     object: Option<ObjectId>,
     gone: bool,
+    /// It and all above it are known to need a new name.
+    renamed: bool,
 }
 
 /// Builds the draft. `object_of` names the contents that changed.
@@ -45,6 +47,8 @@ struct Workshop<'a> {
     places: &'a Places,
     made: BTreeMap<NodeId, usize>,
     object_of: &'a BTreeMap<ContentId, ObjectId>,
+    /// The folders in which something changed.
+    changed: Vec<usize>,
 }
 
 impl<'a> Workshop<'a> {
@@ -57,9 +61,15 @@ impl<'a> Workshop<'a> {
     ) -> Self {
         let root = Name::new(b"root").expect("because the bytes are a valid name");
         let entries = snapshot.map_or(&[][..], |snapshot| &snapshot.entries);
-        let mut items =
-            vec![Item { parent: None, name: root, kind: ListedKind::Folder, object: None, gone: false }];
-        let mut unspoken = Vec::new();
+        let mut items = vec![Item {
+            parent: None,
+            name: root,
+            kind: ListedKind::Folder,
+            object: None,
+            gone: false,
+            renamed: false,
+        }];
+        let mut changed = Vec::new();
         for place in far.tree.places().skip(1) {
             let entry = far.tree.at(place);
             let parent = Some(entry.parent.0 as usize);
@@ -71,15 +81,11 @@ impl<'a> Workshop<'a> {
                 None => (ListedKind::Folder, None),
             };
             if object.is_none() {
-                unspoken.push(items.len());
+                changed.push(items.len());
             }
-            items.push(Item { parent, name: entry.name.clone(), kind, object, gone: false });
+            items.push(Item { parent, name: entry.name.clone(), kind, object, gone: false, renamed: false });
         }
-        let mut workshop = Workshop { items, places, made: BTreeMap::new(), object_of };
-        for index in unspoken {
-            workshop.dirty(Some(index));
-        }
-        workshop
+        Workshop { items, places, made: BTreeMap::new(), object_of, changed }
     }
 
     fn index(&self, node: NodeId) -> usize {
@@ -93,12 +99,19 @@ impl<'a> Workshop<'a> {
             .expect("because every parent in a plan is made in it or stands on that side")
     }
 
-    /// A folder that changed, and all above it, need a new name.
-    fn dirty(&mut self, from: Option<usize>) {
-        let mut at = from;
-        while let Some(index) = at {
+    /// A folder that changed, and all above it, need a new name. Only when everything stands in its new place: halfway,
+    /// two folders that change places may stand in each other.
+    fn rename_changed(&mut self) {
+        for mut index in std::mem::take(&mut self.changed) {
             self.items[index].object = None;
-            at = self.items[index].parent;
+            while let Some(parent) = self.items[index].parent {
+                if self.items[parent].renamed {
+                    break;
+                }
+                self.items[parent].renamed = true;
+                self.items[parent].object = None;
+                index = parent;
+            }
         }
     }
 
@@ -115,13 +128,20 @@ impl<'a> Workshop<'a> {
         let Some(after) = &change.after else { return };
         let (kind, object) = self.form(after);
         self.made.insert(change.node, self.items.len());
-        self.items.push(Item { parent: None, name: after.name.clone(), kind, object, gone: false });
+        self.items.push(Item {
+            parent: None,
+            name: after.name.clone(),
+            kind,
+            object,
+            gone: false,
+            renamed: false,
+        });
     }
 
     fn alter(&mut self, change: &Change) {
         let index = self.index(change.node);
         if change.before.is_some() {
-            self.dirty(self.items[index].parent);
+            self.changed.extend(self.items[index].parent);
         }
         let Some(after) = &change.after else {
             self.items[index].gone = true;
@@ -135,11 +155,12 @@ impl<'a> Workshop<'a> {
             self.items[index].kind = kind;
             self.items[index].object = object;
         }
-        self.dirty(Some(parent));
+        self.changed.push(parent);
     }
 
     /// Lists what changed: below a folder that kept its name nothing need be said.
-    fn finish(self) -> Vec<Drafted> {
+    fn finish(mut self) -> Vec<Drafted> {
+        self.rename_changed();
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.items.len()];
         for (index, item) in self.items.iter().enumerate().skip(1) {
             if let Some(parent) = item.parent.filter(|_| !item.gone) {

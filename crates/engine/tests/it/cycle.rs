@@ -128,3 +128,17 @@ fn what_was_displaced_is_kept() {
         assert!(name.exists());
     }
 }
+
+#[test]
+fn two_folders_moved_into_each_other_end_as_a_tree_and_the_draft_ends() {
+    let (mut left, mut right) = pair(&[("A/x", "in A"), ("D/y", "in D")]);
+    left.rename("A", "D/A");
+    right.rename("D", "A/D");
+    left.sync();
+    let outcome = right.sync();
+    assert_eq!(outcome.conflicts.len(), 1);
+    left.sync();
+    right.sync();
+    assert_eq!(left.drawing(), right.drawing());
+    assert!(left.drawing().contains("in A") && left.drawing().contains("in D"));
+}
