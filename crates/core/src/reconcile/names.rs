@@ -137,7 +137,10 @@ impl<'a> World<'a> {
         };
         self.goal[gone as usize] = None;
         memory.gone.insert(gone, into);
-        self.join_where_apart(into, gone);
+        // Of two newcomers neither is the older one: they become one node, whichever side they come from.
+        if [into, gone].iter().all(|&node| self.val(Stand::Base, node).is_none()) {
+            self.join_where_apart(into, gone);
+        }
     }
 
     /// Gives the children of joined folders to those that stay.
