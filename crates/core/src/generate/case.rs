@@ -330,7 +330,12 @@ impl Life {
             two.apply(side.other(), &other, seen[side])?;
             let (one, two) = (draw(&one, &[]), draw(&two, &[]));
             if one != two {
-                return Err(format!("exchanged sides differ on {side:?}:\n  {one}\n  {two}"));
+                let told = |plan: &Plan| plan.conflicts.iter().map(told).collect::<Vec<_>>().join(", ");
+                return Err(format!(
+                    "exchanged sides differ on {side:?}:\n  {one}\n  {two}\n  {}\n  {}",
+                    told(plan),
+                    told(&other)
+                ));
             }
         }
         let ids = |plan: &Plan| plan.conflicts.iter().map(|c| c.id).collect::<BTreeSet<ConflictId>>();

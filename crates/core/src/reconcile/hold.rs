@@ -111,7 +111,7 @@ impl<'a> World<'a> {
     }
 
     /// Two nodes at one name, or one at the name of something unknown: what comes there stays where it is.
-    fn find_taken(&self, side: Side, finds: &mut Finds) {
+    fn find_taken(&mut self, side: Side, finds: &mut Finds) {
         let stand = Stand::from(side);
         let arrives = |node: Idx| match (self.target(stand, node), self.val(stand, node)) {
             (Some(target), Some(val)) if target.same_place(&val) => None,
@@ -135,13 +135,19 @@ impl<'a> World<'a> {
             let target = self.target(stand, node)?;
             Some((self.seat(side, target.parent, target.name), node))
         };
+        let mut together = Vec::new();
         for (_, group) in shared_seats(self.active.iter().filter_map(standing).collect()) {
-            for &node in group.iter().filter(|&&node| arrives(node).is_some()) {
-                // What stays makes it wait, else another that comes.
-                let others = || group.iter().copied().filter(|&other| other != node);
-                let other = others().find(|&other| arrives(other).is_none()).or_else(|| others().next());
-                finds.extend(other.map(|other| (node, Why::Because(other))));
+            let arrived: Vec<Idx> = group.iter().copied().filter(|&node| arrives(node).is_some()).collect();
+            match group.iter().find(|&&node| arrives(node).is_none()) {
+                Some(&stays) => finds.extend(arrived.iter().map(|&node| (node, Why::Because(stays)))),
+                None => together.push(arrived),
             }
+        }
+        // Only a disk that folds names is sent two of one name.
+        for group in together {
+            let why = Why::Name(self.groups.len());
+            finds.extend(group.iter().map(|&node| (node, why)));
+            self.groups.push(group);
         }
     }
 

@@ -137,6 +137,10 @@ impl<'a> World<'a> {
         };
         self.goal[gone as usize] = None;
         memory.gone.insert(gone, into);
+        // Of two newcomers neither is the older one: they become one node, whichever side they come from.
+        if [into, gone].iter().all(|&node| self.val(Stand::Base, node).is_none()) {
+            self.join_where_apart(into, gone);
+        }
     }
 
     /// Gives the children of joined folders to those that stay.
@@ -186,10 +190,16 @@ impl<'a> World<'a> {
         {
             goal.leaf = Some(self.made.leaves.keep(crate::tree::Leaf { exec, ..*leaf }));
         }
+        self.join_where_apart(into, gone);
+    }
+
+    /// What stands on one side only becomes the other node's version there, if that has none.
+    fn join_where_apart(&mut self, into: Idx, gone: Idx) {
         for side in Side::BOTH {
             let apart = self.val(side, into).is_none() && self.val(side, gone).is_some();
             if apart && !self.is_hidden(gone) && !self.is_hidden(into) {
                 self.join(side, gone, into);
+                self.adopt(&Map::from_iter([(gone, into)]), side);
             }
         }
     }

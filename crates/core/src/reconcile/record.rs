@@ -127,7 +127,8 @@ impl<'a> World<'a> {
             }
         }
         // They wait for each other.
-        self.why.keys().copied().filter(|&other| self.reaches(node, other)).min().unwrap_or(node)
+        let circle = self.why.keys().copied().filter(|&other| self.reaches(node, other));
+        circle.min_by_key(|&other| (self.fingerprint(other), other)).unwrap_or(node)
     }
 
     fn reaches(&self, from: Idx, to: Idx) -> bool {

@@ -3,7 +3,7 @@
 use super::hash::Map;
 use super::value::{Idx, NONE, Stand, Val};
 use super::world::{Seat, World};
-use crate::node::Side;
+use crate::node::{PerSide, Side};
 use crate::tree::Place;
 
 /// A seat, and whether a folder or a leaf is meant.
@@ -136,37 +136,33 @@ impl<'a> World<'a> {
     /// An id that is on record stays; else the local one does.
     fn join_pairs(&mut self, new: &Newcomers) {
         let stored = |node: Idx| (node as usize) < self.index.len();
-        let mut gone: Map<Idx, Idx> = Map::default();
-        let mut joins = Vec::new();
+        let mut gone = PerSide::<Map<Idx, Idx>>::default();
         for &remote in &new.remote {
             let Some(&local) = new.partner.get(&remote) else { continue };
             if stored(remote) && !stored(local) {
-                gone.insert(local, remote);
-                joins.push((Side::Local, local, remote));
+                gone.local.insert(local, remote);
+                self.join(Side::Local, local, remote);
             } else {
-                gone.insert(remote, local);
-                joins.push((Side::Remote, remote, local));
+                gone.remote.insert(remote, local);
+                self.join(Side::Remote, remote, local);
             }
         }
-        for (side, from, into) in joins {
-            self.join(side, from, into);
+        for side in Side::BOTH {
+            self.adopt(&gone[side], side);
         }
-        self.adopt(&gone);
     }
 
-    /// Gives the children of what was joined away, on all stands, to what it was joined into.
-    pub(crate) fn adopt(&mut self, gone: &Map<Idx, Idx>) {
+    /// Gives the children of what was joined away on a side to what it was joined into.
+    pub(crate) fn adopt(&mut self, gone: &Map<Idx, Idx>, side: Side) {
         if gone.is_empty() {
             return;
         }
         for at in 0..self.active.len() {
             let node = self.active[at];
-            for stand in Stand::ALL {
-                if let Some(val) = self.val(stand, node)
-                    && let Some(&parent) = gone.get(&val.parent)
-                {
-                    self.set(stand, node, Some(Val { parent, ..val }));
-                }
+            if let Some(val) = self.val(side, node)
+                && let Some(&parent) = gone.get(&val.parent)
+            {
+                self.set(side, node, Some(Val { parent, ..val }));
             }
         }
     }

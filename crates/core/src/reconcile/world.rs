@@ -15,7 +15,7 @@ use super::value::{Idx, NONE, ROOT, Stand, Val};
 use crate::clock::Timestamp;
 use crate::conflict::Conflict;
 use crate::moved::{Sight, detect};
-use crate::node::{Known, NodeId, PerSide, Side};
+use crate::node::{Known, NodeId, PerSide, Side, Views};
 use crate::path::{Name, TreePath};
 use crate::plan::{MergeAnswer, MergeInput, Note};
 use crate::policy::{Fold, Policy, Strategy};
@@ -202,8 +202,9 @@ impl<'a> World<'a> {
     fn find_active(&mut self) {
         for node in 1..self.index.len() as Idx {
             let hidden = self.hidden.local.contains_key(&node) || self.hidden.remote.contains_key(&node);
-            // What is nowhere any more must still be forgotten.
-            if hidden || !self.is_agreed(node) || self.val(Stand::Base, node).is_none() {
+            // What was held may agree now, or be nowhere any more: either way its row changes.
+            let was_held = matches!(self.index.row(node).views, Views::Held(_));
+            if hidden || was_held || !self.is_agreed(node) {
                 self.activate(node);
             }
         }
