@@ -152,13 +152,16 @@ pub fn update(
     now: Timestamp,
     mut next: u64,
 ) -> Recorded {
-    let mut known: BTreeMap<ContentId, ConflictRecord> =
-        before.into_iter().map(|record| (record.id, record)).collect();
+    // Equal files in two folders, in the same conflict, share an id: each keeps a record of its own.
+    let mut known: BTreeMap<ContentId, Vec<ConflictRecord>> = BTreeMap::new();
+    for record in before {
+        known.entry(record.id).or_default().push(record);
+    }
     let mut records = Vec::new();
     let mut new = 0;
     for conflict in found {
         let value = store(conflict);
-        records.push(match known.remove(&conflict.id.0) {
+        records.push(match take(&mut known, conflict) {
             Some(record) => ConflictRecord { value, ..record },
             None => {
                 new += 1;
@@ -169,8 +172,19 @@ pub fn update(
         });
     }
     records.extend(
-        known.into_values().filter(|record| read(record.clone()).is_ok_and(|open| keeps(&open.conflict))),
+        known
+            .into_values()
+            .flatten()
+            .filter(|record| read(record.clone()).is_ok_and(|open| keeps(&open.conflict))),
     );
     records.sort_by_key(|record| record.number);
     Recorded { records, new, next }
+}
+
+/// The record of a conflict known before: the one at its path, else any of its id.
+fn take(known: &mut BTreeMap<ContentId, Vec<ConflictRecord>>, conflict: &Conflict) -> Option<ConflictRecord> {
+    let records = known.get_mut(&conflict.id.0)?;
+    let path = |record: &ConflictRecord| read(record.clone()).ok().map(|open| open.conflict.path);
+    let at = records.iter().position(|record| path(record).as_ref() == Some(&conflict.path)).unwrap_or(0);
+    (at < records.len()).then(|| records.remove(at))
 }

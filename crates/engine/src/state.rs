@@ -77,7 +77,7 @@ CREATE TABLE conflict (
     here TEXT NOT NULL,
     there TEXT NOT NULL,
     value TEXT NOT NULL,
-    PRIMARY KEY (remote, id)
+    PRIMARY KEY (remote, number)
 ) WITHOUT ROWID;
 CREATE TABLE choice (
     remote INTEGER NOT NULL,

@@ -260,6 +260,7 @@ impl<F: Folder> Work<'_, '_, F> {
             .folder
             .set_exec(&dir, &name, found.key, leaf.exec)
             .map_err(|error| self.held(change, &error))?;
+        self.applied.keys.insert(change.node, found.key);
         Ok(Tried::Done)
     }
 }

@@ -142,3 +142,18 @@ fn two_folders_moved_into_each_other_end_as_a_tree_and_the_draft_ends() {
     assert_eq!(left.drawing(), right.drawing());
     assert!(left.drawing().contains("in A") && left.drawing().contains("in D"));
 }
+
+#[test]
+fn equal_files_in_the_same_conflict_in_two_folders_each_keep_a_record() {
+    let (mut left, mut right) = pair(&[("a/f", "base\n"), ("b/f", "base\n")]);
+    for (machine, content) in [(&left, "left\n"), (&right, "right\n")] {
+        machine.write("a/f", content);
+        machine.write("b/f", content);
+    }
+    left.sync();
+    for _ in 0..2 {
+        let outcome = right.sync();
+        let shorts: Vec<String> = outcome.conflicts.iter().map(|conflict| conflict.short()).collect();
+        assert_eq!(shorts, ["c1", "c2"]);
+    }
+}
