@@ -72,9 +72,9 @@ fn sources() -> Vec<(String, String)> {
     rust.map(|(name, path)| (name, fs::read_to_string(path).unwrap())).collect()
 }
 
-/// The lines that ship, with their numbers; none for tests, test kit and benches.
+/// The lines that ship, with their numbers; none for tests, test kit, examples and benches.
 fn production(name: &str, text: &str) -> Vec<(usize, String)> {
-    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "benches" | "testkit" | "bench");
+    let is_test = |part: &str| matches!(part, "benches" | "examples" | "testkit" | "tests" | "tests.rs");
     if name.split('/').any(is_test) {
         return Vec::new();
     }

@@ -194,7 +194,7 @@ impl End<'_> {
     }
 
     fn no_inode_changed(&self, world: &World) -> Result<(), String> {
-        let (now, _) = world.untouchable();
+        let (now, _) = world.state();
         match [0, 1].into_iter().find(|&side| now[side].as_ref() != Some(&self.before.prints[side])) {
             Some(side) => Err(format!("something was rewritten on {}", world.machine(side).name())),
             None => Ok(()),
@@ -249,7 +249,7 @@ impl End<'_> {
 
     /// At least one file was renamed by the program: it stands elsewhere, and is the same file.
     fn was_renamed(&self, world: &World) -> Result<(), String> {
-        let (now, _) = world.untouchable();
+        let (now, _) = world.state();
         for side in [0, 1] {
             let now = now[side].as_ref().ok_or("a folder is gone")?;
             let was = &self.before.prints[side];

@@ -112,7 +112,7 @@ pub fn read(text: &str, tops: usize) -> Vec<Claim> {
             bare => named(bare),
         };
         if claim.is_some() {
-            since = at + 1;
+            since = if bare == "=" { at + 2 } else { at + 1 };
         }
         claims.extend(claim);
     }

@@ -114,7 +114,10 @@ impl Edits {
         let mut before = look()?;
         for _ in 0..ROUNDS_TO_REST_MAX {
             for machine in machines {
-                let output = machine.run(["sync", "--strategy", "both"]);
+                let mut output = machine.run(["sync", "--strategy", "both"]);
+                if self.loses_state && matches!(output.code, 6 | 10) {
+                    output = machine.init(&pair.bare, &["--no-sync"]);
+                }
                 if !matches!(output.code, 0 | 4) {
                     return Err(format!("sync on {}: {output}", machine.name()));
                 }

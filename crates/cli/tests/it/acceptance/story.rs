@@ -4,7 +4,7 @@
 //! nobody knows make the row unreadable; a remark in parentheses that means nothing here is listed with the result.
 
 use instep_testkit::drawing::disk::Times;
-use instep_testkit::drawing::{Drawing, is_within};
+use instep_testkit::drawing::{Body, Drawing, is_within};
 
 /// One thing that happens on one side.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +81,11 @@ pub fn read(text: &str, base: &Drawing, other: &str) -> Result<Story, NoStory> {
     Ok(story)
 }
 
+/// The text without what stands in parentheses.
+pub fn without_remarks(text: &str) -> String {
+    split_remarks(text).0
+}
+
 /// Takes the parts in parentheses out.
 fn split_remarks(text: &str) -> (String, Vec<String>) {
     let (mut words, mut remarks) = (String::new(), Vec::new());
@@ -122,6 +127,10 @@ impl Story {
         for (number, clause) in words.split(", ").map(str::trim).enumerate() {
             let first = number == 0;
             match clause.split(' ').collect::<Vec<_>>()[..] {
+                [.., "root", "emptied"] => {
+                    *tree = Drawing::default();
+                    self.acts.push(Act::Become(Drawing::default()));
+                }
                 ["delete" | "deleted"] => self.delete_drawn(base, tree),
                 ["index", "deleted"] | ["state", "wiped"] => self.acts.push(Act::LoseState),
                 [path, "deleted"] => self.delete(path, tree, other)?,
@@ -153,7 +162,7 @@ impl Story {
         if !first {
             self.acts.push(Act::Sync);
         }
-        *tree = drawing.settled(&[base]);
+        *tree = if draws_part(&drawing, base) { base.union(&drawing) } else { drawing }.settled(&[base]);
         self.acts.push(Act::Become(tree.clone()));
         Ok(())
     }
@@ -203,6 +212,13 @@ impl Story {
     }
 }
 
+/// Where base is nothing but a row of files that does not draw their contents, a side may draw only what it changes.
+fn draws_part(drawing: &Drawing, base: &Drawing) -> bool {
+    let plain = |path: &[u8]| matches!(base.body(path), Some(Body::File { content, .. }) if *content == path);
+    let row = base.0.len() > 1 && base.0.keys().all(|path| plain(path));
+    row && drawing.0.len() < base.0.len() && drawing.0.keys().any(|path| base.0.contains_key(path))
+}
+
 /// So many files with contents of their own.
 pub fn files(count: &str) -> Drawing {
     let text = format!("f1..f{count}");
@@ -250,6 +266,12 @@ mod tests {
     fn a_remark_may_set_the_time() {
         let story = read("f1=L (newer) (a guess)", &drawing("f1=1"), "-").unwrap();
         assert_eq!((story.times, story.remarks), (Times::LATER, vec!["a guess".to_owned()]));
+    }
+
+    #[test]
+    fn a_side_may_draw_only_what_it_changes_in_a_row_of_files() {
+        assert_eq!(acts("file1=x", "file1=file1;file2=file2"), [becomes("file1=x;file2=file2")]);
+        assert_eq!(acts("f=x", "f=1;g=1"), [becomes("f=x")]);
     }
 
     #[test]

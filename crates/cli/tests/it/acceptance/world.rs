@@ -13,8 +13,8 @@ use super::policy::Policy;
 use super::story::{Act, Story};
 use crate::reports::{self, Recorded};
 
-/// Rounds after which two machines must have come to rest, the last of them quiet.
-const ROUNDS_MAX: usize = 6;
+/// Syncs after which two machines must have come to rest, the last of each of them quiet.
+const SYNCS_MAX: usize = 10;
 
 /// Left or right.
 pub type SideIndex = usize;
@@ -49,13 +49,8 @@ pub struct World {
     pub heard: Vec<Recorded>,
 }
 
-/// All that a quiet round must leave as it was.
-#[derive(PartialEq)]
-pub struct State {
-    prints: [Footprint; 2],
-    refs: String,
-    conflicts: [Vec<Recorded>; 2],
-}
+/// All that a quiet sync must leave as it was: the trees that are there, and the repository.
+pub type State = (Vec<Option<Footprint>>, String);
 
 impl World {
     /// Makes two machines with nothing on them.
@@ -89,10 +84,17 @@ impl World {
         for side in [0, 1] {
             self.become_drawn(side, base, Times::BASE)?;
         }
-        self.connect()?;
-        let policy = std::mem::replace(&mut self.policy, Policy::Safe);
-        self.settle()?;
-        self.policy = policy;
+        self.pair.hand_over();
+        for side in self.order() {
+            let output = self.machine(side).connect(&self.pair.bare);
+            if output.code != 0 {
+                return Err(format!("init on {}: {output}", self.machine(side).name()));
+            }
+            let tree = io(disk::read(self.machine(side).folder()))?;
+            if tree != base.unmarked() {
+                return Err(format!("init on {} made {tree} of {base}", self.machine(side).name()));
+            }
+        }
         Ok(())
     }
 
@@ -184,20 +186,21 @@ impl World {
         if output.code == 0 { Ok(()) } else { Err(format!("config {words:?}: {output}")) }
     }
 
-    /// Syncs both, in order, until a round changes nothing. From then on what is on disk is what is drawn.
+    /// Syncs both in turn until a sync of each changes nothing. From then on what is on disk is what is drawn.
     pub fn settle(&mut self) -> Result<(), String> {
-        let mut before = self.state()?;
-        for _ in 0..ROUNDS_MAX {
-            for side in self.order() {
-                self.sync(side)?;
-            }
-            let after = self.state()?;
-            if after == before {
+        let mut before = self.state();
+        let mut quiet = 0;
+        for number in 0..SYNCS_MAX {
+            let halts = self.halts;
+            self.sync(self.order()[number % 2])?;
+            let after = self.state();
+            quiet = if after == before && self.halts == halts { quiet + 1 } else { 0 };
+            if quiet == 2 {
                 return self.redraw();
             }
             before = after;
         }
-        Err(format!("still not at rest after {ROUNDS_MAX} rounds"))
+        Err(format!("still not at rest after {SYNCS_MAX} syncs"))
     }
 
     /// Takes what is on disk for drawn, and keeps the marks.
@@ -238,19 +241,8 @@ impl World {
         output
     }
 
-    /// What a quiet round leaves as it is.
-    pub fn state(&self) -> Result<State, String> {
-        let [left, right] = self.pair.machines();
-        let print = |machine: &Machine| io(disk::footprint(machine.folder()));
-        Ok(State {
-            prints: [print(left)?, print(right)?],
-            refs: self.pair.bare.refs(),
-            conflicts: [reports::conflicts(left)?, reports::conflicts(right)?],
-        })
-    }
-
-    /// What must not change when a cycle stops: the trees that are there, and the repository.
-    pub fn untouchable(&self) -> (Vec<Option<Footprint>>, String) {
+    /// What a quiet sync, and one that stops, leave as it is.
+    pub fn state(&self) -> State {
         let print = |machine: &&Machine| disk::footprint(machine.folder()).ok();
         (self.pair.machines().iter().map(print).collect(), self.pair.bare.refs())
     }
