@@ -5,6 +5,7 @@
 //! journal knows them. *Parked* things (`p-…`): what had to step aside for a moment; the journal knows them too.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Read, Write};
 
 use instep_core::content::{ContentHasher, ContentId};
@@ -73,10 +74,11 @@ impl<'a, F: Folder> Staging<'a, F> {
         self.counter += 1;
         let name = name(&format!("c-{}", self.counter));
         let (content, metadata) = self.write_as(&name, bytes)?;
-        if self.staged.contains_key(&content) {
-            self.folder.remove_file(&self.dir, &name)?;
-        } else {
-            self.staged.insert(content, vec![Staged { name, metadata }]);
+        match self.staged.entry(content) {
+            Entry::Occupied(_) => self.folder.remove_file(&self.dir, &name)?,
+            Entry::Vacant(free) => {
+                free.insert(vec![Staged { name, metadata }]);
+            }
         }
         Ok((content, metadata))
     }

@@ -5,7 +5,7 @@
 
 pub mod codec;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use instep_core::clock::Timestamp;
@@ -91,6 +91,11 @@ CREATE TABLE settlement (
     remote INTEGER NOT NULL,
     before BLOB NOT NULL,
     after BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE unseen (
+    remote INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    PRIMARY KEY (remote, node)
 ) WITHOUT ROWID;
 CREATE TABLE note (
     name TEXT PRIMARY KEY,
@@ -375,6 +380,13 @@ impl State {
         Ok(Some(Settlement { remote, before: read(&before)?, after: read(&after)? }))
     }
 
+    /// The nodes that could not be seen here when the last cycle ended: left out by a rule, or unreadable.
+    pub fn unseen(&self, remote: i64) -> Result<BTreeSet<NodeId>, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT node FROM unseen WHERE remote = ?1")?;
+        let found = query.query_map([remote], |row| Ok(NodeId(row.get(0)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// A note of the workspace's own, such as when it was last tidied.
     pub fn note(&self, name: &str) -> Result<Option<String>, EngineError> {
         let sql = "SELECT value FROM note WHERE name = ?1";
@@ -499,7 +511,7 @@ impl Write<'_> {
 
     /// Forgets all that was agreed on with a remote: the next cycle is a first contact. History and log stay.
     pub fn forget_remote(&self, remote: i64) -> Result<(), EngineError> {
-        for table in ["node", "object", "offered", "conflict", "choice", "undone"] {
+        for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
         }
         self.run(
@@ -716,6 +728,15 @@ impl Write<'_> {
             )?;
         }
         self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Replaces the nodes that can't be seen here.
+    pub fn unseen(&self, remote: i64, nodes: &[NodeId]) -> Result<(), EngineError> {
+        self.run("DELETE FROM unseen WHERE remote = ?1", [remote])?;
+        for node in nodes {
+            self.run("INSERT INTO unseen (remote, node) VALUES (?1, ?2)", params![remote, node.0])?;
+        }
         Ok(())
     }
 

@@ -54,7 +54,7 @@ pub struct Opening<'a> {
 /// unmounted disk must not look like a fresh start.
 pub fn find(start: &Path, home: &Path) -> Result<PathBuf, EngineError> {
     for folder in start.ancestors() {
-        if folder.join(STATE).join(DATABASE).is_file() {
+        if folder.join(STATE).join("staging").is_dir() {
             return Ok(folder.to_owned());
         }
     }

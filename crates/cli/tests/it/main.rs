@@ -1,5 +1,6 @@
 //! The program as people meet it: real machines, a real repository, whole runs. Few tests here, and wide ones; the
 //! levels below prove the cases.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
 mod acceptance;
 mod bad_inputs;

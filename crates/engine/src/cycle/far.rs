@@ -172,6 +172,10 @@ impl View<'_> {
             ListedKind::Folder => Entry::Folder,
             ListedKind::Unfit { code, why } => Entry::Unknown(Unknown::Unfit { code, why: why.clone() }),
             ListedKind::Leaf { kind, exec } => match objects.get(&item.object) {
+                Some((content, _)) if *kind == LeafKind::Link && !self.targets.contains_key(content) => {
+                    missing.push((item.object, *kind));
+                    Entry::Unknown(Unknown::Unreadable("its target could not be fetched".to_owned()))
+                }
                 Some((content, _)) if *kind == LeafKind::Link && !self.carries(*content, &next.path) => {
                     Entry::Unknown(Unknown::LinkOutside)
                 }

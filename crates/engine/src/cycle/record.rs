@@ -119,11 +119,14 @@ impl<F: Folder> Cycle<'_, F> {
         let (id, request, boot) = (record.id, self.request, self.workspace.boot.clone());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
+        let unseen = unseen(thought);
         self.workspace.state.transact(|write| {
             if forget {
                 write.forget_nodes(id)?;
             }
+            write.nodes(id, &[], &thought.given_up, 0)?;
             write.nodes(id, &rows.hold, &rows.forgotten, thought.plan.next)?;
+            write.unseen(id, &unseen)?;
             write.digests(&look.scan.fresh)?;
             write.digests(&applied.fresh)?;
             write.forget_digests(&look.scan.stale)?;
@@ -251,6 +254,19 @@ fn counts_of(outcome: &Outcome, conflicts: u64) -> Counts {
         bytes_sent: outcome.bytes.remote,
         bytes_received: outcome.bytes.local,
     }
+}
+
+/// The nodes that both sides know and that can't be seen here now.
+fn unseen(thought: &Thought) -> Vec<NodeId> {
+    let plan = &thought.plan;
+    let known = thought.known.rows().iter().filter(|row| row.views.side(Side::Local).is_some());
+    let gone = |node: &NodeId| plan.forgotten.binary_search(node).is_ok();
+    let changed: BTreeSet<NodeId> =
+        plan.changes.local.iter().chain(&plan.changes.remote).map(|change| change.node).collect();
+    known
+        .map(|row| row.id)
+        .filter(|node| plan.places.local.of(*node).is_none() && !gone(node) && !changed.contains(node))
+        .collect()
 }
 
 struct Rows {

@@ -33,6 +33,8 @@ pub(super) struct Thought {
     /// The contents that merges made.
     pub merged: BTreeSet<ContentId>,
     pub first_contact: bool,
+    /// Nodes that vanished while they could not be seen: nobody can say that they were deleted.
+    pub given_up: Vec<NodeId>,
     /// Bytes that were fetched to think.
     pub received_bytes: u64,
 }
@@ -67,7 +69,9 @@ impl<F: Folder> Cycle<'_, F> {
             }
             None => None,
         };
-        let mut known = self.workspace.state.known(record.id)?;
+        let known = self.workspace.state.known(record.id)?;
+        let (mut known, given_up) =
+            give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
         let mut objects = self.workspace.state.objects(record.id)?;
         let mut targets = self.workspace.state.targets()?;
@@ -96,7 +100,18 @@ impl<F: Folder> Cycle<'_, F> {
         let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
         self.ended(Phase::Plan);
-        Ok(Thought { known, snapshot, far, objects, policy, plan, merged, first_contact, received_bytes })
+        Ok(Thought {
+            known,
+            snapshot,
+            far,
+            objects,
+            policy,
+            plan,
+            merged,
+            first_contact,
+            given_up,
+            received_bytes,
+        })
     }
 
     /// Fetches contents that nobody here knows yet into the staging folder, and remembers their names.
@@ -212,6 +227,37 @@ impl<F: Folder> Cycle<'_, F> {
             }
         }
     }
+}
+
+/// A path that was out of sight when the last cycle ended, and is gone now that it would be seen, was not seen being
+/// deleted: what is known of it is given up, so that the remote's version counts as new.
+fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tree) -> (Known, Vec<NodeId>) {
+    let is_gone = |node: NodeId| {
+        let mut names = Vec::new();
+        let mut at = node;
+        while at != NodeId::ROOT {
+            let Some(value) = known.row(at).and_then(|row| row.views.side(Side::Local)) else { return false };
+            names.push(value.name.clone());
+            at = value.parent;
+        }
+        let mut place = Place::ROOT;
+        for name in names.iter().rev() {
+            if matches!(tree.at(place).entry, Entry::Unknown(_)) {
+                return false;
+            }
+            match tree.child(place, name) {
+                Some(child) => place = child,
+                None => return true,
+            }
+        }
+        false
+    };
+    let given_up: Vec<NodeId> = unseen.iter().copied().filter(|node| is_gone(*node)).collect();
+    if given_up.is_empty() {
+        return (known, given_up);
+    }
+    let rows = known.rows().iter().filter(|row| !given_up.contains(&row.id)).cloned().collect();
+    (Known::new(rows, known.next), given_up)
 }
 
 /// A conflict that a merge left open says what the merge found.
