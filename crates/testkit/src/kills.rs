@@ -242,7 +242,8 @@ impl World {
         let before = disk::read(&folder)?;
         let mut after = before.clone();
         let files: Vec<_> = before.contents().map(|(path, _)| path.to_vec()).collect();
-        for _ in 0..1 + self.chance.below(5) {
+        let count = if files.is_empty() { 0 } else { 1 + self.chance.below(5) };
+        for _ in 0..count {
             let path = &files[self.chance.index(files.len())];
             let deed = if deed == Deed::Mixed { DEEDS[self.chance.index(3)] } else { deed };
             match deed {
