@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::clock::Clock;
+use instep_core::path::Name;
 use instep_core::remote::MachineStamp;
 
 use crate::failure::{Danger, EngineError};
@@ -70,7 +71,7 @@ impl Workspace {
         let folder = DiskFolder::create(root)?;
         let lock = lock::take(&folder, opening.patience, opening.waiting)?;
         let standing = identity::check(&folder)?;
-        let mut state = State::open(&root.join(STATE).join(DATABASE))?;
+        let mut state = open_state(&folder, root)?;
         let identity = match standing {
             Standing::Same(identity) => identity,
             Standing::Missing => identity::establish(&folder, &*opening.clock)?,
@@ -94,7 +95,7 @@ impl Workspace {
         if let Standing::Replaced(identity) = &standing {
             return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
         }
-        let mut state = State::open(&root.join(STATE).join(DATABASE))?;
+        let mut state = open_state(&folder, root)?;
         let identity = match standing {
             Standing::Same(identity) | Standing::Replaced(identity) => identity,
             Standing::Missing => identity::establish(&folder, &*opening.clock)?,
@@ -158,6 +159,35 @@ impl<F: Folder> Workspace<F> {
     pub fn new_operation(&self) -> String {
         format!("{:016x}", self.clock.random())
     }
+}
+
+/// Opens the database. One that is damaged is put aside and made anew: what both sides agreed on is lost, so that the
+/// next cycle is a first contact, which deletes nothing.
+fn open_state(folder: &DiskFolder, root: &Path) -> Result<State, EngineError> {
+    let path = root.join(STATE).join(DATABASE);
+    match State::open(&path) {
+        Err(EngineError::State(error)) if is_damage(&error) => {
+            for suffix in ["", "-wal", "-shm"] {
+                let name =
+                    |text: String| Name::new(text.as_bytes()).expect("because names of ours are valid");
+                let (from, to) =
+                    (name(format!("{DATABASE}{suffix}")), name(format!("{DATABASE}.damaged{suffix}")));
+                let dir = folder.state();
+                match folder.replace((&dir, &from), (&dir, &to)) {
+                    Err(error) if error.failure() != FolderFailure::Missing => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            tracing::warn!("the state database was damaged; it was put aside and is made anew");
+            State::open(&path)
+        }
+        opened => opened,
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// What Linux calls its present start; nothing elsewhere.

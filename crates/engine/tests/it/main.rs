@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
 mod cycle;
+mod damage;
 mod history;
 mod world;

@@ -1,0 +1,352 @@
+//! What may be written to the workspace database, inside one transaction.
+
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+use instep_core::node::{NodeId, Row};
+use instep_core::remote::{ObjectId, Revision};
+use instep_core::tree::Key;
+use rusqlite::{Transaction, params};
+
+use super::{ConflictRecord, Kept, Offered, Settlement, codec};
+use crate::digest::Digest;
+use crate::failure::EngineError;
+
+/// An open transaction: what may be written.
+pub struct Write<'a> {
+    pub(super) transaction: Transaction<'a>,
+}
+
+impl Write<'_> {
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, EngineError> {
+        Ok(self.transaction.prepare_cached(sql)?.execute(values)?)
+    }
+
+    /// Records rows, forgets others, and notes the id that the next new node gets.
+    pub fn nodes(
+        &self,
+        remote: i64,
+        rows: &[Row],
+        forgotten: &[NodeId],
+        next: u64,
+    ) -> Result<(), EngineError> {
+        for row in rows {
+            self.run(
+                "INSERT OR REPLACE INTO node (remote, id, row) VALUES (?1, ?2, ?3)",
+                params![remote, row.id.0, codec::encode_row(row)],
+            )?;
+        }
+        for id in forgotten {
+            self.run("DELETE FROM node WHERE remote = ?1 AND id = ?2", params![remote, id.0])?;
+        }
+        self.run("UPDATE remote SET next_node = max(next_node, ?2) WHERE id = ?1", params![remote, next])?;
+        Ok(())
+    }
+
+    /// Forgets all that was agreed on with any remote; see [`Write::forget_remote`].
+    pub fn forget_all_remotes(&self) -> Result<(), EngineError> {
+        let mut query = self.transaction.prepare_cached("SELECT id FROM remote")?;
+        let ids = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        ids.into_iter().try_for_each(|id| self.forget_remote(id))
+    }
+
+    /// Forgets all rows: those of a new first contact follow in the same transaction.
+    pub fn forget_nodes(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM node WHERE remote = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Forgets all that was agreed on with a remote: the next cycle is a first contact. History and log stay.
+    pub fn forget_remote(&self, remote: i64) -> Result<(), EngineError> {
+        for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen"] {
+            self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
+        }
+        self.run(
+            "UPDATE remote SET head = NULL, seen = NULL, quiet = NULL, synced = NULL WHERE id = ?1",
+            [remote],
+        )?;
+        Ok(())
+    }
+
+    /// Records the head with which a cycle ended, and the stamp of the state in which nothing is left to do.
+    pub fn head(
+        &self,
+        remote: i64,
+        head: Option<&Revision>,
+        quiet: Option<ContentId>,
+    ) -> Result<(), EngineError> {
+        self.run(
+            "UPDATE remote SET head = ?2, seen = ?2, quiet = ?3 WHERE id = ?1",
+            params![remote, head.map(|head| head.0.as_str()), quiet.map(|stamp| *stamp.as_bytes())],
+        )?;
+        Ok(())
+    }
+
+    /// Records the head that was seen, when nothing is done about it yet.
+    pub fn seen(
+        &self,
+        remote: i64,
+        head: Option<&Revision>,
+        checked: Option<Timestamp>,
+    ) -> Result<(), EngineError> {
+        let head = head.map(|head| head.0.as_str());
+        self.run(
+            "UPDATE remote SET seen = ?2, checked = ?3 WHERE id = ?1",
+            params![remote, head, checked.map(Timestamp::ns)],
+        )?;
+        Ok(())
+    }
+
+    /// Records when the remote was asked, and when a cycle came to its end.
+    pub fn times(
+        &self,
+        remote: i64,
+        checked: Option<Timestamp>,
+        synced: Option<Timestamp>,
+    ) -> Result<(), EngineError> {
+        self.run(
+            "UPDATE remote SET checked = ?2, synced = coalesce(?3, synced) WHERE id = ?1",
+            params![remote, checked.map(Timestamp::ns), synced.map(Timestamp::ns)],
+        )?;
+        Ok(())
+    }
+
+    /// Records what files were found to hold.
+    pub fn digests(&self, digests: &[Digest]) -> Result<(), EngineError> {
+        for digest in digests {
+            let key = digest.metadata.key;
+            self.run(
+                "INSERT OR REPLACE INTO digest (inode, device, value) VALUES (?1, ?2, ?3)",
+                params![key.inode as i64, key.device as i64, codec::encode_digest(digest)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the digests of files that are no more.
+    pub fn forget_digests(&self, stale: &[Key]) -> Result<(), EngineError> {
+        for key in stale {
+            let key = params![key.inode as i64, key.device as i64];
+            self.run("DELETE FROM digest WHERE inode = ?1 AND device = ?2", key)?;
+        }
+        Ok(())
+    }
+
+    /// Records which contents stand behind a remote's names.
+    pub fn objects(&self, remote: i64, objects: &[(ObjectId, ContentId, u64)]) -> Result<(), EngineError> {
+        for (object, content, size) in objects {
+            self.run(
+                "INSERT OR REPLACE INTO object (remote, object, content, size) VALUES (?1, ?2, ?3, ?4)",
+                params![remote, object.as_bytes(), content.as_bytes(), *size as i64],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Records the targets of links.
+    pub fn targets(&self, targets: &[(ContentId, Vec<u8>)]) -> Result<(), EngineError> {
+        for (content, target) in targets {
+            self.run(
+                "INSERT OR REPLACE INTO target (content, target) VALUES (?1, ?2)",
+                params![content.as_bytes(), target],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Forgets which contents stand behind a remote's names: they are asked for again.
+    pub fn forget_objects(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM object WHERE remote = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Writes down what a commit offers, or that it is settled.
+    pub fn offered(&self, remote: i64, offered: Option<&Offered>) -> Result<(), EngineError> {
+        self.run("DELETE FROM offered WHERE remote = ?1", [remote])?;
+        if let Some(offered) = offered {
+            self.run(
+                "INSERT INTO offered (remote, revision, rows, next_node) VALUES (?1, ?2, ?3, ?4)",
+                params![remote, offered.revision.0, codec::encode_rows(&offered.rows), offered.next],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is about to be done.
+    pub fn journal(&self, operation: &str, first: usize, entries: &[String]) -> Result<(), EngineError> {
+        for (step, entry) in entries.iter().enumerate() {
+            self.run(
+                "INSERT INTO journal (operation, step, entry) VALUES (?1, ?2, ?3)",
+                params![operation, (first + step) as i64, entry],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Ends the journal: all of it is done, or was put right.
+    pub fn clear_journal(&self) -> Result<(), EngineError> {
+        self.run("DELETE FROM journal", [])?;
+        Ok(())
+    }
+
+    /// Replaces the open conflicts with a remote.
+    pub fn conflicts(&self, remote: i64, records: &[ConflictRecord], next: u64) -> Result<(), EngineError> {
+        self.run("DELETE FROM conflict WHERE remote = ?1", [remote])?;
+        for record in records {
+            self.run(
+                "INSERT INTO conflict (remote, id, number, since, here, there, value)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    remote,
+                    record.id.as_bytes(),
+                    record.number,
+                    record.since.ns(),
+                    record.here,
+                    record.there,
+                    record.value
+                ],
+            )?;
+        }
+        self.run(
+            "UPDATE remote SET next_conflict = max(next_conflict, ?2) WHERE id = ?1",
+            params![remote, next],
+        )?;
+        Ok(())
+    }
+
+    /// Records a person's choice for nodes in conflict.
+    pub fn choose(
+        &self,
+        remote: i64,
+        nodes: &[NodeId],
+        strategy: &str,
+        operation: &str,
+    ) -> Result<(), EngineError> {
+        for node in nodes {
+            self.run(
+                "INSERT OR REPLACE INTO choice (remote, node, strategy, operation) VALUES (?1, ?2, ?3, ?4)",
+                params![remote, node.0, strategy, operation],
+            )?;
+        }
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Drops the choices: the cycle that they were made for has come to its end, or was taken back.
+    pub fn clear_choices(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM choice WHERE remote = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Drops the choices that one operation made.
+    pub fn unchoose(&self, operation: &str) -> Result<(), EngineError> {
+        self.run("DELETE FROM choice WHERE operation = ?1", [operation])?;
+        self.run("UPDATE remote SET quiet = NULL", [])?;
+        Ok(())
+    }
+
+    /// Changes what is known as a resolve wants it, and notes how it was.
+    pub fn settle(&self, operation: &str, settlement: &Settlement) -> Result<(), EngineError> {
+        self.run(
+            "INSERT OR REPLACE INTO settlement (operation, remote, before, after) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                operation,
+                settlement.remote,
+                codec::encode_rows(&settlement.before),
+                codec::encode_rows(&settlement.after)
+            ],
+        )?;
+        self.nodes(settlement.remote, &settlement.after, &[], 0)
+    }
+
+    /// Closes a conflict: it is settled, or a choice settles it in the next cycle.
+    pub fn close_conflict(&self, remote: i64, number: u64) -> Result<(), EngineError> {
+        self.run("DELETE FROM conflict WHERE remote = ?1 AND number = ?2", params![remote, number])?;
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Holds paths until a person syncs.
+    pub fn hold(&self, remote: i64, paths: &[Vec<u8>], operation: &str) -> Result<(), EngineError> {
+        for path in paths {
+            self.run(
+                "INSERT OR REPLACE INTO undone (remote, path, operation) VALUES (?1, ?2, ?3)",
+                params![remote, path, operation],
+            )?;
+        }
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Replaces the nodes that can't be seen here.
+    pub fn unseen(&self, remote: i64, nodes: &[NodeId]) -> Result<(), EngineError> {
+        self.run("DELETE FROM unseen WHERE remote = ?1", [remote])?;
+        for node in nodes {
+            self.run("INSERT INTO unseen (remote, node) VALUES (?1, ?2)", params![remote, node.0])?;
+        }
+        Ok(())
+    }
+
+    /// Writes a note of the workspace's own.
+    pub fn note(&self, name: &str, value: &str) -> Result<(), EngineError> {
+        self.run("INSERT OR REPLACE INTO note (name, value) VALUES (?1, ?2)", [name, value])?;
+        Ok(())
+    }
+
+    /// Notes that an operation's part at the remote is still to be taken back, or that it was.
+    pub fn half_undone(&self, remote: i64, operation: &str, waits: bool) -> Result<(), EngineError> {
+        let sql = if waits {
+            "INSERT OR IGNORE INTO half_undone (remote, operation) VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM half_undone WHERE remote = ?1 AND operation = ?2"
+        };
+        self.run(sql, params![remote, operation])?;
+        self.run("UPDATE remote SET quiet = NULL WHERE id = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Holds nothing any more.
+    pub fn release(&self, remote: i64) -> Result<(), EngineError> {
+        self.run("DELETE FROM undone WHERE remote = ?1", [remote])?;
+        Ok(())
+    }
+
+    /// Adds an operation to the log, or replaces the one of that id.
+    pub fn operation(&self, id: &str, time: Timestamp, value: &str) -> Result<(), EngineError> {
+        self.run(
+            "INSERT INTO operation (id, time, value) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET value = excluded.value",
+            params![id, time.ns(), value],
+        )?;
+        Ok(())
+    }
+
+    /// Records kept versions.
+    pub fn kept(&self, versions: &[Kept]) -> Result<(), EngineError> {
+        for kept in versions {
+            self.run(
+                "INSERT OR REPLACE INTO kept (content, path, operation, time, size, kind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    kept.content.as_bytes(),
+                    kept.path,
+                    kept.operation,
+                    kept.time.ns(),
+                    kept.size as i64,
+                    kept.kind
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the record of kept versions that retention dropped.
+    pub fn forget_kept(&self, versions: &[Kept]) -> Result<(), EngineError> {
+        for kept in versions {
+            self.run(
+                "DELETE FROM kept WHERE content = ?1 AND path = ?2 AND operation = ?3",
+                params![kept.content.as_bytes(), kept.path, kept.operation],
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Damaged state is made anew and loses nothing; damaged files do not go out over good ones.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use instep_core::clock::{Clock, Timestamp};
+use instep_engine::workspace::{Opening, Workspace, find};
+
+use crate::world::pair;
+
+struct Frozen;
+
+impl Clock for Frozen {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000)
+    }
+
+    fn random(&self) -> u64 {
+        7
+    }
+}
+
+#[test]
+fn a_damaged_database_is_put_aside_and_made_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("work");
+    let own = home.path().join("home");
+    fs::create_dir_all(&own).unwrap();
+    let opening = Opening {
+        home: &own,
+        machine: "left",
+        clock: Arc::new(Frozen),
+        patience: Duration::ZERO,
+        waiting: &|_| {},
+    };
+    let id = Workspace::create(&root, &opening).unwrap().machine.id;
+    for bytes in [
+        &b"not a database at all, and longer than its header would be ................................"[..],
+        b"",
+    ] {
+        fs::write(root.join(".instep/state.db"), bytes).unwrap();
+        let workspace = Workspace::open(&root, &opening).unwrap();
+        assert_eq!(workspace.machine.id, id);
+    }
+    assert!(root.join(".instep/state.db.damaged").exists());
+    fs::remove_file(root.join(".instep/state.db")).unwrap();
+    assert_eq!(find(&root, &own).unwrap(), root);
+    Workspace::open(&root, &opening).unwrap();
+}
+
+#[test]
+fn a_file_that_a_power_cut_emptied_is_held_for_one_cycle() {
+    let (mut left, mut right) = pair(&[("f", "content"), ("g", "1")]);
+    left.workspace.boot = Some("first".to_owned());
+    left.write("g", "2");
+    left.sync();
+    left.workspace.boot = Some("second".to_owned());
+    left.write("f", "");
+    let outcome = left.sync();
+    assert_eq!(outcome.held.iter().map(|held| held.code).collect::<Vec<_>>(), ["E-DAMAGED"]);
+    right.sync();
+    assert_eq!(right.drawing(), "f=content;g=2");
+    // Told once; from then on it is what the person says it is.
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "f=;g=2");
+}
