@@ -168,7 +168,9 @@ impl Book {
         let mirror = understand(&row.swapped(), &outcome)?.mirrored();
         let mut worlds = 0;
         for policy in policies {
-            let mut variants = vec![("right first", &scenario, 1)];
+            // A side that lost its state must meet the other's change, or it would agree on the old one first.
+            let first = usize::from(!scenario.sides[1].acts.contains(&Act::LoseState));
+            let mut variants = vec![(["left first", "right first"][first], &scenario, first)];
             if policy.is_symmetric() {
                 // This is the other order, too: the left side first is the exchanged sides with the right one first.
                 variants.push(("sides exchanged", &mirror, 1));
