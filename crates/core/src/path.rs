@@ -86,6 +86,20 @@ impl Name {
     }
 }
 
+impl Name {
+    /// The stable code and the reason for a name that Windows reads as a drive or as another computer: one that must not
+    /// travel, since it would lead out of the workspace there.
+    pub fn leads_elsewhere_on_windows(&self) -> Option<(&'static str, &'static str)> {
+        match self.as_bytes() {
+            [b'\\', b'\\', ..] => Some(("E-PATH-UNC", "Windows reads the name as another computer's")),
+            [letter, b':', ..] if letter.is_ascii_alphabetic() => {
+                Some(("E-PATH-DRIVE", "Windows reads the name as a drive's"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The zero-width and direction marks that HFS+ drops when it compares names (CVE-2014-9390).
 const HFS_IGNORED: [char; 16] = [
     '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
@@ -273,6 +287,18 @@ mod tests {
         }
         for name in [".gitignore", ".github", "git", "git~2", "a.git", ".gitx"] {
             assert!(!Name::new(name.as_bytes()).unwrap().is_reserved(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_on_windows_are_told() {
+        let code =
+            |name: &str| Name::new(name.as_bytes()).unwrap().leads_elsewhere_on_windows().map(|one| one.0);
+        assert_eq!(code("C:\\x"), Some("E-PATH-DRIVE"));
+        assert_eq!(code("c:x"), Some("E-PATH-DRIVE"));
+        assert_eq!(code("\\\\server\\share"), Some("E-PATH-UNC"));
+        for name in ["a\\b", "12:30", "ab:c", ":x", "\\x"] {
+            assert_eq!(code(name), None, "{name}");
         }
     }
 

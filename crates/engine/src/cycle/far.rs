@@ -207,6 +207,9 @@ impl View<'_> {
 
     /// What the disk here can't hold.
     fn unfit(&self, name: &Name, next: &Visit) -> Option<Unknown> {
+        if let Some((code, why)) = name.leads_elsewhere_on_windows() {
+            return Some(Unknown::Unfit { code, why: why.to_owned() });
+        }
         let (length, max) = (name.as_bytes().len(), self.abilities.name_bytes_max);
         if length > max {
             let why = format!("the name is {length} bytes, this disk allows {max}");

@@ -215,7 +215,9 @@ impl<F: Folder> Look<'_, '_, F> {
                 code: "E-PATH-DEEP",
                 why: format!("its path is longer than {PATH_BYTES_MAX} bytes"),
             }),
-            Decision::Included | Decision::Passage => None,
+            Decision::Included | Decision::Passage => name
+                .leads_elsewhere_on_windows()
+                .map(|(code, why)| Unknown::Unfit { code, why: why.to_owned() }),
         }
     }
 
