@@ -15,6 +15,7 @@ mod contents;
 mod failure;
 mod history;
 mod local;
+mod locks;
 mod objects;
 mod program;
 mod push;
