@@ -22,6 +22,8 @@ pub(super) const DEPTH_MAX: usize = 256;
 const TREE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const ENTRIES_MAX: usize = 2_000_000;
 
+/// The part of a mode that tells what it is.
+const TYPE_MASK: u32 = 0o170000;
 const FOLDER: u32 = 0o040000;
 const SUBMODULE: u32 = 0o160000;
 
@@ -198,7 +200,7 @@ impl Writer<'_> {
         children: &[u32],
         named: &[Option<ObjectId>],
     ) -> Result<Oid, RemoteError> {
-        let mut lines = Vec::with_capacity(children.len() * 80 + 1);
+        let mut rows = Vec::with_capacity(children.len());
         let mut seen = HashSet::new();
         for &child in children {
             let entry = &draft.entries[child as usize];
@@ -211,19 +213,34 @@ impl Writer<'_> {
                     entry.name.as_bytes(),
                 ));
             }
-            let mode = mode_of(entry)?;
-            let kind = match mode {
-                FOLDER => "tree",
-                SUBMODULE => "commit",
-                _ => "blob",
-            };
-            let head = format!("{mode:06o} {kind} {}\t", Oid::of(&object)?);
-            lines.extend_from_slice(head.as_bytes());
-            lines.extend_from_slice(entry.name.as_bytes());
-            lines.push(0);
+            rows.push(Raw { mode: mode_of(entry)?, name: entry.name.as_bytes(), oid: Oid::of(&object)? });
         }
-        lines.push(0);
-        self.ask(&lines)
+        let is_unfit = |&child: &u32| matches!(draft.entries[child as usize].kind, ListedKind::Unfit { .. });
+        if children.iter().any(is_unfit) { self.write_literally(rows) } else { self.ask(&lines_of(&rows)) }
+    }
+
+    /// Writes a folder as the bytes that it is: an unfit entry is carried over even if git would not take it, such as a
+    /// mode that means nothing or a submodule that names a file.
+    fn write_literally(&self, mut rows: Vec<Raw<'_>>) -> Result<Oid, RemoteError> {
+        // A folder is sorted as if its name ended in a slash.
+        let end = |row: &Raw<'_>| (row.mode & TYPE_MASK == FOLDER).then_some(b'/');
+        rows.sort_by(|a, b| {
+            let (ends, names) = ((end(a), end(b)), (a.name.iter(), b.name.iter()));
+            names.0.copied().chain(ends.0).cmp(names.1.copied().chain(ends.1))
+        });
+        let mut body = Vec::with_capacity(rows.len() * 60);
+        for row in &rows {
+            body.extend_from_slice(format!("{:o} ", row.mode).as_bytes());
+            body.extend_from_slice(row.name);
+            body.push(0);
+            body.extend_from_slice(&row.oid.0);
+        }
+        let mut call = self.program.call(Scope::Ours)?;
+        call.args(["-c", "core.fsync=none", "-c", "core.compression=1"]);
+        let answer =
+            call.args(["hash-object", "-t", "tree", "-w", "--literally", "--stdin"]).answer_to(&body)?;
+        Oid::parse(answer.trim_ascii_end())
+            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
     }
 
     fn ask(&mut self, lines: &[u8]) -> Result<Oid, RemoteError> {
@@ -249,6 +266,19 @@ impl Writer<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What `mktree` reads.
+fn lines_of(rows: &[Raw<'_>]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(rows.len() * 80 + 1);
+    for row in rows {
+        let kind = if row.mode == FOLDER { "tree" } else { "blob" };
+        lines.extend_from_slice(format!("{:06o} {kind} {}\t", row.mode, row.oid).as_bytes());
+        lines.extend_from_slice(row.name);
+        lines.push(0);
+    }
+    lines.push(0);
+    lines
 }
 
 fn unnamed(entry: &Drafted) -> RemoteError {

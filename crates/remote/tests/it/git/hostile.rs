@@ -162,15 +162,48 @@ fn names_that_only_look_odd_arrive() {
 fn an_unfit_entry_is_carried_over_as_it_was() {
     let lab = Lab::by_path();
     let blob = blob(&lab);
-    let entries = [entry("100644", b".instep", &blob), entry("160000", b"module", &"ab".repeat(20))];
-    look(&lab, &entries).unwrap();
+    carry_over(&lab, &[entry("100644", b".instep", &blob), entry("160000", b"module", &"ab".repeat(20))]);
+}
+
+#[test]
+fn entries_that_git_would_not_write_are_carried_over() {
+    let lab = Lab::by_path();
+    let blob = blob(&lab);
+    let tree = put(&lab, "tree", &entry("100644", b"x", &blob));
+    for (mode, oid) in [
+        ("777777", &blob),
+        ("7777777", &blob),
+        ("0", &blob),
+        ("100600", &blob),
+        ("160000", &blob),
+        ("160000", &tree),
+        ("160000", &"12".repeat(20)),
+    ] {
+        let entries = [
+            entry("100644", b"a", &blob),
+            entry(mode, b"bad", oid),
+            entry("100644", b"bad.txt", &blob),
+            entry("40000", b"c", &tree),
+        ];
+        carry_over(&lab, &entries);
+    }
+    // As a folder it stands behind what begins with its name and a dot.
+    carry_over(&lab, &[entry("100644", b"bad.txt", &blob), entry("40755", b"bad", &tree)]);
+}
+
+/// Sends a file beside entries that stay.
+fn carry_over(lab: &Lab, entries: &[Vec<u8>]) {
+    look(lab, entries).unwrap_or_else(|error| {
+        panic!("{}: {error:?}", String::from_utf8_lossy(&entries.concat()));
+    });
     let before = lab.git_place(["ls-tree", "main"], b"");
     let remote = lab.open();
     let head = remote.head().unwrap().unwrap();
     let snapshot = remote.snapshot(&head, None).unwrap();
     let mut draft = draft_of(&remote, &Sketch::new().file("z", "1"));
-    draft.entries.extend(snapshot.entries.into_iter().map(|listed| Drafted {
-        parent: listed.parent,
+    let in_root = snapshot.entries.into_iter().filter(|listed| listed.parent.is_none());
+    draft.entries.extend(in_root.map(|listed| Drafted {
+        parent: None,
         name: listed.name,
         kind: listed.kind,
         object: Some(listed.object),
