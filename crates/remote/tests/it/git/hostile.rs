@@ -44,7 +44,7 @@ fn names_that_lead_elsewhere_refuse_the_whole() {
     for (bytes, code) in [
         (&b".."[..], "E-PATH-DOTDOT"),
         (b".", "E-PATH-DOT"),
-        (b"", "E-GIT-CORRUPT"),
+        (b"", "E-PATH-EMPTY"),
         (b"a/b", "E-PATH-SLASH"),
         (b"../../x", "E-PATH-SLASH"),
         (b"/etc/passwd", "E-PATH-SLASH"),
@@ -57,6 +57,23 @@ fn names_that_lead_elsewhere_refuse_the_whole() {
         let error = look(&lab, &[entry("100644", bytes, &blob)]).unwrap_err();
         let name = String::from_utf8_lossy(bytes);
         assert_eq!((error.code, error.class()), (code, Class::Corrupt), "{name}: {error} {:?}", error.source);
+    }
+}
+
+#[test]
+fn folders_that_git_cannot_read_are_told_apart() {
+    let lab = Lab::by_path();
+    let blob = blob(&lab);
+    for (bytes, code) in [
+        (entry("100644", b"", &blob), "E-PATH-EMPTY"),
+        (entry("100x44", b"a", &blob), "E-GIT-MODE"),
+        (entry("", b"a", &blob), "E-GIT-MODE"),
+        (b"100644 a\0short".to_vec(), "E-GIT-TREE"),
+        (entry("100644", b"a", &"00".repeat(20)), "E-GIT-TREE"),
+        (entry("160000", b"a", &"00".repeat(20)), "E-GIT-TREE"),
+    ] {
+        let error = look(&lab, &[bytes]).unwrap_err();
+        assert_eq!((error.code, error.class()), (code, Class::Corrupt), "{error} {:?}", error.source);
     }
 }
 
