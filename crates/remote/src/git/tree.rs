@@ -16,6 +16,8 @@ use super::program::{Program, Running, Scope};
 
 /// The longest name that file systems hold.
 pub(super) const NAME_BYTES_MAX: usize = 255;
+/// The longest target of a link that disks hold.
+const TARGET_BYTES_MAX: u64 = 4095;
 /// How deep folders may be nested.
 pub(super) const DEPTH_MAX: usize = 256;
 /// The largest single folder, and the most entries: a tree of few objects may name itself over and over.
@@ -25,6 +27,7 @@ const ENTRIES_MAX: usize = 2_000_000;
 /// The part of a mode that tells what it is.
 const TYPE_MASK: u32 = 0o170000;
 const FOLDER: u32 = 0o040000;
+const LINK: u32 = 0o120000;
 const SUBMODULE: u32 = 0o160000;
 
 /// One entry of one folder, as it stands there.
@@ -58,7 +61,37 @@ pub(super) fn list(objects: &mut Objects, root: Oid) -> Result<Vec<Listed>, Remo
         oids.extend(&more);
         Ok(more)
     })?;
+    check_links(objects, &mut entries)?;
     Ok(entries)
+}
+
+/// Marks the links as unfit whose targets no disk can hold. They are few and short, so that they are just read.
+fn check_links(objects: &mut Objects, entries: &mut [Listed]) -> Result<(), RemoteError> {
+    let is_link = |entry: &Listed| matches!(entry.kind, ListedKind::Leaf { kind: LeafKind::Link, .. });
+    let links: Vec<usize> = (0..entries.len()).filter(|&at| is_link(&entries[at])).collect();
+    let oids = links.iter().map(|&at| Oid::of(&entries[at].object)).collect::<Result<Vec<_>, _>>()?;
+    objects.walk(oids.clone(), |objects, header, at| {
+        // What is missing, or no content, is told when it is wanted.
+        let Some(header) = header else { return Ok(Vec::new()) };
+        if header.kind != Kind::Blob || header.size > TARGET_BYTES_MAX {
+            objects.skip(header.size)?;
+        }
+        let why = if header.kind != Kind::Blob {
+            return Ok(Vec::new());
+        } else if header.size > TARGET_BYTES_MAX {
+            format!("its target is {} bytes long, disks allow {TARGET_BYTES_MAX}", header.size)
+        } else {
+            match objects.body(header, TARGET_BYTES_MAX)? {
+                target if target.is_empty() => "its target is empty".to_owned(),
+                target if target.contains(&0) => "its target holds a zero byte".to_owned(),
+                _ => return Ok(Vec::new()),
+            }
+        };
+        let entry = &mut entries[links[at]];
+        entry.kind = ListedKind::Unfit { code: "E-LINK-TARGET", why };
+        entry.object = with_mode(oids[at], LINK);
+        Ok(Vec::new())
+    })
 }
 
 /// Adds one folder's entries; answers the folders among them.
@@ -133,7 +166,7 @@ fn kind_of(raw: &Raw<'_>, name: &Name, depth: usize) -> ListedKind {
         // Git itself takes the group's bit of old histories for nothing.
         0o100644 | 0o100664 => ListedKind::Leaf { kind: LeafKind::File, exec: false },
         0o100755 => ListedKind::Leaf { kind: LeafKind::File, exec: true },
-        0o120000 => ListedKind::Leaf { kind: LeafKind::Link, exec: false },
+        LINK => ListedKind::Leaf { kind: LeafKind::Link, exec: false },
         SUBMODULE => unfit("E-GIT-SUBMODULE", "submodules are not supported here".to_owned()),
         mode => unfit("E-GIT-MODE", format!("its mode {mode:o} is none that git writes")),
     }
@@ -149,7 +182,7 @@ fn with_mode(oid: Oid, mode: u32) -> ObjectId {
 fn mode_of(drafted: &Drafted) -> Result<u32, RemoteError> {
     Ok(match &drafted.kind {
         ListedKind::Folder => FOLDER,
-        ListedKind::Leaf { kind: LeafKind::Link, .. } => 0o120000,
+        ListedKind::Leaf { kind: LeafKind::Link, .. } => LINK,
         ListedKind::Leaf { exec: true, .. } => 0o100755,
         ListedKind::Leaf { exec: false, .. } => 0o100644,
         ListedKind::Unfit { .. } => {

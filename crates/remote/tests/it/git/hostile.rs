@@ -151,6 +151,24 @@ fn what_a_workspace_cannot_hold_is_listed_as_unfit() {
 }
 
 #[test]
+fn links_with_targets_that_no_disk_holds_are_unfit() {
+    let lab = Lab::by_path();
+    let targets: [&[u8]; 5] = [&[b't'; 5000], b"a\0b", b"", &[b't'; 4095], b"well"];
+    let entries: Vec<Vec<u8>> = targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| entry("120000", format!("l{at}").as_bytes(), &put(&lab, "blob", target)))
+        .collect();
+    let sketch = look(&lab, &entries).unwrap();
+    for name in ["l0", "l1", "l2"] {
+        assert_eq!(sketch.0[name.as_bytes()], Thing::Unfit("E-LINK-TARGET"), "{name}");
+    }
+    assert_eq!(sketch.0[&b"l3"[..]], Thing::Link(vec![b't'; 4095]));
+    assert_eq!(sketch.0[&b"l4"[..]], Thing::Link(b"well".to_vec()));
+    carry_over(&lab, &entries);
+}
+
+#[test]
 fn names_that_only_look_odd_arrive() {
     let lab = Lab::by_path();
     let blob = blob(&lab);
