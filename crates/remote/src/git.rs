@@ -15,6 +15,7 @@ mod contents;
 mod failure;
 mod history;
 mod local;
+mod locks;
 mod objects;
 mod program;
 mod push;
@@ -26,8 +27,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -73,8 +74,10 @@ pub struct GitOptions {
 pub struct GitRemote {
     program: Program,
     address: String,
-    /// The repository's own directory, if it is on a path.
-    git_dir: Option<PathBuf>,
+    /// Where a person put it, if it is on a path.
+    path: Option<PathBuf>,
+    /// The repository's own directory there, once it was found.
+    git_dir: OnceLock<PathBuf>,
     branch: String,
     reference: String,
     create: bool,
@@ -101,7 +104,8 @@ impl fmt::Debug for GitRemote {
 }
 
 impl GitRemote {
-    /// Opens it. Nobody outside is asked; our own repository, and a missing one on a path, are made.
+    /// Opens it. Nobody outside is asked; our own repository is made, and a missing one on a path if it may be. A path
+    /// that is not there now fails when it is first needed: what was fetched can be read without it.
     pub fn open(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
         crate::address::check_branch(&options.branch)?;
         let (url, protocols) = match address.place() {
@@ -111,14 +115,18 @@ impl GitRemote {
         };
         let program = Program::new(options.directory, options.environment, url, protocols);
         make_ours(&program)?;
-        let git_dir = match address.place() {
-            Place::Path(path) => Some(find_or_make(&program, path, &options.branch, options.create)?),
+        let path = match address.place() {
+            Place::Path(path) => Some(path.clone()),
             Place::Url(_) => None,
         };
+        if let (Some(path), true) = (&path, options.create) {
+            make_missing(&program, path, &options.branch)?;
+        }
         Ok(GitRemote {
             program,
             address: address.to_string(),
-            git_dir,
+            path,
+            git_dir: OnceLock::new(),
             reference: format!("refs/heads/{}", options.branch),
             branch: options.branch,
             create: options.create,
@@ -138,7 +146,7 @@ impl GitRemote {
             return Err(self.no_branch(&branches));
         }
         let mut hooks = None;
-        if let Some(git_dir) = &self.git_dir {
+        if let Some(git_dir) = self.git_dir()? {
             if local::is_checked_out(&self.program, git_dir, &self.branch)? {
                 return Err(local::checked_out(&self.reference));
             }
@@ -152,8 +160,18 @@ impl GitRemote {
         self.program.version()
     }
 
+    /// The repository's own directory, if it is on a path.
+    fn git_dir(&self) -> Result<Option<&Path>, RemoteError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        if let Some(found) = self.git_dir.get() {
+            return Ok(Some(found));
+        }
+        let found = local::git_dir(path).ok_or_else(|| not_there(path))?;
+        Ok(Some(self.git_dir.get_or_init(|| found)))
+    }
+
     fn branches(&self) -> Result<Vec<String>, RemoteError> {
-        if let Some(git_dir) = &self.git_dir {
+        if let Some(git_dir) = self.git_dir()? {
             let found = local::branches(&self.program, git_dir, "refs/heads/")?;
             return Ok(found.into_iter().map(|branch| branch.name).collect());
         }
@@ -193,7 +211,7 @@ impl GitRemote {
 
     /// The head, where there is one; whether a missing branch is an error is not asked here.
     fn found_head(&self) -> Result<Option<Oid>, RemoteError> {
-        if let Some(git_dir) = &self.git_dir {
+        if let Some(git_dir) = self.git_dir()? {
             let found = local::branches(&self.program, git_dir, &self.reference)?;
             return Ok(found.into_iter().find(|found| found.name == self.branch).map(|found| found.head));
         }
@@ -331,19 +349,23 @@ fn put_aside(directory: &Path) -> Result<(), RemoteError> {
     fs::rename(directory, &aside).map_err(|error| failure::at_path("putting aside", directory, error))
 }
 
-fn find_or_make(program: &Program, path: &Path, branch: &str, create: bool) -> Result<PathBuf, RemoteError> {
-    if let Some(git_dir) = local::git_dir(path) {
-        return Ok(git_dir);
+/// Makes a repository where nothing is.
+fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), RemoteError> {
+    if local::git_dir(path).is_some() {
+        return Ok(());
     }
-    let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
     let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    if create && (is_empty || !path.exists()) {
-        program.init(path, branch)?;
-        program::sync_file_system(path)?;
-        return Ok(path.to_owned());
+    if path.exists() && !is_empty {
+        return Err(not_there(path));
     }
+    program.init(path, branch)?;
+    program::sync_file_system(path)
+}
+
+fn not_there(path: &Path) -> RemoteError {
+    let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
-    Err(RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}.")))
+    RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}."))
 }
 
 fn oid_of(revision: &Revision) -> Result<Oid, RemoteError> {
@@ -462,7 +484,7 @@ impl Remote for GitRemote {
             reference: &self.reference,
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
-            git_dir: self.git_dir.as_deref(),
+            git_dir: self.git_dir()?,
             as_pack: self.sent_large.load(Ordering::Relaxed),
         };
         self.mended_from_start(|| {

@@ -271,7 +271,20 @@ const CHECKS: &[(&str, &str, &str)] = &[
     ("Symlink", "E-GIT-TREE", "The remote holds a link where git reads its own settings."),
     ("badTree", "E-GIT-TREE", "The remote holds a folder that git can't read."),
     ("nullSha1", "E-GIT-TREE", "The remote holds an entry that names nothing."),
+    ("badFilemode", "E-GIT-MODE", "The remote holds an entry with a mode that git never writes."),
     ("fsck", "E-GIT-TREE", "The remote holds an object that git does not accept."),
+];
+
+/// What the other side says when it can't read its own folders: then nothing arrives that could be checked.
+const REMOTE_WORDS: &[(&str, &str, &str)] = &[
+    ("remote: fatal: empty filename in tree", "E-PATH-EMPTY", "The remote holds an empty name."),
+    ("remote: fatal: malformed mode in tree", "E-GIT-MODE", "The remote holds an entry without a mode."),
+    ("remote: fatal: too-short tree", "E-GIT-TREE", "The remote holds a folder that git can't read."),
+    (
+        "remote: fatal: unable to read 0000000000000000000000000000000000000000",
+        "E-GIT-TREE",
+        "The remote holds an entry that names nothing.",
+    ),
 ];
 
 /// What a call that did not succeed means.
@@ -313,7 +326,9 @@ fn is_seen(sign: &Sign, said: &str) -> bool {
 
 fn of_check(said: &str) -> Option<RemoteError> {
     let refused = said.contains("fsck error") || said.contains("error: object ");
-    let (_, code, message) = CHECKS.iter().find(|(word, ..)| refused && said.contains(word))?;
+    let checked = CHECKS.iter().find(|(word, ..)| refused && said.contains(word));
+    let told = || REMOTE_WORDS.iter().find(|(words, ..)| said.contains(words));
+    let (_, code, message) = checked.or_else(told)?;
     Some(RemoteError::new(Corrupt, code, *message).caused_by(last_words(said)))
 }
 

@@ -16,6 +16,7 @@ use instep_core::remote::{RemoteError, RemoteErrorKind};
 use rustix::io::FdFlags;
 
 use super::failure;
+use super::locks;
 use super::objects::Oid;
 use super::program::{Program, Scope};
 
@@ -90,8 +91,9 @@ pub(super) fn checked_out(reference: &str) -> RemoteError {
 #[derive(Debug)]
 pub(super) struct PushRecord {
     file: File,
-    /// A lock left by an earlier push of ours, as it stood before this one.
-    leftover: Option<Leftover>,
+    git_dir: PathBuf,
+    /// The locks left by an earlier push of ours, as they stood before this one.
+    leftovers: Vec<Leftover>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -127,7 +129,13 @@ impl PushRecord {
         let line = lock.as_os_str().as_encoded_bytes();
         let mut before = Vec::new();
         file.read_to_end(&mut before).map_err(io)?;
-        let leftover = if is_dead && before == line { Leftover::at(lock.clone()) } else { None };
+        let leftovers = if is_dead && before == line {
+            // A push to the branch that a bare repository shows locks its HEAD too.
+            let others = ["HEAD.lock", "packed-refs.lock"].map(|name| git_dir.join(name));
+            std::iter::once(lock.clone()).chain(others).filter_map(Leftover::at).collect()
+        } else {
+            Vec::new()
+        };
         let mut write = || -> io::Result<()> {
             if before != line {
                 file.set_len(0)?;
@@ -142,16 +150,21 @@ impl PushRecord {
             Ok(())
         };
         write().map_err(io)?;
-        Ok(PushRecord { file, leftover })
+        Ok(PushRecord { file, git_dir: git_dir.to_owned(), leftovers })
     }
 
-    /// Removes the lock that a dead push of ours left, if it has stood there all the time.
-    pub fn remove_leftover(&mut self) {
-        if let Some(leftover) = self.leftover.take()
-            && Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover)
-        {
-            // If it can't be removed, the next try says so.
-            let _ = fs::remove_file(&leftover.path);
+    /// Removes the locks that a dead push of ours left, if they have stood there all the time and no program that could
+    /// hold them is seen.
+    pub fn remove_leftovers(&mut self) {
+        let leftovers = std::mem::take(&mut self.leftovers);
+        if leftovers.is_empty() || locks::is_in_use(&self.git_dir) == Some(true) {
+            return;
+        }
+        for leftover in leftovers {
+            if Leftover::at(leftover.path.clone()).as_ref() == Some(&leftover) {
+                // If it can't be removed, the next try says so.
+                let _ = fs::remove_file(&leftover.path);
+            }
         }
     }
 

@@ -21,12 +21,15 @@ use std::time::Duration;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
 use super::failure;
+use super::locks;
 use super::settings::UserSettings;
 
 /// How much of what a program says on its error channel is kept: the end of it.
 const STDERR_BYTES_MAX: usize = 64 * 1024;
 /// How much a program may answer to one call.
 const STDOUT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How many locks of dead programs one call may meet.
+const LOCKS_MAX: u32 = 8;
 /// How long a question to a host may take.
 pub(super) const ASK_SECONDS_MAX: u64 = 30;
 
@@ -166,7 +169,11 @@ impl Program {
                 command.env("GIT_SSH_COMMAND", ssh_command(settings.ssh_command.as_deref()));
             }
         }
-        Ok(Call { command, deadline: None })
+        let ours = match scope {
+            Scope::At(_) => None,
+            Scope::Ours | Scope::Talking => Some(self.directory.clone()),
+        };
+        Ok(Call { command, deadline: None, ours })
     }
 
     /// What the user's own configuration says, copied into our file at the first question.
@@ -178,7 +185,7 @@ impl Program {
         let mut command = Command::new("git");
         command.env_clear().envs(&self.environment.0).env("LC_ALL", "C").current_dir(&self.directory);
         command.args(["config", "--list", "-z", "--show-scope"]);
-        let listed = Call { command, deadline: None }.answer()?;
+        let listed = Call { command, deadline: None, ours: None }.answer()?;
         let settings = Arc::new(UserSettings::copy(&listed, &self.directory, &self.url)?);
         *held = Some(Arc::clone(&settings));
         Ok(settings)
@@ -191,7 +198,7 @@ impl Program {
 
     /// The installed version, as `(2, 47)`.
     pub fn version(&self) -> Result<(u32, u32), RemoteError> {
-        let mut call = Call { command: self.bare(), deadline: None };
+        let mut call = Call { command: self.bare(), deadline: None, ours: None };
         call.args(["version"]);
         let text = String::from_utf8_lossy(&call.answer()?).into_owned();
         let mut numbers = text.trim_start_matches("git version ").split('.').map_while(|n| n.parse().ok());
@@ -207,7 +214,7 @@ impl Program {
         command.env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.args(["init", "--quiet", "--bare", "--template=", "--object-format=sha1"]);
         command.arg(format!("--initial-branch={branch}")).arg("--").arg(path);
-        Call { command, deadline: None }.answer().map(drop)
+        Call { command, deadline: None, ours: None }.answer().map(drop)
     }
 
     fn bare(&self) -> Command {
@@ -242,6 +249,8 @@ fn ssh_command(user: Option<&str>) -> String {
 pub(super) struct Call {
     command: Command,
     deadline: Option<Duration>,
+    /// Our own repository, if it is worked in.
+    ours: Option<PathBuf>,
 }
 
 /// How a call ended.
@@ -287,8 +296,20 @@ impl Call {
         Err(failure::of(&outcome))
     }
 
-    /// Runs to the end, whatever it is.
+    /// Runs to the end, whatever it is. A lock in our own repository that a dead program left is removed on the way.
     pub fn run(&mut self, input: &[u8]) -> Result<Outcome, RemoteError> {
+        let mut outcome = self.run_once(input)?;
+        for _ in 0..LOCKS_MAX {
+            let Some(ours) = self.ours.as_deref().filter(|_| !outcome.status.success()) else { break };
+            if !locks::remove_named(&String::from_utf8_lossy(&outcome.stderr), ours) {
+                break;
+            }
+            outcome = self.run_once(input)?;
+        }
+        Ok(outcome)
+    }
+
+    fn run_once(&mut self, input: &[u8]) -> Result<Outcome, RemoteError> {
         if self.deadline.is_some() {
             self.command.process_group(0);
         }

@@ -43,8 +43,8 @@ impl Push<'_> {
             if !is_locked(&outcome) {
                 break;
             }
-            // Another's lock is gone in a moment; one of our own that nobody holds never goes by itself.
-            record.as_mut().map(PushRecord::remove_leftover);
+            // Another's lock is gone in a moment; those of our own that nobody holds never go by themselves.
+            record.as_mut().map(PushRecord::remove_leftovers);
             outcome = self.call(program)?.run(&[])?;
         }
         let judged = self.judge(&outcome, head);

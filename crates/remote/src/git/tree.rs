@@ -16,13 +16,18 @@ use super::program::{Program, Running, Scope};
 
 /// The longest name that file systems hold.
 pub(super) const NAME_BYTES_MAX: usize = 255;
+/// The longest target of a link that disks hold.
+const TARGET_BYTES_MAX: u64 = 4095;
 /// How deep folders may be nested.
 pub(super) const DEPTH_MAX: usize = 256;
 /// The largest single folder, and the most entries: a tree of few objects may name itself over and over.
 const TREE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const ENTRIES_MAX: usize = 2_000_000;
 
+/// The part of a mode that tells what it is.
+const TYPE_MASK: u32 = 0o170000;
 const FOLDER: u32 = 0o040000;
+const LINK: u32 = 0o120000;
 const SUBMODULE: u32 = 0o160000;
 
 /// One entry of one folder, as it stands there.
@@ -56,7 +61,37 @@ pub(super) fn list(objects: &mut Objects, root: Oid) -> Result<Vec<Listed>, Remo
         oids.extend(&more);
         Ok(more)
     })?;
+    check_links(objects, &mut entries)?;
     Ok(entries)
+}
+
+/// Marks the links as unfit whose targets no disk can hold. They are few and short, so that they are just read.
+fn check_links(objects: &mut Objects, entries: &mut [Listed]) -> Result<(), RemoteError> {
+    let is_link = |entry: &Listed| matches!(entry.kind, ListedKind::Leaf { kind: LeafKind::Link, .. });
+    let links: Vec<usize> = (0..entries.len()).filter(|&at| is_link(&entries[at])).collect();
+    let oids = links.iter().map(|&at| Oid::of(&entries[at].object)).collect::<Result<Vec<_>, _>>()?;
+    objects.walk(oids.clone(), |objects, header, at| {
+        // What is missing, or no content, is told when it is wanted.
+        let Some(header) = header else { return Ok(Vec::new()) };
+        if header.kind != Kind::Blob || header.size > TARGET_BYTES_MAX {
+            objects.skip(header.size)?;
+        }
+        let why = if header.kind != Kind::Blob {
+            return Ok(Vec::new());
+        } else if header.size > TARGET_BYTES_MAX {
+            format!("its target is {} bytes long, disks allow {TARGET_BYTES_MAX}", header.size)
+        } else {
+            match objects.body(header, TARGET_BYTES_MAX)? {
+                target if target.is_empty() => "its target is empty".to_owned(),
+                target if target.contains(&0) => "its target holds a zero byte".to_owned(),
+                _ => return Ok(Vec::new()),
+            }
+        };
+        let entry = &mut entries[links[at]];
+        entry.kind = ListedKind::Unfit { code: "E-LINK-TARGET", why };
+        entry.object = with_mode(oids[at], LINK);
+        Ok(Vec::new())
+    })
 }
 
 /// Adds one folder's entries; answers the folders among them.
@@ -131,7 +166,7 @@ fn kind_of(raw: &Raw<'_>, name: &Name, depth: usize) -> ListedKind {
         // Git itself takes the group's bit of old histories for nothing.
         0o100644 | 0o100664 => ListedKind::Leaf { kind: LeafKind::File, exec: false },
         0o100755 => ListedKind::Leaf { kind: LeafKind::File, exec: true },
-        0o120000 => ListedKind::Leaf { kind: LeafKind::Link, exec: false },
+        LINK => ListedKind::Leaf { kind: LeafKind::Link, exec: false },
         SUBMODULE => unfit("E-GIT-SUBMODULE", "submodules are not supported here".to_owned()),
         mode => unfit("E-GIT-MODE", format!("its mode {mode:o} is none that git writes")),
     }
@@ -147,7 +182,7 @@ fn with_mode(oid: Oid, mode: u32) -> ObjectId {
 fn mode_of(drafted: &Drafted) -> Result<u32, RemoteError> {
     Ok(match &drafted.kind {
         ListedKind::Folder => FOLDER,
-        ListedKind::Leaf { kind: LeafKind::Link, .. } => 0o120000,
+        ListedKind::Leaf { kind: LeafKind::Link, .. } => LINK,
         ListedKind::Leaf { exec: true, .. } => 0o100755,
         ListedKind::Leaf { exec: false, .. } => 0o100644,
         ListedKind::Unfit { .. } => {
@@ -198,7 +233,7 @@ impl Writer<'_> {
         children: &[u32],
         named: &[Option<ObjectId>],
     ) -> Result<Oid, RemoteError> {
-        let mut lines = Vec::with_capacity(children.len() * 80 + 1);
+        let mut rows = Vec::with_capacity(children.len());
         let mut seen = HashSet::new();
         for &child in children {
             let entry = &draft.entries[child as usize];
@@ -211,19 +246,34 @@ impl Writer<'_> {
                     entry.name.as_bytes(),
                 ));
             }
-            let mode = mode_of(entry)?;
-            let kind = match mode {
-                FOLDER => "tree",
-                SUBMODULE => "commit",
-                _ => "blob",
-            };
-            let head = format!("{mode:06o} {kind} {}\t", Oid::of(&object)?);
-            lines.extend_from_slice(head.as_bytes());
-            lines.extend_from_slice(entry.name.as_bytes());
-            lines.push(0);
+            rows.push(Raw { mode: mode_of(entry)?, name: entry.name.as_bytes(), oid: Oid::of(&object)? });
         }
-        lines.push(0);
-        self.ask(&lines)
+        let is_unfit = |&child: &u32| matches!(draft.entries[child as usize].kind, ListedKind::Unfit { .. });
+        if children.iter().any(is_unfit) { self.write_literally(rows) } else { self.ask(&lines_of(&rows)) }
+    }
+
+    /// Writes a folder as the bytes that it is: an unfit entry is carried over even if git would not take it, such as a
+    /// mode that means nothing or a submodule that names a file.
+    fn write_literally(&self, mut rows: Vec<Raw<'_>>) -> Result<Oid, RemoteError> {
+        // A folder is sorted as if its name ended in a slash.
+        let end = |row: &Raw<'_>| (row.mode & TYPE_MASK == FOLDER).then_some(b'/');
+        rows.sort_by(|a, b| {
+            let (ends, names) = ((end(a), end(b)), (a.name.iter(), b.name.iter()));
+            names.0.copied().chain(ends.0).cmp(names.1.copied().chain(ends.1))
+        });
+        let mut body = Vec::with_capacity(rows.len() * 60);
+        for row in &rows {
+            body.extend_from_slice(format!("{:o} ", row.mode).as_bytes());
+            body.extend_from_slice(row.name);
+            body.push(0);
+            body.extend_from_slice(&row.oid.0);
+        }
+        let mut call = self.program.call(Scope::Ours)?;
+        call.args(["-c", "core.fsync=none", "-c", "core.compression=1"]);
+        let answer =
+            call.args(["hash-object", "-t", "tree", "-w", "--literally", "--stdin"]).answer_to(&body)?;
+        Oid::parse(answer.trim_ascii_end())
+            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
     }
 
     fn ask(&mut self, lines: &[u8]) -> Result<Oid, RemoteError> {
@@ -249,6 +299,19 @@ impl Writer<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What `mktree` reads.
+fn lines_of(rows: &[Raw<'_>]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(rows.len() * 80 + 1);
+    for row in rows {
+        let kind = if row.mode == FOLDER { "tree" } else { "blob" };
+        lines.extend_from_slice(format!("{:06o} {kind} {}\t", row.mode, row.oid).as_bytes());
+        lines.extend_from_slice(row.name);
+        lines.push(0);
+    }
+    lines.push(0);
+    lines
 }
 
 fn unnamed(entry: &Drafted) -> RemoteError {

@@ -110,6 +110,58 @@ fn a_lock_of_ours_is_removed_when_its_push_is_dead() {
 }
 
 #[test]
+fn all_locks_of_our_dead_push_are_removed() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let first = publish(&remote, None, &one_file("1"));
+    let lock = lab.place().join("refs/heads/main.lock");
+    let locks = [lock.clone(), lab.place().join("HEAD.lock"), lab.place().join("packed-refs.lock")];
+    for each in &locks {
+        fs::write(each, "").unwrap();
+    }
+    fs::write(lab.folder.path().join("ours.git/instep.push"), lock.as_os_str().as_encoded_bytes()).unwrap();
+    publish(&remote, Some(&first), &one_file("2"));
+    assert!(!locks.iter().any(|lock| lock.exists()));
+}
+
+#[test]
+fn a_lock_in_our_own_copy_is_removed_when_nobody_lives() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let ours = lab.folder.path().join("ours.git");
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    fs::create_dir_all(ours.join("refs/instep")).unwrap();
+    let locks = ["refs/instep/head.lock", "refs/instep/prepared.lock"].map(|name| ours.join(name));
+    for each in &locks {
+        fs::write(each, "").unwrap();
+    }
+    assert_eq!(read(&remote, &first), one_file("1"));
+    assert!(!locks[0].exists(), "a fetch met it");
+    publish(&remote, Some(&first), &one_file("2"));
+    assert!(!locks[1].exists(), "a draft met it");
+}
+
+#[test]
+fn a_lock_in_our_own_copy_is_left_alone_while_a_program_lives() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let ours = lab.folder.path().join("ours.git");
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let lock = ours.join("refs/instep/head.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    fs::write(&lock, "").unwrap();
+    let mut command = std::process::Command::new("git");
+    command.arg("--git-dir").arg(&ours).args(["update-ref", "--stdin"]);
+    let mut living = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let error = remote.snapshot(&first, None).unwrap_err();
+    assert_eq!(error.code, "E-GIT-LOCKED", "{error:?}");
+    assert!(lock.exists());
+    drop(living.stdin.take());
+    living.wait().unwrap();
+    assert_eq!(read(&remote, &first), one_file("1"));
+}
+
+#[test]
 fn a_lock_of_another_is_left_alone() {
     let lab = Lab::by_path();
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();

@@ -44,7 +44,7 @@ fn names_that_lead_elsewhere_refuse_the_whole() {
     for (bytes, code) in [
         (&b".."[..], "E-PATH-DOTDOT"),
         (b".", "E-PATH-DOT"),
-        (b"", "E-GIT-CORRUPT"),
+        (b"", "E-PATH-EMPTY"),
         (b"a/b", "E-PATH-SLASH"),
         (b"../../x", "E-PATH-SLASH"),
         (b"/etc/passwd", "E-PATH-SLASH"),
@@ -57,6 +57,23 @@ fn names_that_lead_elsewhere_refuse_the_whole() {
         let error = look(&lab, &[entry("100644", bytes, &blob)]).unwrap_err();
         let name = String::from_utf8_lossy(bytes);
         assert_eq!((error.code, error.class()), (code, Class::Corrupt), "{name}: {error} {:?}", error.source);
+    }
+}
+
+#[test]
+fn folders_that_git_cannot_read_are_told_apart() {
+    let lab = Lab::by_path();
+    let blob = blob(&lab);
+    for (bytes, code) in [
+        (entry("100644", b"", &blob), "E-PATH-EMPTY"),
+        (entry("100x44", b"a", &blob), "E-GIT-MODE"),
+        (entry("", b"a", &blob), "E-GIT-MODE"),
+        (b"100644 a\0short".to_vec(), "E-GIT-TREE"),
+        (entry("100644", b"a", &"00".repeat(20)), "E-GIT-TREE"),
+        (entry("160000", b"a", &"00".repeat(20)), "E-GIT-TREE"),
+    ] {
+        let error = look(&lab, &[bytes]).unwrap_err();
+        assert_eq!((error.code, error.class()), (code, Class::Corrupt), "{error} {:?}", error.source);
     }
 }
 
@@ -134,6 +151,24 @@ fn what_a_workspace_cannot_hold_is_listed_as_unfit() {
 }
 
 #[test]
+fn links_with_targets_that_no_disk_holds_are_unfit() {
+    let lab = Lab::by_path();
+    let targets: [&[u8]; 5] = [&[b't'; 5000], b"a\0b", b"", &[b't'; 4095], b"well"];
+    let entries: Vec<Vec<u8>> = targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| entry("120000", format!("l{at}").as_bytes(), &put(&lab, "blob", target)))
+        .collect();
+    let sketch = look(&lab, &entries).unwrap();
+    for name in ["l0", "l1", "l2"] {
+        assert_eq!(sketch.0[name.as_bytes()], Thing::Unfit("E-LINK-TARGET"), "{name}");
+    }
+    assert_eq!(sketch.0[&b"l3"[..]], Thing::Link(vec![b't'; 4095]));
+    assert_eq!(sketch.0[&b"l4"[..]], Thing::Link(b"well".to_vec()));
+    carry_over(&lab, &entries);
+}
+
+#[test]
 fn names_that_only_look_odd_arrive() {
     let lab = Lab::by_path();
     let blob = blob(&lab);
@@ -162,15 +197,48 @@ fn names_that_only_look_odd_arrive() {
 fn an_unfit_entry_is_carried_over_as_it_was() {
     let lab = Lab::by_path();
     let blob = blob(&lab);
-    let entries = [entry("100644", b".instep", &blob), entry("160000", b"module", &"ab".repeat(20))];
-    look(&lab, &entries).unwrap();
+    carry_over(&lab, &[entry("100644", b".instep", &blob), entry("160000", b"module", &"ab".repeat(20))]);
+}
+
+#[test]
+fn entries_that_git_would_not_write_are_carried_over() {
+    let lab = Lab::by_path();
+    let blob = blob(&lab);
+    let tree = put(&lab, "tree", &entry("100644", b"x", &blob));
+    for (mode, oid) in [
+        ("777777", &blob),
+        ("7777777", &blob),
+        ("0", &blob),
+        ("100600", &blob),
+        ("160000", &blob),
+        ("160000", &tree),
+        ("160000", &"12".repeat(20)),
+    ] {
+        let entries = [
+            entry("100644", b"a", &blob),
+            entry(mode, b"bad", oid),
+            entry("100644", b"bad.txt", &blob),
+            entry("40000", b"c", &tree),
+        ];
+        carry_over(&lab, &entries);
+    }
+    // As a folder it stands behind what begins with its name and a dot.
+    carry_over(&lab, &[entry("100644", b"bad.txt", &blob), entry("40755", b"bad", &tree)]);
+}
+
+/// Sends a file beside entries that stay.
+fn carry_over(lab: &Lab, entries: &[Vec<u8>]) {
+    look(lab, entries).unwrap_or_else(|error| {
+        panic!("{}: {error:?}", String::from_utf8_lossy(&entries.concat()));
+    });
     let before = lab.git_place(["ls-tree", "main"], b"");
     let remote = lab.open();
     let head = remote.head().unwrap().unwrap();
     let snapshot = remote.snapshot(&head, None).unwrap();
     let mut draft = draft_of(&remote, &Sketch::new().file("z", "1"));
-    draft.entries.extend(snapshot.entries.into_iter().map(|listed| Drafted {
-        parent: listed.parent,
+    let in_root = snapshot.entries.into_iter().filter(|listed| listed.parent.is_none());
+    draft.entries.extend(in_root.map(|listed| Drafted {
+        parent: None,
         name: listed.name,
         kind: listed.kind,
         object: Some(listed.object),

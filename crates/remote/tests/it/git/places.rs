@@ -15,8 +15,9 @@ fn one_file(content: &str) -> Sketch {
 fn a_missing_repository_is_made_when_asked() {
     let mut lab = Lab::by_path();
     lab.address = lab.folder.path().join("new.git").display().to_string();
-    let error = lab.try_open("main", false).unwrap_err();
+    let error = lab.open().head().unwrap_err();
     assert_eq!(error.code, "E-REMOTE-MISSING");
+    assert_eq!(lab.open().survey().unwrap_err().code, "E-REMOTE-MISSING");
     assert!(!lab.folder.path().join("new.git").exists());
     let remote = lab.try_open("trunk", true).unwrap();
     assert_eq!(remote.head().unwrap(), None);
@@ -91,6 +92,29 @@ fn a_repository_that_went_away_is_not_an_empty_one() {
     fs::rename(lab.place(), lab.folder.path().join("gone.git")).unwrap();
     let error = remote.head().unwrap_err();
     assert_eq!(error.code, "E-REMOTE-MISSING", "{error:?}");
+}
+
+#[test]
+fn what_was_fetched_is_read_while_the_place_is_away() {
+    let lab = Lab::by_path();
+    let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+    let first = publish(&open(), None, &one_file("1"));
+    let away = lab.folder.path().join("away.git");
+    fs::rename(lab.place(), &away).unwrap();
+    let remote = open();
+    assert_eq!(remote.history(10).unwrap().len(), 1);
+    assert_eq!(read(&remote, &first), one_file("1"));
+    assert_eq!(remote.head().unwrap_err().code, "E-REMOTE-MISSING");
+    fs::create_dir(lab.place()).unwrap();
+    assert_eq!(
+        open().head().unwrap_err().code,
+        "E-REMOTE-MISSING",
+        "an empty place is not made a repository"
+    );
+    fs::remove_dir(lab.place()).unwrap();
+    fs::rename(&away, lab.place()).unwrap();
+    assert_eq!(remote.head().unwrap(), Some(first.clone()), "it came back");
+    publish(&remote, Some(&first), &one_file("2"));
 }
 
 #[test]
