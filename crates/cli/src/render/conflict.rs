@@ -43,6 +43,11 @@ pub fn kind(open: &OpenConflict) -> String {
     }
 }
 
+/// The reason that the conflict carries, as words among others: no period at its end.
+pub fn why(open: &OpenConflict) -> String {
+    escape(open.conflict.why.trim_end_matches('.').as_bytes())
+}
+
 /// The list that `conflicts` shows.
 pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
     if conflicts.is_empty() {
@@ -56,6 +61,7 @@ pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
                 (Some(Tone::Attention), &open.short()),
                 (None, &open.conflict.path.to_string()),
                 (None, &kind(open)),
+                (None, &why(open)),
                 (Some(Tone::Quiet), &sides(look, open)),
             ],
         );
@@ -205,8 +211,8 @@ pub(crate) mod tests {
         let mut deleted = changed(5, "runs/old.json");
         deleted.conflict.remote = None;
         expect![[r#"
-            c3  notes/plan.md  changed on both                        laptop 10:02 · desktop 09:58
-            c5  runs/old.json  deleted on desktop, changed on laptop  laptop 10:02 · desktop deleted it
+            c3  notes/plan.md  changed on both                        2 places overlap  laptop 10:02 · desktop 09:58
+            c5  runs/old.json  deleted on desktop, changed on laptop  2 places overlap  laptop 10:02 · desktop deleted it
             2 conflicts.
         "#]]
         .assert_eq(&list(&plain(), &[changed(3, "notes/plan.md"), deleted]));
