@@ -217,9 +217,7 @@ pub fn problems(look: &Look, outcome: &Outcome) -> String {
         let why = if open.conflict.settled {
             format!("{} ({})", conflict::kind(open), open.short())
         } else {
-            let (kind, why) = (conflict::kind(open), conflict::why(open));
-            let why = if why.is_empty() { kind } else { format!("{kind}: {why}") };
-            format!("{why}; both versions kept ({})", open.short())
+            format!("{}; both versions kept ({})", conflict::reason(open), open.short())
         };
         columns.row(
             look,
