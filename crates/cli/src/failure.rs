@@ -365,9 +365,12 @@ fn stopped(danger: &Danger) -> CommandError {
     let stop = |what: String| CommandError::new(danger.code(), Exit::Guard, what);
     match danger {
         Danger::Deletions(halt) => deletions(danger.code(), halt),
-        Danger::Replaced(why) => stop("Stopped before changing anything: this is not the folder we know.".to_owned())
-            .because(sentence(why))
-            .hinted("`instep init` here if the folder was replaced on purpose; that joins both sides and deletes nothing."),
+        Danger::Replaced(id) => stop(
+            "Stopped before changing anything: another folder stands in the place of this one.".to_owned(),
+        )
+        .because(format!("The state in it belongs to workspace {id}, whose folder was another one."))
+        .because("What is missing in this one was not deleted by anybody.")
+        .hinted("`instep init` here joins it as a first contact: nothing is deleted on either side."),
         Danger::Rewound { known, found, .. } => {
             stop("Stopped before changing anything: the remote was put back to an older state.".to_owned())
                 .because(format!("Last seen: {known}."))
@@ -375,8 +378,12 @@ fn stopped(danger: &Danger) -> CommandError {
                 .hinted("`instep sync --allow rewind` joins both sides again and deletes nothing.")
         }
         Danger::Rewritten { known, found, unrelated } => {
-            let how = if *unrelated { "was made anew" } else { "was rewritten" };
-            stop(format!("Stopped before changing anything: the history of the remote {how}."))
+            let what = if *unrelated {
+                "Stopped before changing anything: another repository stands in the place of the remote."
+            } else {
+                "Stopped before changing anything: the history of the remote was rewritten."
+            };
+            stop(what.to_owned())
                 .because(format!("Last seen: {known}."))
                 .because(match found {
                     Some(found) => format!("Now: {found}."),
@@ -423,6 +430,26 @@ mod tests {
         assert_eq!(Exit::Interrupted.and(Exit::Usage), Exit::Interrupted);
         assert_eq!(Exit::Temporary.and(Exit::Guard), Exit::Guard);
         assert_eq!(Exit::Usage.and(Exit::Failed), Exit::Usage);
+    }
+
+    #[test]
+    fn a_wrong_word_is_wrong_usage_and_a_changed_host_key_is_a_guard() {
+        let exit = |kind, code| CommandError::from(RemoteError::new(kind, code, "")).exit;
+        for code in ["E-URL-DASH", "E-URL-PLAIN", "E-URL-SCHEME", "E-URL-SECRET"] {
+            assert_eq!(exit(RemoteErrorKind::Unsafe, code), Exit::Usage, "{code}");
+        }
+        for code in ["E-URL-CONTROL", "E-REMOTE-NESTED", "E-GIT-REFNAME", "E-REMOTE-KIND"] {
+            assert_eq!(exit(RemoteErrorKind::Invalid, code), Exit::Usage, "{code}");
+        }
+        assert_eq!(exit(RemoteErrorKind::Unsafe, "E-SSH-HOSTKEY"), Exit::Guard);
+    }
+
+    #[test]
+    fn a_replaced_folder_is_joined_by_init() {
+        let error = CommandError::from(EngineError::Halted(Danger::Replaced("ab".into())));
+        assert_eq!((error.code, error.exit), ("E-GUARD-ROOT", Exit::Guard));
+        assert!(error.what.contains("another folder stands in the place"), "{error:?}");
+        assert!(error.hint.unwrap().starts_with("`instep init` here joins it as a first contact"));
     }
 
     #[test]

@@ -25,6 +25,12 @@ use crate::set_up::host_name;
 /// How long a command waits for another one in the same workspace.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a command waits that only looks.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// Why there is no answer now.
+const BUSY: &str = "A sync, or another command that changes files, is running.";
+
 /// The name of the one remote of this version.
 pub const ORIGIN: &str = "origin";
 
@@ -49,11 +55,24 @@ impl Context {
 
     /// Opens it, waiting for another process if need be.
     pub fn open(&self) -> Result<Opened, CommandError> {
+        self.open_within(PATIENCE)
+    }
+
+    /// Opens it for a look, which is not worth a long wait.
+    pub fn open_for_a_look(&self) -> Result<Opened, CommandError> {
+        self.open_within(GLANCE).map_err(|error| match error.exit {
+            Exit::Locked => CommandError { why: vec![BUSY.to_owned()], ..error }
+                .hinted("the same again when it has ended; `instep status --wait` waits for it."),
+            _ => error,
+        })
+    }
+
+    fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
         let root = self.root()?;
         let sources = self.sources(&root);
         let loaded = sources.load(&[])?;
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
-        let workspace = self.enter(&machine, |opening| Workspace::open(&root, opening))?;
+        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(&root, opening))?;
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
@@ -66,14 +85,23 @@ impl Context {
         machine: &str,
         enter: impl FnOnce(&Opening<'_>) -> Result<Workspace, EngineError>,
     ) -> Result<Workspace, CommandError> {
+        self.enter_within(PATIENCE, machine, enter)
+    }
+
+    fn enter_within(
+        &self,
+        patience: Duration,
+        machine: &str,
+        enter: impl FnOnce(&Opening<'_>) -> Result<Workspace, EngineError>,
+    ) -> Result<Workspace, CommandError> {
         let opening = Opening {
             home: &self.surroundings.home,
             machine,
             clock: Arc::new(SystemClock),
-            patience: PATIENCE,
+            patience,
             waiting: &|holder| {
                 let whose = holder.map(|process| format!(" (process {process})")).unwrap_or_default();
-                let seconds = PATIENCE.as_secs();
+                let seconds = patience.as_secs();
                 self.terminal.say(&format!(
                     "Another instep{whose} works in this workspace; waiting up to {seconds} s."
                 ));

@@ -78,9 +78,9 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
     };
     let explanation = Explanation { verdict, reason, hint, ..Explanation::default() };
     let explanation = match &explained.verdict {
-        Verdict::InConflict(open) => explanation
-            .fact("because", format!("{}: {}", conflict::kind(open), open.conflict.why))
-            .fact("versions", conflict::sides(look, open)),
+        Verdict::InConflict(open) => {
+            explanation.fact("because", conflict::reason(open)).fact("versions", conflict::sides(look, open))
+        }
         _ => explanation,
     };
     finish(look, explained, explanation)

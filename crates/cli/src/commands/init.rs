@@ -1,5 +1,6 @@
 //! `init`: make a folder a synced workspace.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -71,7 +72,7 @@ pub struct InitArguments {
 pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, CommandError> {
     check_options(arguments)?;
     let root = folder(context, arguments)?;
-    let typed = address_text(context, arguments)?;
+    let typed = address_text(context, arguments, &root)?;
     let place = Typed {
         text: &typed,
         kind: arguments.kind.as_deref(),
@@ -166,22 +167,35 @@ fn folder(context: &Context, arguments: &InitArguments) -> Result<PathBuf, Comma
             .at(shown(&root))
             .hinted("choose a folder in it."));
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from).and_then(|home| home.canonicalize().ok());
-    if home.as_deref() == Some(root.as_path()) {
-        let question = Question { text: "This is your whole home folder. Sync all of it?", option: "--yes" };
-        if !context.terminal.confirm(question, false)? {
-            return Err(
-                CommandError::new("E-CONF-ROOT", Exit::Usage, "Not set up.").hinted("choose a folder in it.")
-            );
-        }
+    let Some(question) = wide(&root) else { return Ok(root) };
+    if !context.terminal.confirm(Question { text: question, option: "--yes" }, false)? {
+        return Err(
+            CommandError::new("E-CONF-ROOT", Exit::Usage, "Not set up.").hinted("choose a folder in it.")
+        );
     }
     Ok(root)
 }
 
-/// The address: typed, from the environment, or asked for.
-fn address_text(context: &Context, arguments: &InitArguments) -> Result<String, CommandError> {
+/// What to ask before a folder that may hold more than a person means is taken: their home, or a whole disk.
+fn wide(root: &Path) -> Option<&'static str> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).and_then(|home| home.canonicalize().ok());
+    if home.as_deref() == Some(root) {
+        return Some("This is your whole home folder. Sync all of it?");
+    }
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    let is_mount = root.parent().is_some_and(|parent| device(parent) != device(root));
+    is_mount.then_some("This is a whole disk, as it is mounted. Sync all of it?")
+}
+
+/// The address: typed, from the settings that this machine trusts, or asked for.
+fn address_text(context: &Context, arguments: &InitArguments, root: &Path) -> Result<String, CommandError> {
     if let Some(typed) = &arguments.remote {
         return Ok(typed.clone());
+    }
+    let known = context.sources(root).load(&[])?.settings.config().remote.clone();
+    // A relative one would mean another place in every folder, so it is not taken up.
+    if let Some(known) = known.filter(|known| known.starts_with('/') || known.contains(':')) {
+        return Ok(known);
     }
     context
         .terminal

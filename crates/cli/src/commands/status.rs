@@ -55,7 +55,7 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
     let patience = arguments.wait.as_deref().map(patience).transpose()?;
     let started = Instant::now();
     loop {
-        let mut opened = context.open()?;
+        let mut opened = if patience.is_some() { context.open()? } else { context.open_for_a_look()? };
         let status = look(context, &mut opened, arguments)?;
         let settled = status.state() == status::State::InSync;
         let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);

@@ -43,6 +43,25 @@ pub fn kind(open: &OpenConflict) -> String {
     }
 }
 
+/// The reason that the conflict carries, as words among others; empty where the kind says all of it.
+fn why(open: &OpenConflict) -> String {
+    let conflict = &open.conflict;
+    let versions = [&conflict.base, &conflict.local, &conflict.remote];
+    if conflict.kind == ConflictKind::Content && versions.iter().any(|version| version.is_none()) {
+        return String::new();
+    }
+    let mut chars = conflict.why.trim_end_matches('.').chars();
+    let words: String =
+        chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default();
+    escape(words.as_bytes())
+}
+
+/// What kind of disagreement it is, and why it stays open: `changed on both: 2 places overlap`.
+pub fn reason(open: &OpenConflict) -> String {
+    let (kind, why) = (kind(open), why(open));
+    if why.is_empty() { kind } else { format!("{kind}: {why}") }
+}
+
 /// The list that `conflicts` shows.
 pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
     if conflicts.is_empty() {
@@ -55,7 +74,7 @@ pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
             &[
                 (Some(Tone::Attention), &open.short()),
                 (None, &open.conflict.path.to_string()),
-                (None, &kind(open)),
+                (None, &reason(open)),
                 (Some(Tone::Quiet), &sides(look, open)),
             ],
         );
@@ -74,7 +93,7 @@ pub fn one(look: &Look, open: &OpenConflict) -> String {
         open.short(),
         look.moment(open.since)
     );
-    let _ = writeln!(text, "{}: {}", capital(&kind(open)), crate::failure::sentence(&conflict.why));
+    let _ = writeln!(text, "{}.", capital(&reason(open)));
     let mut columns = Columns::indented(2);
     let agreed = conflict.base.as_ref().map_or_else(|| "never".to_owned(), |base| version(look, open, base));
     columns.row(look, &[(Some(Tone::Quiet), "last agreed"), (None, &agreed)]);
@@ -205,7 +224,7 @@ pub(crate) mod tests {
         let mut deleted = changed(5, "runs/old.json");
         deleted.conflict.remote = None;
         expect![[r#"
-            c3  notes/plan.md  changed on both                        laptop 10:02 · desktop 09:58
+            c3  notes/plan.md  changed on both: 2 places overlap      laptop 10:02 · desktop 09:58
             c5  runs/old.json  deleted on desktop, changed on laptop  laptop 10:02 · desktop deleted it
             2 conflicts.
         "#]]

@@ -217,7 +217,7 @@ pub fn problems(look: &Look, outcome: &Outcome) -> String {
         let why = if open.conflict.settled {
             format!("{} ({})", conflict::kind(open), open.short())
         } else {
-            format!("{}, both versions kept ({})", conflict::kind(open), open.short())
+            format!("{}; both versions kept ({})", conflict::reason(open), open.short())
         };
         columns.row(
             look,
@@ -399,7 +399,7 @@ pub(crate) mod tests {
               ⇄  memories/user.json                 300 B   both changes joined
               ↑  runs/2026-02-08/run_metadata.json  1.1 KB
               ↑  scenarios/q4/config.yaml           2.9 KB
-              ⚠  notes/plan.md  changed on both, both versions kept (c3)
+              ⚠  notes/plan.md  changed on both: 2 places overlap; both versions kept (c3)
             Done in 1.8 s: 2 sent, 1 received, 1 merged, 1 conflict waiting.    operation 7f3a
         "#]]
         .assert_eq(&text(&plain(), &busy()));

@@ -133,7 +133,7 @@ mod tests {
               ↑  add      runs/2026-02-08/run_metadata.json  1.1 KB
               ↑  replace  scenarios/q4/config.yaml           2.9 KB
               ↑  delete   old.txt
-              ⚠  notes/plan.md  changed on both, both versions kept (c3)
+              ⚠  notes/plan.md  changed on both: 2 places overlap; both versions kept (c3)
             A sync would send 3 changes (4.3 KB), delete 1 there, receive 2 changes (2.3 KB). Nothing was changed.
         "#]]
         .assert_eq(&text(&plain(), &outcome));

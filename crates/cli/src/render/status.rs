@@ -274,7 +274,7 @@ fn needs_you(look: &Look, text: &mut String, status: &Status) {
                     (Some(Tone::Attention), sign("⚠", "!")),
                     (None, &open.conflict.path.to_string()),
                     (Some(Tone::Quiet), &conflict::sides(look, open)),
-                    (None, &conflict::kind(open)),
+                    (None, &conflict::reason(open)),
                     (Some(Tone::Attention), &open.short()),
                 ],
             );
@@ -433,7 +433,7 @@ mod tests {
               M  memories/user.json  2 min ago
 
             Needs you
-              ⚠  notes/plan.md  laptop 10:02 · desktop 09:58  changed on both  c3
+              ⚠  notes/plan.md  laptop 10:02 · desktop 09:58  changed on both: 2 places overlap  c3
         "#]]
         .assert_eq(&text(&plain(), &status));
         expect!["`instep sync` sends and receives the rest. `instep resolve c3` settles the conflict."]

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod bad_inputs;
+mod contact;
 mod daily;
 mod kill;
 mod reports;

@@ -1,0 +1,117 @@
+//! How a folder comes to be a workspace: first contacts, workspaces in one another, roots that were replaced.
+
+use std::fs;
+
+use instep_testkit::machine::{Machine, Pair};
+
+fn write(machine: &Machine, path: &str, text: &str) {
+    let path = machine.folder().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn read(machine: &Machine, path: &str) -> String {
+    fs::read_to_string(machine.folder().join(path)).unwrap()
+}
+
+#[test]
+fn two_full_folders_are_joined_and_the_first_settings_govern() {
+    let pair = Pair::new(&crate::program());
+    for machine in pair.machines() {
+        write(machine, "same", "same\n");
+        write(machine, "differs", &format!("{}\n", machine.name()));
+        write(machine, &format!("only-{}", machine.name()), "1\n");
+    }
+    assert_eq!(pair.left.init(&pair.bare, &["--exclude=*.log"]).code, 0);
+    let settings = read(&pair.left, "instep.yaml");
+    let joined = pair.right.init(&pair.bare, &[]);
+    assert_eq!(joined.code, 4, "{joined}");
+    // The repository holds the left version: only the right machine has something to decide.
+    let synced = pair.left.run(["sync"]);
+    assert_eq!(synced.code, 0, "{synced}");
+    for machine in pair.machines() {
+        assert_eq!(read(machine, "differs"), format!("{}\n", machine.name()));
+        assert_eq!((read(machine, "only-left"), read(machine, "only-right")), ("1\n".into(), "1\n".into()));
+        assert_eq!(read(machine, "instep.yaml"), settings);
+    }
+    let listed = pair.right.run(["conflicts", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let paths: Vec<_> = listed["conflicts"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    assert_eq!(paths, ["differs"]);
+}
+
+#[test]
+fn a_folder_in_a_workspace_is_refused_unless_that_one_leaves_it_out() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "in/x", "1\n");
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    let inner = pair.left.at(&pair.left.folder().join("in"));
+    let other = format!("--remote={}", pair.area().join("other.git").display());
+    let refused = inner.run(["init", "--yes", &other]);
+    assert!(refused.code == 2 && refused.mentions("E-CONF-OVERLAP"), "{refused}");
+    assert!(!inner.folder().join(".instep").exists() && !pair.area().join("other.git").exists());
+    assert_eq!(pair.left.run(["config", "add", "exclude", "/in/"]).code, 0);
+    let taken = inner.run(["init", "--yes", &other]);
+    assert_eq!(taken.code, 0, "{taken}");
+}
+
+#[test]
+fn a_workspace_below_a_new_one_is_left_alone() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "in/x", "1\n");
+    write(&pair.left, "y", "2\n");
+    let inner = pair.left.at(&pair.left.folder().join("in"));
+    let other = format!("--remote={}", pair.area().join("other.git").display());
+    assert_eq!(inner.run(["init", "--yes", &other]).code, 0);
+    let outer = pair.left.init(&pair.bare, &[]);
+    assert_eq!(outer.code, 0, "{outer}");
+    assert_eq!(pair.right.init(&pair.bare, &[]).code, 0);
+    assert_eq!(read(&pair.right, "y"), "2\n");
+    assert!(!pair.right.folder().join("in/x").exists());
+}
+
+#[test]
+fn the_whole_disk_is_refused() {
+    let pair = Pair::new(&crate::program());
+    let other = format!("--remote={}", pair.area().join("other.git").display());
+    let refused = pair.left.run(["init", "/", "--yes", &other]);
+    assert!(refused.code == 2 && refused.mentions("E-CONF-ROOT"), "{refused}");
+    assert!(!pair.area().join("other.git").exists());
+}
+
+#[test]
+fn a_replaced_root_joins_as_a_first_contact() {
+    for again in [&["init", "--yes"][..], &["init", "--yes", "--remote=REMOTE"]] {
+        let pair = Pair::new(&crate::program());
+        write(&pair.left, "x", "1\n");
+        write(&pair.left, "z", "1\n");
+        assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+        let aside = pair.area().join("aside");
+        fs::rename(pair.left.folder(), &aside).unwrap();
+        fs::create_dir(pair.left.folder()).unwrap();
+        for ours in [".instep", "instep.local.yaml"] {
+            fs::rename(aside.join(ours), pair.left.folder().join(ours)).unwrap();
+        }
+        write(&pair.left, "x", "other\n");
+        let stopped = pair.left.run(["sync"]);
+        assert!(stopped.code == 6 && stopped.mentions("E-GUARD-ROOT"), "{stopped}");
+        assert!(stopped.mentions("`instep init` here joins it as a first contact"), "{stopped}");
+        let address = pair.bare.path().display().to_string();
+        let joined = pair.left.run(again.iter().map(|word| word.replace("REMOTE", &address)));
+        assert_eq!(joined.code, 4, "{joined}");
+        assert_eq!((read(&pair.left, "x"), read(&pair.left, "z")), ("other\n".into(), "1\n".into()));
+    }
+}
+
+#[test]
+fn a_look_does_not_wait_long_for_a_sync() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "x", "1\n");
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    let lock = fs::File::options().write(true).open(pair.left.folder().join(".instep/lock")).unwrap();
+    lock.lock().unwrap();
+    let started = std::time::Instant::now();
+    let status = pair.left.run(["status"]);
+    assert!(status.code == 11 && status.mentions("is running"), "{status}");
+    assert!(started.elapsed().as_secs() < 15, "it waited as long as a sync does");
+}
