@@ -130,6 +130,22 @@ fn pause<F: Folder>(workspace: &Workspace<F>, attempt: u32) -> Duration {
     Duration::from_millis(20 * u64::from(attempt) + workspace.clock.random() % 100)
 }
 
+/// What a state in which nothing is open depends on, besides the folder: the remote's head, the rules, the policy.
+fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
+    format!("{head} {} {}", settings.filter.rules_hash(), policy_words(settings))
+}
+
+/// The standing answers, as far as a plan depends on them.
+fn policy_words(settings: &SyncSettings) -> String {
+    let SyncSettings { direction, strategy, links, file_bytes_max, .. } = settings;
+    format!("{direction:?} {strategy:?} {links:?} {file_bytes_max:?}")
+}
+
+/// The note of the state in which a cycle left nothing open with a remote.
+fn settled_note(remote: i64) -> String {
+    format!("settled-{remote}")
+}
+
 /// One pass on its way.
 struct Cycle<'a, F: Folder> {
     workspace: &'a mut Workspace<F>,
@@ -310,10 +326,11 @@ impl<'a, F: Folder> Cycle<'a, F> {
         record: &RemoteRecord,
         look: &Look,
     ) -> Result<Option<Outcome>, EngineError> {
-        if record.quiet.is_none() || record.head != look.head || !self.is_whole() {
+        if record.head.is_none() || record.head != look.head || !self.is_whole() {
             return Ok(None);
         }
-        if record.quiet != Some(self.stamp(settings, &look.scan.tree, look.head.as_ref())) {
+        let stamp = self.stamp(settings, &look.scan.tree, look.head.as_ref());
+        if record.quiet != Some(stamp) && !self.is_as_known(settings, record, look)? {
             return Ok(None);
         }
         if !self.request.dry_run {
@@ -325,10 +342,30 @@ impl<'a, F: Folder> Cycle<'a, F> {
                 if let Some(boot) = boot {
                     write.note(damage::NOTE, &boot)?;
                 }
+                write.head(record.id, look.head.as_ref(), Some(stamp))?;
                 write.times(record.id, asked, asked)
             })?;
         }
         Ok(Some(self.quiet_outcome(settings, record, look)?))
+    }
+
+    /// Answers whether the last cycle left nothing open at this head, and the folder is as it left it: as after a cycle
+    /// that brought something here.
+    fn is_as_known(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &Look,
+    ) -> Result<bool, EngineError> {
+        let state = &self.workspace.state;
+        let settled = state.note(&settled_note(record.id))?;
+        if settled != look.head.as_ref().map(|head| settled_at(settings, head))
+            || !state.unseen(record.id)?.is_empty()
+            || !state.choices(record.id)?.is_empty()
+        {
+            return Ok(false);
+        }
+        Ok(quiet::is_as_known(&state.known(record.id)?, &look.scan.tree))
     }
 
     /// Answers whether the request is for everything, in the workspace's own way.
@@ -337,8 +374,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
     }
 
     fn stamp(&self, settings: &SyncSettings, tree: &Tree, head: Option<&Revision>) -> ContentId {
-        let policy = format!("{:?} {:?} {:?}", settings.direction, settings.strategy, settings.links);
-        quiet::stamp(tree, head, settings.filter.rules_hash(), &policy)
+        quiet::stamp(tree, head, settings.filter.rules_hash(), &policy_words(settings))
     }
 
     /// Stops before anything is changed if a plan looks like an accident.

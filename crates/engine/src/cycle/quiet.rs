@@ -5,8 +5,9 @@
 //! than its head.
 
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::node::{Body, Known, NodeId, Value, Views};
 use instep_core::remote::Revision;
-use instep_core::tree::{Entry, LeafKind, Tree};
+use instep_core::tree::{Entry, Key, LeafKind, Tree};
 
 /// Hashes a state.
 pub fn stamp(tree: &Tree, head: Option<&Revision>, rules: ContentId, policy: &str) -> ContentId {
@@ -37,6 +38,39 @@ pub fn stamp(tree: &Tree, head: Option<&Revision>, rules: ContentId, policy: &st
     }
     hasher.update(&buffer);
     hasher.finish()
+}
+
+/// Answers whether a folder holds exactly what is known of it: every entry with its content and identity, and no more.
+pub fn is_as_known(known: &Known, tree: &Tree) -> bool {
+    let mut rows: Vec<(&Value, NodeId, Option<Key>)> = Vec::with_capacity(known.rows().len());
+    for row in known.rows() {
+        match &row.views {
+            Views::Agreed(value) => rows.push((value, row.id, row.keys.local)),
+            Views::Held(_) => return false,
+        }
+    }
+    rows.sort_unstable_by(|a, b| (a.0.parent, &a.0.name).cmp(&(b.0.parent, &b.0.name)));
+    let mut nodes = vec![None; tree.len()];
+    nodes[0] = Some(NodeId::ROOT);
+    let mut met = 0;
+    for place in tree.places().skip(1) {
+        let entry = tree.at(place);
+        let body = match &entry.entry {
+            Entry::Folder => Body::Folder,
+            Entry::Leaf(leaf) => Body::Leaf(*leaf),
+            Entry::Unknown(_) => continue,
+        };
+        let Some(parent) = nodes[entry.parent.0 as usize] else { return false };
+        let found = rows.binary_search_by(|row| (row.0.parent, &row.0.name).cmp(&(parent, &entry.name)));
+        match found.map(|at| rows[at]) {
+            Ok((value, node, key)) if value.body == body && key == entry.key => {
+                nodes[place.0 as usize] = Some(node)
+            }
+            _ => return false,
+        }
+        met += 1;
+    }
+    met == rows.len()
 }
 
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {

@@ -120,6 +120,8 @@ impl<F: Folder> Cycle<'_, F> {
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
+        let is_settled = self.leaves_nothing_open(thought, &applied);
+        let settled = head.as_ref().filter(|_| is_settled).map(|head| super::settled_at(settings, head));
         self.workspace.state.transact(|write| {
             if forget {
                 write.forget_nodes(id)?;
@@ -135,6 +137,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.offered(id, None)?;
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
+            write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;
             write.times(id, look.asked, Some(now))?;
             if let Some(boot) = boot {
                 write.note(super::damage::NOTE, boot)?;
@@ -222,15 +225,16 @@ impl<F: Folder> Cycle<'_, F> {
         applied: &Applied,
         head: Option<&Revision>,
     ) -> Option<ContentId> {
+        let all_done = thought.plan.changes.local.is_empty() && self.leaves_nothing_open(thought, applied);
+        all_done.then(|| self.stamp(settings, &look.scan.tree, head))
+    }
+
+    /// Answers whether all was carried out, and the remote holds nothing that can't stand here.
+    fn leaves_nothing_open(&self, thought: &Thought, applied: &Applied) -> bool {
+        let far = &thought.far.tree;
         let far_is_whole =
-            thought.far.tree.places().all(|place| {
-                !matches!(thought.far.tree.at(place).entry, Entry::Unknown(Unknown::Unfit { .. }))
-            });
-        let all_done = thought.plan.changes.local.is_empty() && applied.failed.is_empty();
-        if !(self.is_whole() && all_done && far_is_whole) {
-            return None;
-        }
-        Some(self.stamp(settings, &look.scan.tree, head))
+            far.places().all(|place| !matches!(far.at(place).entry, Entry::Unknown(Unknown::Unfit { .. })));
+        far_is_whole && applied.failed.is_empty() && self.is_whole()
     }
 }
 
