@@ -145,7 +145,10 @@ pub fn full_key(typed: &str) -> Result<String, CommandError> {
     [typed.to_owned(), inside].into_iter().find(|name| key::find(name).is_some()).ok_or_else(|| {
         CommandError::new("E-CONF-KEY", Exit::Usage, "There is no such setting.")
             .at(escape(typed.as_bytes()))
-            .hinted("`instep config show` lists all settings.")
+            .hinted(match key::guess(typed) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "`instep config show` lists all settings.".to_owned(),
+            })
     })
 }
 

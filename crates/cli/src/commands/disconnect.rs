@@ -39,15 +39,13 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
 /// Takes the address out of this machine's settings, and forgets the base. Settings first: a cycle that comes in
 /// between finds no remote rather than a first contact.
 pub fn forget(opened: &mut Opened) -> Result<(), CommandError> {
-    let key = opened.remote_key();
     let mut edits = vec![Edit::Unset { key: "sync.remote" }];
     if given_here(opened, "sync.branch") {
         edits.push(Edit::Unset { key: "sync.branch" });
     }
     opened.sources.change(Target::Here, &edits)?;
-    let Some(key) = key else { return Ok(()) };
-    let record = opened.workspace.state.remote(&key)?;
-    Ok(opened.workspace.state.transact(|write| write.forget_remote(record.id))?)
+    // All of them: a base with a place used before the present one would outlive what a person said.
+    Ok(opened.workspace.state.transact(|write| write.forget_all_remotes())?)
 }
 
 fn given_here(opened: &Opened, key: &str) -> bool {

@@ -107,7 +107,8 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
         settled.push((open, choice));
     }
     tell(context, &settled, chosen.len());
-    Ok(if held > 0 { Exit::Partial } else { Exit::Done })
+    let open = if settled.len() < chosen.len() { Exit::Conflicts } else { Exit::Done };
+    Ok(open.and(if held > 0 { Exit::Partial } else { Exit::Done }))
 }
 
 fn chosen(

@@ -115,3 +115,31 @@ fn a_look_does_not_wait_long_for_a_sync() {
     assert!(status.code == 11 && status.mentions("is running"), "{status}");
     assert!(started.elapsed().as_secs() < 15, "it waited as long as a sync does");
 }
+
+#[test]
+fn a_disconnected_folder_forgets_what_was_agreed_with_every_place() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "x", "1\n");
+    write(&pair.left, "y", "1\n");
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    let other = pair.area().join("other.git").display().to_string();
+    assert_eq!(pair.left.run(["config", "set", "sync.remote", &other]).code, 0);
+    assert_eq!(pair.left.run(["disconnect", "--yes"]).code, 0);
+    fs::remove_file(pair.left.folder().join("x")).unwrap();
+    let joined = pair.left.init(&pair.bare, &[]);
+    assert_eq!(joined.code, 0, "{joined}");
+    assert_eq!(read(&pair.left, "x"), "1\n");
+}
+
+#[test]
+fn a_merge_program_that_fails_leaves_the_conflict_open() {
+    let pair = Pair::new(&crate::program());
+    for machine in pair.machines() {
+        write(machine, "x", &format!("{}\n", machine.name()));
+        machine.init(&pair.bare, &[]);
+    }
+    let failed = pair.right.run(["resolve", "x", "--tool", "false"]);
+    assert_eq!(failed.code, 4, "{failed}");
+    let settled = pair.right.run(["resolve", "x", "--tool", "cat \"$LOCAL\" \"$REMOTE\" > \"$MERGED\""]);
+    assert_eq!((settled.code, read(&pair.right, "x").as_str()), (0, "right\nleft\n"), "{settled}");
+}

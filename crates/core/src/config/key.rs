@@ -134,6 +134,13 @@ pub fn find(path: &str) -> Option<&'static KeySpec> {
     KEYS.iter().find(|spec| spec.matches(path))
 }
 
+/// Guesses which key a misspelt one was meant to be; one of the block `sync` may be named by its last word.
+pub fn guess(given: &str) -> Option<&'static str> {
+    let given = given.strip_prefix("sync.").unwrap_or(given);
+    let plain = KEYS.iter().map(|spec| spec.path).filter(|path| !path.contains('*'));
+    nearest(given, plain.map(|path| path.strip_prefix("sync.").unwrap_or(path)))
+}
+
 /// Finds the key that an environment variable gives: `INSTEP_` and the key in upper case with `_`, without `sync`.
 pub fn of_variable(variable: &str) -> Option<(String, &'static KeySpec)> {
     let wanted = variable.strip_prefix("INSTEP_")?.to_ascii_lowercase();

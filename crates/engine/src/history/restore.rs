@@ -65,7 +65,7 @@ pub fn restore<F: Folder>(
         let past = past(&seen.tree, &operations, path, &request.moment)?;
         if past.is_empty() {
             return Err(EngineError::NotFound(format!(
-                "no earlier version of {path} is known; `instep log {path}` lists what is"
+                "no such version of {path} is known; `instep log {path}` lists those that are"
             )));
         }
         wish_for(&mut wishes, &past, path, request.to.as_ref())?;
