@@ -87,6 +87,9 @@ pub(super) fn checked_out(reference: &str) -> RemoteError {
         .hinted("name another branch with --branch, or use a bare repository")
 }
 
+/// The name of the record.
+const RECORD: &str = "instep.push";
+
 /// The record of a push that is under way.
 #[derive(Debug)]
 pub(super) struct PushRecord {
@@ -112,21 +115,30 @@ impl Leftover {
 }
 
 impl PushRecord {
-    /// Writes down, durably, that a push of ours begins. The programs of the push inherit the record's lock, so that it
+    /// Writes down, durably, that a push of ours begins: in the repository itself, where every machine that works on it
+    /// finds it, so that whoever comes next can clear up after a push that was killed; in our own copy where another
+    /// person's record must not be written. The programs of the push inherit the record's lock, so that it
     /// is free only when all of them have ended; while it is not, the push goes on and no lock is touched.
     pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
-        let path = ours.join("instep.push");
-        let io = |error| failure::at_path("writing", &path, error);
-        let is_new = !path.exists();
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut path = git_dir.join(RECORD);
+        let mut is_new = !path.exists();
+        let mut opened = options.open(&path);
+        if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            path = ours.join(RECORD);
+            is_new = !path.exists();
+            opened = options.open(&path);
+        }
+        let io = |error| failure::at_path("writing", &path, error);
+        let mut file = opened.map_err(io)?;
         let is_dead = match file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => return Err(io(error)),
         };
         let lock = git_dir.join(format!("{reference}.lock"));
-        let line = lock.as_os_str().as_encoded_bytes();
+        let line = reference.as_bytes();
         let mut before = Vec::new();
         file.read_to_end(&mut before).map_err(io)?;
         let leftovers = if is_dead && before == line {
@@ -144,7 +156,7 @@ impl PushRecord {
                 file.sync_all()?;
             }
             if is_new {
-                File::open(ours)?.sync_all()?;
+                File::open(path.parent().unwrap_or(ours))?.sync_all()?;
             }
             rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
             Ok(())

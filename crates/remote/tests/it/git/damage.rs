@@ -104,8 +104,22 @@ fn a_lock_of_ours_is_removed_when_its_push_is_dead() {
     let lock = lab.place().join("refs/heads/main.lock");
     fs::write(&lock, "").unwrap();
     // The record that a push leaves when the power goes.
-    fs::write(lab.folder.path().join("ours.git/instep.push"), lock.as_os_str().as_encoded_bytes()).unwrap();
+    fs::write(lab.place().join("instep.push"), "refs/heads/main").unwrap();
     publish(&remote, Some(&first), &one_file("2"));
+    assert!(!lock.exists());
+}
+
+#[test]
+fn a_lock_of_another_machines_dead_push_is_removed_too() {
+    let lab = Lab::by_path();
+    let left = lab.try_open_in("left.git", "main", false).unwrap();
+    let first = publish(&left, None, &one_file("1"));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    fs::write(lab.place().join("instep.push"), "refs/heads/main").unwrap();
+    let right = lab.try_open_in("right.git", "main", false).unwrap();
+    assert_eq!(read(&right, &first), one_file("1"));
+    publish(&right, Some(&first), &one_file("2"));
     assert!(!lock.exists());
 }
 
@@ -119,7 +133,7 @@ fn all_locks_of_our_dead_push_are_removed() {
     for each in &locks {
         fs::write(each, "").unwrap();
     }
-    fs::write(lab.folder.path().join("ours.git/instep.push"), lock.as_os_str().as_encoded_bytes()).unwrap();
+    fs::write(lab.place().join("instep.push"), "refs/heads/main").unwrap();
     publish(&remote, Some(&first), &one_file("2"));
     assert!(!locks.iter().any(|lock| lock.exists()));
 }
@@ -173,8 +187,8 @@ fn a_lock_of_another_is_left_alone() {
     assert_eq!((error.code, error.class()), ("E-GIT-LOCKED", Class::Retry(None)), "{error:?}");
     assert!(lock.exists());
     // Our record stands, but a program of that push still lives and holds it.
-    let record = lab.folder.path().join("ours.git/instep.push");
-    fs::write(&record, lock.as_os_str().as_encoded_bytes()).unwrap();
+    let record = lab.place().join("instep.push");
+    fs::write(&record, "refs/heads/main").unwrap();
     let held = fs::File::open(&record).unwrap();
     held.lock().unwrap();
     assert_eq!(remote.commit(Some(&first), &prepared).unwrap_err().code, "E-GIT-LOCKED");
