@@ -110,8 +110,9 @@ impl Feed {
     fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let limit = if size < LARGE_BYTES_MIN { 100 } else { 0 };
-        let marks = format!("{MARKS}{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let marks = program.directory().join(marks);
+        let own = format!("{MARKS}-{}-", std::process::id());
+        sweep_marks(program.directory(), &own);
+        let marks = program.directory().join(format!("{own}{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let mut call = program.call(Scope::Ours)?;
         call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
         call.args(["-c".to_owned(), format!("fastimport.unpackLimit={limit}")]);
@@ -171,6 +172,20 @@ fn sweep(directory: &Path) {
             if entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()) {
                 let _ = fs::remove_file(entry.path());
             }
+        }
+    }
+}
+
+/// Removes what killed runs left: the names of their files, and git's locks on these. No two processes share a name, so
+/// that a program that outlived its own run disturbs nobody.
+fn sweep_marks(directory: &Path, own: &str) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(MARKS) && !name.starts_with(own) {
+            // One that stays is in nobody's way.
+            let _ = fs::remove_file(entry.path());
         }
     }
 }

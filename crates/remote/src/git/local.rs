@@ -88,7 +88,7 @@ pub(super) fn checked_out(reference: &str) -> RemoteError {
 }
 
 /// The name of the record.
-const RECORD: &str = "instep.push";
+pub(super) const RECORD: &str = "instep.push";
 
 /// The record of a push that is under way.
 #[derive(Debug)]

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::local::RECORD;
+
 /// How long a living program is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -97,7 +99,12 @@ fn uses(process: &Path, directory: &Path, real: &Path) -> bool {
     let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|file| file.path());
     files
         .chain([process.join("cwd")])
-        .any(|link| fs::read_link(link).is_ok_and(|target| target.starts_with(real)))
+        .any(|link| fs::read_link(link).is_ok_and(|target| target.starts_with(real) && !is_record(&target)))
+}
+
+/// The record of a push has a lock of its own that tells who lives; a program that merely inherited it works elsewhere.
+fn is_record(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == RECORD)
 }
 
 #[cfg(test)]

@@ -139,6 +139,19 @@ fn all_locks_of_our_dead_push_are_removed() {
 }
 
 #[test]
+fn what_a_killed_upload_left_is_in_nobodys_way() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let ours = lab.folder.path().join("ours.git");
+    let left = ["instep.marks0", "instep.marks0.lock", "instep.marks-1-0.lock"].map(|name| ours.join(name));
+    for each in &left {
+        fs::write(each, "").unwrap();
+    }
+    publish(&remote, None, &one_file("1"));
+    assert!(!left.iter().any(|file| file.exists()));
+}
+
+#[test]
 fn a_lock_in_our_own_copy_is_removed_when_nobody_lives() {
     let lab = Lab::by_path();
     let first = publish(&lab.open(), None, &one_file("1"));
