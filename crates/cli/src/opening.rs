@@ -290,6 +290,7 @@ pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, Comma
         direction: config.direction,
         file_bytes_max: config.file_bytes_max,
         limits: config.limits(),
+        retention: config.retention,
         ..SyncSettings::default()
     })
 }
