@@ -19,5 +19,6 @@ pub mod kills;
 pub mod ledger;
 pub mod machine;
 pub mod person;
+pub mod powercut;
 pub mod remote_suite;
 pub mod rest;
