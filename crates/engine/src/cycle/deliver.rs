@@ -93,6 +93,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
+        self.make_durable(look, &thought, tools)?;
         let sent = self.send(record, look, &thought, tools)?;
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
         Ok(self.record(settings, record, look, &thought, sent, applied)?)
