@@ -11,6 +11,7 @@ use instep_core::policy::Links;
 use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
+use instep_engine::reach::Reach;
 use instep_engine::workspace::{self, Opening, Workspace};
 use instep_remote::address::{Address, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
@@ -164,6 +165,14 @@ impl Opened {
                 context.terminal.warn(&format!("{} Going on without the remote.", error.what));
                 None
             }
+        }
+    }
+
+    /// The remote as it is at hand: near, or only by its address.
+    pub fn reach<'r>(&self, remote: Option<&'r dyn Remote>) -> Option<Reach<'r>> {
+        match remote {
+            Some(remote) => Some(Reach::open(remote)),
+            None => Some(Reach::away(&self.remote_key()?)),
         }
     }
 

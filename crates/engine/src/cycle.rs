@@ -12,7 +12,7 @@ pub mod quiet;
 pub mod request;
 pub mod settings;
 
-mod ask;
+pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
@@ -68,12 +68,19 @@ pub fn run<F: Folder>(
 ) -> Result<Outcome, EngineError> {
     let started = std::time::Instant::now();
     let mut notices = recover(workspace)?;
-    if !request.dry_run {
-        finish_half_undone(workspace, remote, &source.read()?, observer)?;
+    let mut held_back = BTreeSet::new();
+    if may_finish_undos(request) {
+        let settings = source.read()?;
+        if settings.direction != Direction::Pull {
+            let finished = finish_half_undone(workspace, remote, &settings, observer)?;
+            notices.extend(finished.notices);
+            held_back = finished.paths;
+        }
     }
     let mut restless = BTreeMap::<TreePath, u32>::new();
     for attempt in 1..=STALE_TRIES {
-        let cycle = Cycle::new(workspace, remote, source, request, observer, &restless, &mut notices);
+        let mut cycle = Cycle::new(workspace, remote, source, request, observer, &restless, &mut notices);
+        cycle.held_back.clone_from(&held_back);
         match cycle.pass(true) {
             Ok(mut outcome) => {
                 notices.append(&mut outcome.notices);
@@ -119,6 +126,11 @@ pub fn look<F: Folder>(
     };
     outcome.notices.splice(0..0, notices);
     Ok(outcome)
+}
+
+/// Answers whether a request may complete an undo at the remote first: one that sends, and not an exact plan.
+fn may_finish_undos(request: &Request) -> bool {
+    !request.dry_run && request.direction != Direction::Pull && request.expected.is_none()
 }
 
 /// Puts right what an interruption left half done; answers what there is to say about it.
@@ -167,6 +179,8 @@ struct Cycle<'a, F: Folder> {
     restarted: bool,
     /// A person allowed a remote that was put back.
     rewound: bool,
+    /// What an undo was completed for at the remote just now: it must not go out again in the same breath.
+    held_back: BTreeSet<TreePath>,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -226,6 +240,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             notices,
             restarted: false,
             rewound: false,
+            held_back: BTreeSet::new(),
         }
     }
 
@@ -393,7 +408,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
 
     /// Answers whether the request is for everything, in the workspace's own way.
     fn is_whole(&self) -> bool {
-        self.request.paths.is_empty() && !self.request.mirror && self.request.expected.is_none()
+        self.request.paths.is_empty()
+            && !self.request.mirror
+            && self.request.expected.is_none()
+            && self.held_back.is_empty()
     }
 
     fn stamp(&self, settings: &SyncSettings, tree: &Tree, head: Option<&Revision>) -> ContentId {

@@ -6,7 +6,6 @@ use instep_core::node::{Known, NodeId, Side, Value};
 use instep_core::operation::OperationId;
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
-use instep_core::remote::Remote;
 use instep_core::tree::{Entry, Unknown};
 
 use crate::conflict;
@@ -16,6 +15,7 @@ use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::history::act::scan;
 use crate::history::{log, wish};
+use crate::reach::Reach;
 use crate::workspace::Workspace;
 
 /// What a path's state is, in one word each.
@@ -61,17 +61,14 @@ pub struct Explained {
 /// Explains one path. Asks nobody.
 pub fn explain<F: Folder>(
     workspace: &mut Workspace<F>,
-    remote: Option<&dyn Remote>,
+    reach: Option<&Reach<'_>>,
     source: &dyn SettingsSource,
     path: &TreePath,
     observer: &dyn Observer,
 ) -> Result<Explained, EngineError> {
     let settings = source.read()?;
     let seen = scan(workspace, &settings, observer)?;
-    let record = match remote {
-        Some(remote) => Some(workspace.state.remote(&remote.describe().address)?),
-        None => None,
-    };
+    let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
     let known = match &record {
         Some(record) => workspace.state.known(record.id)?,
         None => Known::default(),

@@ -11,6 +11,7 @@ pub mod history;
 pub mod identity;
 pub mod journal;
 pub mod lock;
+pub mod reach;
 pub mod registry;
 pub mod scan;
 pub mod stage;

@@ -28,9 +28,10 @@ pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, Comm
     let mut opened = context.open()?;
     let path = opened.tree_path(context, &arguments.path)?;
     let remote = opened.remote_if_any(context);
+    let reach = opened.reach(remote.as_deref());
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let explained = explain::explain(&mut opened.workspace, remote.as_deref(), &source, &path, &progress)?;
+    let explained = explain::explain(&mut opened.workspace, reach.as_ref(), &source, &path, &progress)?;
     drop(progress);
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     let mut explanation = worded(look, &explained);

@@ -40,9 +40,10 @@ pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, Comm
         dry_run: context.global.dry_run,
     };
     let remote = opened.remote_if_any(context);
+    let reach = opened.reach(remote.as_deref());
     let source = opened.source();
     let progress = Progress::new(&context.terminal, true);
-    let acted = restore::restore(&mut opened.workspace, remote.as_deref(), &source, &request, &progress)?;
+    let acted = restore::restore(&mut opened.workspace, reach.as_ref(), &source, &request, &progress)?;
     drop(progress);
     Ok(tell(context, &request, &acted))
 }

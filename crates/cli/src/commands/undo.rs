@@ -30,6 +30,7 @@ pub struct UndoArguments {
 pub fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
     let remote = opened.remote_if_any(context);
+    let reach = opened.reach(remote.as_deref());
     let source = opened.source();
     let mut request = UndoRequest {
         operation: arguments.operation.clone(),
@@ -39,7 +40,7 @@ pub fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, Command
     };
     if context.global.dry_run || !context.terminal.yes {
         let progress = Progress::new(&context.terminal, false);
-        let would = undo::undo(&mut opened.workspace, remote.as_deref(), &source, &request, &progress)?;
+        let would = undo::undo(&mut opened.workspace, reach.as_ref(), &source, &request, &progress)?;
         drop(progress);
         if context.global.dry_run {
             tell(context, &would, true);
@@ -54,7 +55,7 @@ pub fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, Command
     }
     request.dry_run = false;
     let progress = Progress::new(&context.terminal, false);
-    let undone = undo::undo(&mut opened.workspace, remote.as_deref(), &source, &request, &progress)?;
+    let undone = undo::undo(&mut opened.workspace, reach.as_ref(), &source, &request, &progress)?;
     drop(progress);
     tell(context, &undone, false);
     Ok(if undone.held.is_empty() { Exit::Done } else { Exit::Partial })

@@ -97,7 +97,7 @@ pub fn resolve<F: Folder>(
     let Answer { changes, strategy, bytes } = answer(&conflict, &choice, &seen.tree)?;
     let id = OperationId(workspace.clock.random());
     let message = Some(format!("c{number} {}", conflict.path));
-    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message };
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: false };
     let sources = Sources { remote: Some((remote, remote_id)), bytes };
     let acted = act(workspace, &seen.tree, &changes, &deed, &sources, Vec::new(), observer)?;
     if !acted.held.is_empty() {

@@ -1,67 +1,22 @@
 //! Is the remote's head one that follows from what is known? A remote that was put back or made anew must never look
 //! like a person who deleted things.
 
-use instep_core::remote::{Lineage, Revision};
+use instep_core::remote::{Class, Lineage, Remote, Revision};
 
 use super::{Cycle, Look};
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
-use crate::state::RemoteRecord;
+use crate::state::{RemoteRecord, State};
 
 impl<F: Folder> Cycle<'_, F> {
     /// Settles what the last commit offered, and halts if the head found does not follow from the one known, unless a
     /// person allowed it.
     pub(super) fn trust_head(&mut self, record: &mut RemoteRecord, look: &Look) -> Result<(), EngineError> {
-        self.settle_offer(record, look)?;
-        let Some(known) = record.head.clone() else { return Ok(()) };
-        if look.head.as_ref() == Some(&known) {
-            return Ok(());
+        settle_offer(&mut self.workspace.state, self.remote, record, look.head.as_ref())?;
+        match danger(self.remote, record, look.head.as_ref())? {
+            Some(danger) => self.allow_rewind(record, danger),
+            None => Ok(()),
         }
-        let Some(found) = &look.head else {
-            return self
-                .allow_rewind(record, Danger::Rewritten { known: known.0, found: None, unrelated: false });
-        };
-        match self.remote.lineage(&known, found)? {
-            Lineage::Same | Lineage::Ahead => Ok(()),
-            Lineage::Rewound => {
-                let (known, found) = (known.0, found.0.clone());
-                self.allow_rewind(record, Danger::Rewound { known, found, seen: record.synced })
-            }
-            lineage => {
-                let (known, found) = (known.0, Some(found.0.clone()));
-                let unrelated = lineage == Lineage::Unrelated;
-                self.allow_rewind(record, Danger::Rewritten { known, found, unrelated })
-            }
-        }
-    }
-
-    /// A cycle that died between commit and apply left a note of what it offered. If the remote took it, that is what
-    /// both sides agree on, as if the cycle had ended.
-    fn settle_offer(&mut self, record: &mut RemoteRecord, look: &Look) -> Result<(), EngineError> {
-        let Some(offered) = self.workspace.state.offered(record.id)? else { return Ok(()) };
-        let taken = match &look.head {
-            Some(head) => {
-                head == &offered.revision
-                    || matches!(
-                        self.remote.lineage(&offered.revision, head),
-                        Ok(Lineage::Same | Lineage::Ahead)
-                    )
-            }
-            None => false,
-        };
-        let id = record.id;
-        self.workspace.state.transact(|write| {
-            if taken {
-                write.nodes(id, &offered.rows, &[], offered.next)?;
-                write.head(id, Some(&offered.revision), None)?;
-            }
-            write.offered(id, None)
-        })?;
-        if taken {
-            record.head = Some(offered.revision);
-            record.quiet = None;
-        }
-        Ok(())
     }
 
     /// With a person's leave, what the remote holds now is taken for what both sides agreed on wherever something stands
@@ -95,4 +50,58 @@ impl<F: Folder> Cycle<'_, F> {
         let (id, asked) = (record.id, look.asked);
         self.workspace.state.transact(|write| write.seen(id, head, asked))
     }
+}
+
+/// Answers what is wrong with a head that does not follow from the one known.
+pub(crate) fn danger(
+    remote: &dyn Remote,
+    record: &RemoteRecord,
+    head: Option<&Revision>,
+) -> Result<Option<Danger>, EngineError> {
+    let Some(known) = record.head.as_ref().filter(|known| head != Some(*known)) else { return Ok(None) };
+    let (known_text, found_text) = (known.0.clone(), head.map(|found| found.0.clone()));
+    let rewritten =
+        |unrelated| Danger::Rewritten { known: known_text.clone(), found: found_text.clone(), unrelated };
+    let Some(found) = head else { return Ok(Some(rewritten(false))) };
+    Ok(match remote.lineage(known, found)? {
+        Lineage::Same | Lineage::Ahead => None,
+        Lineage::Rewound => {
+            Some(Danger::Rewound { known: known.0.clone(), found: found.0.clone(), seen: record.synced })
+        }
+        lineage => Some(rewritten(lineage == Lineage::Unrelated)),
+    })
+}
+
+/// A cycle that died between commit and apply left a note of what it offered. If the remote took it, that is what both
+/// sides agree on, as if the cycle had ended.
+pub(crate) fn settle_offer(
+    state: &mut State,
+    remote: &dyn Remote,
+    record: &mut RemoteRecord,
+    head: Option<&Revision>,
+) -> Result<(), EngineError> {
+    let Some(offered) = state.offered(record.id)? else { return Ok(()) };
+    let taken = match head {
+        Some(head) if *head == offered.revision => true,
+        Some(head) => match remote.lineage(&offered.revision, head) {
+            Ok(lineage) => matches!(lineage, Lineage::Same | Lineage::Ahead),
+            // Who can't be asked has not said no.
+            Err(error) if matches!(error.class(), Class::Retry(_)) => return Err(error.into()),
+            Err(_) => false,
+        },
+        None => false,
+    };
+    let id = record.id;
+    state.transact(|write| {
+        if taken {
+            write.nodes(id, &offered.rows, &[], offered.next)?;
+            write.head(id, Some(&offered.revision), None)?;
+        }
+        write.offered(id, None)
+    })?;
+    if taken {
+        record.head = Some(offered.revision);
+        record.quiet = None;
+    }
+    Ok(())
 }

@@ -103,6 +103,7 @@ impl<F: Folder> Cycle<'_, F> {
             kind: OperationKind::Restore,
             undoes: None,
             message: Some("damaged when the machine stopped".to_owned()),
+            waits: false,
         };
         let sources = Sources { remote: Some((self.remote, record.id)), bytes: Vec::new() };
         let (tree, changes) = (&look.scan.tree, wishes.finish());

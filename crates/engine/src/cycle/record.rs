@@ -120,6 +120,7 @@ impl<F: Folder> Cycle<'_, F> {
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
+        let is_released = self.held_back.is_empty();
         let is_settled = self.leaves_nothing_open(thought, &applied);
         let settled = head.as_ref().filter(|_| is_settled).map(|head| super::settled_at(settings, head));
         self.workspace.state.transact(|write| {
@@ -145,7 +146,7 @@ impl<F: Folder> Cycle<'_, F> {
             if request.paths.is_empty() && applied.failed.is_empty() {
                 write.clear_choices(id)?;
             }
-            if request.explicit {
+            if request.explicit && is_released {
                 write.release(id)?;
             }
             match &operation {

@@ -7,10 +7,27 @@ use instep_core::path::TreePath;
 use instep_core::plan::{Change, Plan};
 
 /// Leaves out of a plan what the paths do not name. Rows of nodes whose change is left out keep what they had.
-pub fn select(mut plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
+pub fn select(plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
+    if paths.is_empty() { plan } else { retain(plan, |change| is_named(change, paths), known) }
+}
+
+/// Leaves out of a plan what would change just these paths at the remote.
+pub fn hold_back(plan: Plan, paths: &BTreeSet<TreePath>, known: &Known) -> Plan {
     if paths.is_empty() {
         return plan;
     }
+    let held: BTreeSet<NodeId> = plan
+        .changes
+        .remote
+        .iter()
+        .filter(|change| [&change.from, &change.to].into_iter().flatten().any(|path| paths.contains(path)))
+        .map(|change| change.node)
+        .collect();
+    retain(plan, |change| !held.contains(&change.node), known)
+}
+
+/// Keeps the changes that are wanted, and the folders that must be made for them.
+fn retain(mut plan: Plan, is_wanted: impl Fn(&Change) -> bool, known: &Known) -> Plan {
     let parents: BTreeMap<NodeId, NodeId> = plan
         .changes
         .local
@@ -24,7 +41,7 @@ pub fn select(mut plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
         .local
         .iter()
         .chain(&plan.changes.remote)
-        .filter(|change| is_named(change, paths))
+        .filter(|change| is_wanted(change))
         .map(|change| change.node)
         .collect();
     // The folders that must be made on the way to what is named.

@@ -99,6 +99,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.began(Phase::Plan, None, None);
         let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
+        let plan = super::select::hold_back(plan, &self.held_back, &known);
         self.ended(Phase::Plan);
         Ok(Thought {
             known,

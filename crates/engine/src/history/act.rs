@@ -20,6 +20,7 @@ use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::{Receiver, Staging};
 use crate::state::State;
@@ -65,6 +66,8 @@ pub struct Deed {
     pub undoes: Option<OperationId>,
     /// What the person said of it.
     pub message: Option<String>,
+    /// A part of it is still to be done: it stands in the log even if nothing changed yet.
+    pub waits: bool,
 }
 
 /// Where contents may be found.
@@ -73,6 +76,17 @@ pub struct Sources<'a> {
     pub remote: Option<(&'a dyn Remote, i64)>,
     /// Bytes that are new.
     pub bytes: Vec<Vec<u8>>,
+}
+
+impl<'a> Sources<'a> {
+    /// What is kept here, and what the remote handed over before.
+    pub fn at(reach: Option<&Reach<'a>>, state: &State) -> Result<Self, EngineError> {
+        let remote = match reach {
+            Some(reach) => reach.numbered(state)?,
+            None => None,
+        };
+        Ok(Sources { remote, bytes: Vec::new() })
+    }
 }
 
 /// Carries out changes of the folder here and logs them, with the remote's part if there was one.
@@ -179,7 +193,7 @@ fn log<F: Folder>(
         undoes: deed.undoes,
         paths,
     };
-    let logged = !operation.paths.is_empty();
+    let logged = deed.waits || !operation.paths.is_empty();
     let value = serde_json::to_string(&operation).expect("because an operation is plain data");
     workspace.state.transact(|write| {
         write.digests(&applied.fresh)?;

@@ -19,6 +19,7 @@ use super::wish::{self, Wishes};
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::reach::Reach;
 use crate::workspace::Workspace;
 
 /// A moment of the past.
@@ -51,7 +52,7 @@ pub type Past = BTreeMap<TreePath, Option<Held>>;
 /// Brings paths back as they were. What stands there now is kept.
 pub fn restore<F: Folder>(
     workspace: &mut Workspace<F>,
-    remote: Option<&dyn Remote>,
+    reach: Option<&Reach<'_>>,
     source: &dyn SettingsSource,
     request: &RestoreRequest,
     observer: &dyn Observer,
@@ -75,13 +76,9 @@ pub fn restore<F: Folder>(
         let changed = changes.iter().map(|change| change.path().clone()).collect();
         return Ok(Acted { changed, ..Acted::default() });
     }
-    let remote_id = match remote {
-        Some(remote) => Some(workspace.state.remote(&remote.describe().address)?.id),
-        None => None,
-    };
     let id = OperationId(workspace.clock.random());
-    let deed = Deed { id, kind: OperationKind::Restore, undoes: None, message: None };
-    let sources = Sources { remote: remote.zip(remote_id), bytes: Vec::new() };
+    let deed = Deed { id, kind: OperationKind::Restore, undoes: None, message: None, waits: false };
+    let sources = Sources::at(reach, &workspace.state)?;
     act(workspace, &seen.tree, &changes, &deed, &sources, Vec::new(), observer)
 }
 

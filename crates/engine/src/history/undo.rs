@@ -21,14 +21,19 @@ use super::act::{Deed, Sources, act, scan, side_record};
 use super::contents::Contents;
 use super::log;
 use super::wish::{self, Wishes};
+use crate::cycle::ask;
 use crate::cycle::draft::draft;
 use crate::cycle::far::{Far, View};
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::{SettingsSource, SyncSettings};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::reach::{Reach, is_away};
 use crate::state::{Offered, Settlement};
 use crate::workspace::Workspace;
+
+/// How often the way back is planned anew because the remote moved on meanwhile.
+const STALE_TRIES: u32 = 5;
 
 /// What to take back.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +70,7 @@ pub struct Undone {
 /// Takes an operation back.
 pub fn undo<F: Folder>(
     workspace: &mut Workspace<F>,
-    remote: Option<&dyn Remote>,
+    reach: Option<&Reach<'_>>,
     source: &dyn SettingsSource,
     request: &UndoRequest,
     observer: &dyn Observer,
@@ -74,61 +79,58 @@ pub fn undo<F: Folder>(
     let target = target(workspace, request)?;
     let settings = source.read()?;
     let seen = scan(workspace, &settings, observer)?;
-    let (changes, mut left_alone) = take_back(&seen.tree, &target, Side::Local);
-    let remote_id = match remote {
-        Some(remote) => Some(workspace.state.remote(&remote.describe().address)?.id),
-        None => None,
-    };
-    let there =
-        remote.filter(|_| !request.here_only && target.paths.iter().any(|record| record.remote.is_some()));
-    let far = match there {
-        Some(remote) => Some(FarSide::look(workspace, remote, &settings, &seen.tree, &target)),
-        None => None,
-    };
-    let (far, waits) = match far {
-        Some(Err(EngineError::Remote(error))) if matches!(error.class(), Class::Retry(_)) => (None, true),
-        Some(found) => (Some(found?), false),
-        None => (None, false),
-    };
-    if let Some(far) = &far {
-        left_alone.extend(far.left_alone.iter().cloned());
-    }
-    left_alone.sort();
-    left_alone.dedup();
+    let (changes, left_alone) = take_back(&seen.tree, &target, Side::Local);
+    let there = reach.filter(|_| !request.here_only && target.paths.iter().any(|path| path.remote.is_some()));
     let mut undone = Undone {
         operation: None,
         here: changes.iter().map(|change| change.path().clone()).collect(),
-        there: far.iter().flat_map(|far| &far.changes).map(|change| change.path().clone()).collect(),
+        there: Vec::new(),
         left_alone,
         held: Vec::new(),
-        waits_for_remote: waits,
+        waits_for_remote: false,
         of: target.clone(),
     };
+    let id = OperationId(workspace.clock.random());
+    let kind = if request.redo { OperationKind::Redo } else { OperationKind::Undo };
+    let mut deed = Deed { id, kind, undoes: Some(target.id), message: None, waits: false };
+    let mut sent = Vec::new();
+    if let Some(reach) = there {
+        let part = Part { workspace, settings: &settings, local: &seen.tree, target: &target, observer };
+        match part.take_back(reach, (!request.dry_run).then_some(&deed)) {
+            Ok(taken) => {
+                undone.there = taken.paths;
+                undone.left_alone.extend(taken.left_alone);
+                sent = taken.records;
+            }
+            Err(error) if is_away(&error) => undone.waits_for_remote = true,
+            Err(error) => return Err(error),
+        }
+    }
+    undone.left_alone.sort();
+    undone.left_alone.dedup();
     if request.dry_run {
         return Ok(undone);
     }
-    let id = OperationId(workspace.clock.random());
-    let kind = if request.redo { OperationKind::Redo } else { OperationKind::Undo };
-    let deed = Deed { id, kind, undoes: Some(target.id), message: None };
-    let sent = match (there, far) {
-        (Some(remote), Some(far)) => far.send(workspace, remote, &deed, observer)?,
-        _ => Vec::new(),
-    };
-    let sources = Sources { remote: remote.zip(remote_id), bytes: Vec::new() };
+    deed.waits = undone.waits_for_remote;
+    let sources = Sources::at(reach, &workspace.state)?;
     let acted = act(workspace, &seen.tree, &changes, &deed, &sources, sent, observer)?;
     undone.operation = acted.operation;
     undone.here = acted.changed;
     undone.held = acted.held;
     let reopened = reopen(workspace, &target)?;
+    let remote_id = match reach {
+        Some(reach) => Some(reach.record(&workspace.state)?.id),
+        None => None,
+    };
     workspace.state.transact(|write| {
         write.unchoose(&target.id.to_string())?;
         if let Some(Settlement { remote, before, .. }) = &reopened {
             write.nodes(*remote, before, &[], 0)?;
         }
-        match remote_id.filter(|_| waits) {
-            Some(remote) => write.half_undone(remote, &target.id.to_string(), true),
-            None => Ok(()),
-        }
+        let Some(remote) = remote_id else { return Ok(()) };
+        // What waited to be taken back there, and is brought forward again, needs no way back and forth.
+        write.half_undone(remote, &target.id.to_string(), false)?;
+        if deed.waits { write.half_undone(remote, &id.to_string(), true) } else { Ok(()) }
     })?;
     Ok(undone)
 }
@@ -144,24 +146,52 @@ fn reopen<F: Folder>(
     Ok(untouched.then_some(settlement))
 }
 
-/// Takes back at the remote what could not be taken back while it was out of reach. Called before a cycle.
+/// What the remote's part of undos came to, once it could be reached.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// The paths that were taken back there: what stands here goes again, but not in the same breath.
+    pub paths: BTreeSet<TreePath>,
+    /// What there is to say about it.
+    pub notices: Vec<String>,
+}
+
+/// Takes back at the remote what could not be taken back while it was out of reach. Called before a cycle that may send.
 pub fn finish_half_undone<F: Folder>(
     workspace: &mut Workspace<F>,
     remote: &dyn Remote,
     settings: &SyncSettings,
     observer: &dyn Observer,
-) -> Result<(), EngineError> {
-    let remote_id = workspace.state.remote(&remote.describe().address)?.id;
-    for operation in workspace.state.half_undone(remote_id)? {
-        let target = log::find(&workspace.state, &operation)?;
+) -> Result<Finished, EngineError> {
+    let reach = Reach::open(remote);
+    let remote_id = reach.record(&workspace.state)?.id;
+    let mut finished = Finished::default();
+    for id in workspace.state.half_undone(remote_id)? {
+        let mut undo = log::find(&workspace.state, &id)?;
+        let Some(of) = undo.undoes else { continue };
+        let target = log::find(&workspace.state, &of.to_string())?;
         let seen = scan(workspace, settings, observer)?;
-        let far = FarSide::look(workspace, remote, settings, &seen.tree, &target)?;
-        let id = OperationId(workspace.clock.random());
-        let deed = Deed { id, kind: OperationKind::Undo, undoes: None, message: None };
-        far.send(workspace, remote, &deed, observer)?;
-        workspace.state.transact(|write| write.half_undone(remote_id, &operation, false))?;
+        let deed = Deed { id: undo.id, kind: undo.kind, undoes: undo.undoes, message: None, waits: false };
+        let part = Part { workspace, settings, local: &seen.tree, target: &target, observer };
+        let taken = part.take_back(&reach, Some(&deed))?;
+        undo.paths.extend(taken.records);
+        undo.paths.sort_by(|a, b| a.path.cmp(&b.path));
+        let value = serde_json::to_string(&undo).expect("because an operation is plain data");
+        let paths: Vec<Vec<u8>> = taken.paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+        workspace.state.transact(|write| {
+            write.operation(&id, undo.time, &value)?;
+            write.hold(remote_id, &paths, &id)?;
+            write.half_undone(remote_id, &id, false)
+        })?;
+        if !taken.paths.is_empty() {
+            finished.notices.push(format!(
+                "undo {} is complete: its part at the remote was taken back now; what stands here goes with \
+                 the next sync",
+                &id[..8]
+            ));
+        }
+        finished.paths.extend(taken.paths);
     }
-    Ok(())
+    Ok(finished)
 }
 
 fn target<F: Folder>(workspace: &Workspace<F>, request: &UndoRequest) -> Result<Operation, EngineError> {
@@ -215,7 +245,48 @@ fn is_as_left(wishes: &Wishes<'_>, path: &TreePath, record: &SideRecord) -> bool
     wishes.at(path).and_then(wish::held) == record.after
 }
 
-/// The remote's part of an undo.
+/// The remote's part of an undo, as it is asked for.
+struct Part<'a, F: Folder> {
+    workspace: &'a mut Workspace<F>,
+    settings: &'a SyncSettings,
+    local: &'a Tree,
+    target: &'a Operation,
+    observer: &'a dyn Observer,
+}
+
+/// The remote's part of an undo, as it came out.
+struct Taken {
+    paths: Vec<TreePath>,
+    left_alone: Vec<TreePath>,
+    records: Vec<PathRecord>,
+}
+
+impl<F: Folder> Part<'_, F> {
+    /// Looks at the remote, and commits the way back if there is a deed; anew if another machine was faster.
+    fn take_back(self, reach: &Reach<'_>, deed: Option<&Deed>) -> Result<Taken, EngineError> {
+        let Some(remote) = reach.remote() else {
+            let why = "the remote can't be opened now";
+            return Err(RemoteError::new(RemoteErrorKind::Offline, "E-NET-OFFLINE", why).into());
+        };
+        let Part { workspace, settings, local, target, observer } = self;
+        for _ in 0..STALE_TRIES {
+            let far = FarSide::look(workspace, remote, settings, local, target)?;
+            let paths = far.changes.iter().map(|change| change.path().clone()).collect();
+            let left_alone = far.left_alone.clone();
+            let sent = match deed {
+                Some(deed) => far.send(workspace, remote, deed, observer),
+                None => Ok(Vec::new()),
+            };
+            match sent {
+                Err(EngineError::Remote(error)) if error.class() == Class::Stale => {}
+                sent => return Ok(Taken { paths, left_alone, records: sent? }),
+            }
+        }
+        Err(EngineError::RemoteBusy(STALE_TRIES))
+    }
+}
+
+/// The remote as it is, and the way back there.
 struct FarSide {
     far: Far,
     snapshot: Option<instep_core::remote::Snapshot>,
@@ -228,14 +299,19 @@ struct FarSide {
 
 impl FarSide {
     fn look<F: Folder>(
-        workspace: &Workspace<F>,
+        workspace: &mut Workspace<F>,
         remote: &dyn Remote,
         settings: &SyncSettings,
         local: &Tree,
         target: &Operation,
     ) -> Result<Self, EngineError> {
-        let record = workspace.state.remote(&remote.describe().address)?;
+        let mut record = workspace.state.remote(&remote.describe().address)?;
         let head = remote.head()?;
+        // What a killed cycle sent is known first: the note of this commit takes the place of that one.
+        ask::settle_offer(&mut workspace.state, remote, &mut record, head.as_ref())?;
+        if let Some(danger) = ask::danger(remote, &record, head.as_ref())? {
+            return Err(EngineError::Halted(danger));
+        }
         let snapshot = match &head {
             Some(head) => Some(remote.snapshot(head, record.head.as_ref())?),
             None => None,

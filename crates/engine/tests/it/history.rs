@@ -1,15 +1,20 @@
 //! Undo, redo, restore and resolve: what a person takes back comes back, byte for byte.
 
 use instep_core::path::TreePath;
+use instep_core::policy::Direction;
 use instep_core::progress::Silent;
 use instep_engine::conflict::resolve::{Choice, resolve};
+use instep_engine::cycle::request::Request;
+use instep_engine::failure::EngineError;
 use instep_engine::history::restore::{Moment, RestoreRequest, restore};
 use instep_engine::history::undo::{UndoRequest, Undone, undo};
+use instep_engine::reach::Reach;
 
 use crate::world::{Machine, pair};
 
 fn take_back(machine: &mut Machine, request: UndoRequest) -> Undone {
-    undo(&mut machine.workspace, Some(&machine.remote), &machine.settings, &request, &Silent).unwrap()
+    let reach = Reach::open(&machine.remote);
+    undo(&mut machine.workspace, Some(&reach), &machine.settings, &request, &Silent).unwrap()
 }
 
 #[test]
@@ -89,7 +94,8 @@ fn undo_goes_back_step_by_step() {
 fn bring_back(machine: &mut Machine, path: &str, moment: Moment) {
     let paths = vec![TreePath::new(path.as_bytes()).unwrap()];
     let request = RestoreRequest { paths, moment, to: None, dry_run: false };
-    restore(&mut machine.workspace, Some(&machine.remote), &machine.settings, &request, &Silent).unwrap();
+    let reach = Reach::open(&machine.remote);
+    restore(&mut machine.workspace, Some(&reach), &machine.settings, &request, &Silent).unwrap();
 }
 
 #[test]
@@ -161,4 +167,125 @@ fn an_undone_resolve_opens_the_conflict_again() {
     assert_eq!(right.drawing(), "f=right\n");
     assert_eq!(right.sync().conflicts.len(), 1);
     assert_eq!(right.drawing(), "f=right\n");
+}
+
+fn redo() -> UndoRequest {
+    UndoRequest { redo: true, ..UndoRequest::default() }
+}
+
+#[test]
+fn an_undo_while_the_remote_is_away_does_its_half_here_and_the_rest_with_the_next_sync() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    left.write("a", "2 from left");
+    left.sync();
+    right.write("b", "2 from right");
+    right.write("new", "right");
+    right.sync();
+    right.remote.cut(true);
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert!(undone.waits_for_remote);
+    assert_eq!(right.drawing(), "a=1;b=2 from right;new=right");
+    right.remote.cut(false);
+    // The sync that completes the undo takes back there, and does not send the same again in one breath.
+    let outcome = right.sync();
+    assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
+    left.sync();
+    assert_eq!(left.drawing(), "a=1;b=1");
+    assert_eq!(right.drawing(), "a=1;b=2 from right;new=right");
+    // The one after it sends what is here, as after any undo.
+    right.sync();
+    left.sync();
+    assert_eq!(left.drawing(), right.drawing());
+    assert_eq!(left.drawing(), "a=1;b=2 from right;new=right");
+}
+
+#[test]
+fn the_first_send_undone_while_offline_is_taken_back_there_and_not_sent_again_at_once() {
+    let place = instep_remote::memory::MemoryPlace::new();
+    let (mut left, mut right) = (Machine::new("left", &place), Machine::new("right", &place));
+    left.write("a", "1");
+    left.write("d/b", "1");
+    left.sync();
+    left.remote.cut(true);
+    let undone = take_back(&mut left, UndoRequest::default());
+    assert!(undone.waits_for_remote && undone.operation.is_some(), "it is in the log, to be redone");
+    left.remote.cut(false);
+    left.sync();
+    right.sync();
+    assert_eq!((left.drawing().as_str(), right.drawing().as_str()), ("a=1;d/b=1", ""));
+    take_back(&mut left, redo());
+    right.sync();
+    assert_eq!(right.drawing(), "a=1;d/b=1");
+}
+
+#[test]
+fn an_undo_that_waits_for_the_remote_and_is_redone_leaves_the_remote_alone() {
+    let (mut left, mut right) = pair(&[("a", "1")]);
+    right.write("a", "2");
+    right.sync();
+    right.remote.cut(true);
+    take_back(&mut right, UndoRequest::default());
+    take_back(&mut right, redo());
+    right.remote.cut(false);
+    assert!(right.sync().done.is_empty());
+    left.sync();
+    assert_eq!((left.drawing().as_str(), right.drawing().as_str()), ("a=2", "a=2"));
+}
+
+#[test]
+fn a_pull_does_not_complete_an_undo_at_the_remote() {
+    let (mut left, mut right) = pair(&[("a", "1")]);
+    right.write("a", "2");
+    right.sync();
+    right.remote.cut(true);
+    take_back(&mut right, UndoRequest::default());
+    right.remote.cut(false);
+    let pull = Request { direction: Direction::Pull, explicit: true, ..Request::default() };
+    right.try_sync(pull).unwrap();
+    left.sync();
+    assert_eq!((left.drawing().as_str(), right.drawing().as_str()), ("a=2", "a=2"));
+}
+
+#[test]
+fn an_undo_after_a_killed_sync_knows_what_that_one_sent() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    right.write("b", "2");
+    right.sync();
+    right.write("a", "2");
+    right.remote.die_after_commit();
+    assert!(right.try_sync(Request { explicit: true, ..Request::default() }).is_err());
+    take_back(&mut right, UndoRequest::default());
+    right.write("a", "3");
+    assert_eq!(right.sync().conflicts.len(), 0, "nobody is in conflict with himself");
+    left.sync();
+    assert_eq!(left.drawing(), right.drawing());
+    assert_eq!(left.drawing(), "a=3;b=2");
+}
+
+#[test]
+fn an_undo_does_not_build_on_a_remote_that_was_put_back() {
+    let place = instep_remote::memory::MemoryPlace::new();
+    let mut left = Machine::new("left", &place);
+    left.write("a", "1");
+    left.sync();
+    let first = instep_core::remote::Remote::head(&left.remote).unwrap();
+    left.write("b", "1");
+    left.sync();
+    place.put_back(first.as_ref());
+    let reach = Reach::open(&left.remote);
+    let undone = undo(&mut left.workspace, Some(&reach), &left.settings, &UndoRequest::default(), &Silent);
+    assert!(matches!(undone, Err(EngineError::Halted(_))), "{undone:?}");
+    assert_eq!(instep_core::remote::Remote::head(&left.remote).unwrap(), first);
+}
+
+#[test]
+fn an_undo_goes_on_when_another_machine_was_faster() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    right.write("a", "2");
+    right.sync();
+    left.write("b", "2");
+    right.remote.before_commit(move || drop(left.sync()));
+    take_back(&mut right, UndoRequest::default());
+    right.sync();
+    assert_eq!(right.drawing(), "a=2;b=2");
 }

@@ -35,7 +35,6 @@ impl Line {
     }
 
     /// Cuts the line, or mends it.
-    #[allow(dead_code)]
     pub fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::Relaxed);
     }
@@ -46,7 +45,6 @@ impl Line {
     }
 
     /// The next commit is taken, and nobody hears of it: as if the program were killed then.
-    #[allow(dead_code)]
     pub fn die_after_commit(&self) {
         self.after_commit.store(true, Ordering::Relaxed);
     }
