@@ -21,6 +21,7 @@ mod program;
 mod push;
 mod quote;
 mod settings;
+mod shelf;
 mod tree;
 mod visibility;
 
@@ -29,7 +30,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -47,11 +48,10 @@ use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use program::{ASK_SECONDS_MAX, Program, Scope};
+use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
 const HEAD: &str = "refs/instep/head";
-/// What we offered last.
-const PREPARED: &str = "refs/instep/prepared";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The oldest version that works.
@@ -87,6 +87,8 @@ pub struct GitRemote {
     is_http: bool,
     /// A large content was sent since the last commit.
     sent_large: AtomicBool,
+    /// The commit that was written last, and its parent.
+    written: Mutex<Option<(Oid, Option<Oid>)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -135,6 +137,7 @@ impl GitRemote {
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             sent_large: AtomicBool::new(false),
+            written: Mutex::new(None),
             clock: options.clock,
         })
     }
@@ -258,7 +261,15 @@ impl GitRemote {
     }
 
     /// Reads a commit, from the remote if it is not here.
-    fn commit_at(&self, objects: &mut Objects, oid: Oid) -> Result<Commit, RemoteError> {
+    fn commit_at(
+        &self,
+        objects: &mut Objects<'_>,
+        shelf: &mut Shelf,
+        oid: Oid,
+    ) -> Result<Commit, RemoteError> {
+        if let Some(raw) = shelf.get(oid, Kind::Commit) {
+            return Commit::parse(raw);
+        }
         let raw = match objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)? {
             Some(raw) => raw,
             None => {
@@ -266,16 +277,21 @@ impl GitRemote {
                 objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.ok_or_else(push::stale)?
             }
         };
+        shelf.put(oid, Kind::Commit, &raw);
         Commit::parse(&raw)
     }
 
-    fn has(&self, objects: &mut Objects, oid: Oid) -> Result<bool, RemoteError> {
+    fn has(&self, objects: &mut Objects<'_>, oid: Oid) -> Result<bool, RemoteError> {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
     }
 
     /// A lease alone would let a commit replace the head that is no child of it.
     fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
-        let raw = Objects::open(&self.program)?.read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
+        let written = *self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written == Some((push.new, push.expected)) {
+            return Ok(());
+        }
+        let raw = Objects::of(&self.program).read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
         let parents = match raw {
             Some(raw) => Commit::parse(&raw)?.parents,
             None => return Err(objects::missing(push.new)),
@@ -327,7 +343,8 @@ impl GitRemote {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
-        self.program.forget_settings();
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.program.forget();
         make_ours(&self.program)?;
         Ok(true)
     }
@@ -404,8 +421,8 @@ impl Remote for GitRemote {
         }
         let (known, head) = (oid_of(known)?, oid_of(head)?);
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let newest = self.commit_at(&mut objects, head)?;
+            let mut objects = Objects::of(&self.program);
+            let newest = self.commit_at(&mut objects, &mut Shelf::open(self.program.directory()), head)?;
             if newest.parents == [known] {
                 return Ok(Lineage::Ahead);
             }
@@ -421,10 +438,12 @@ impl Remote for GitRemote {
         let oid = oid_of(at)?;
         let known = known.map(oid_of).transpose()?;
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let commit = self.commit_at(&mut objects, oid)?;
+            let mut objects = Objects::of(&self.program);
+            let mut shelf = Shelf::open(self.program.directory());
+            let commit = self.commit_at(&mut objects, &mut shelf, oid)?;
             let root = commit.tree.expect("because a parsed commit object has a tree");
-            let entries = tree::list(&mut objects, root)?;
+            let entries = tree::list(&mut objects, &mut shelf, root)?;
+            shelf.close();
             let trailers = Trailers::of(&commit.message);
             let (speaks, times) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
@@ -487,7 +506,7 @@ impl Remote for GitRemote {
             }
             other => other,
         })?;
-        self.hold(PREPARED, oid)?;
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((oid, parent));
         Ok(Revision(oid.to_string()))
     }
 
@@ -504,8 +523,11 @@ impl Remote for GitRemote {
             push.run(&self.program, || self.found_head())
         })?;
         self.sent_large.store(false, Ordering::Relaxed);
-        // It is committed, whatever becomes of our own note of it.
-        let _ = self.hold(HEAD, push.new);
+        // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
+        let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
+        if noted.trim_ascii_end() != push.new.to_string() {
+            let _ = self.hold(HEAD, push.new);
+        }
         Ok(())
     }
 

@@ -141,12 +141,21 @@ pub(super) struct Program {
     protocols: &'static str,
     url: String,
     settings: Mutex<Option<Arc<UserSettings>>>,
+    /// A reader of our repository with nothing to do.
+    resting: Mutex<Option<Running>>,
 }
 
 impl Program {
     /// Takes our repository's directory, and the remote's address with the protocols that it may be reached by.
     pub fn new(directory: PathBuf, environment: Environment, url: String, protocols: &'static str) -> Self {
-        Program { directory, environment, protocols, url, settings: Mutex::new(None) }
+        Program {
+            directory,
+            environment,
+            protocols,
+            url,
+            settings: Mutex::new(None),
+            resting: Mutex::new(None),
+        }
     }
 
     /// Our own repository.
@@ -204,9 +213,20 @@ impl Program {
         Ok(settings)
     }
 
-    /// Our copy of the user's configuration is gone: it is to be written again.
-    pub fn forget_settings(&self) {
+    /// Our repository is another one now: nothing that was read of it, and no copy of the user's configuration, is left.
+    pub fn forget(&self) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.rested();
+    }
+
+    /// Takes the reader that has nothing to do, if there is one.
+    pub fn rested(&self) -> Option<Running> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Lets a reader of our repository wait for its next questions.
+    pub fn rest(&self, running: Running) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 
     /// The installed version, as `(2, 47)`.
