@@ -93,6 +93,8 @@ pub fn run<F: Folder>(
             }
             Err(PassEnd::Failed(error)) => return Err(error),
         }
+        // The next pass begins with an empty staging folder, as the first did.
+        Staging::open(&*workspace.folder)?.sweep()?;
     }
     Err(EngineError::RemoteBusy(STALE_TRIES))
 }
@@ -245,7 +247,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
                     look = self.look(&settings, &record, fetch)?;
                 }
             }
-            if let Some(outcome) = self.nothing_to_do(&settings, &record, &look)? {
+            if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &look)? {
+                self.tidy(&settings, &tools, &mut outcome);
                 return Ok(outcome);
             }
             self.trust_head(&mut record, &look)?;
@@ -262,10 +265,21 @@ impl<'a, F: Folder> Cycle<'a, F> {
             if self.request.dry_run {
                 return Ok(self.preview(&settings, &record, &look, thought)?);
             }
-            let outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
-            let now = self.workspace.clock.now();
-            retention::run(&mut self.workspace.state, &tools.contents, record.id, &settings.retention, now)?;
+            let mut outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
+            self.tidy(&settings, &tools, &mut outcome);
             return Ok(outcome);
+        }
+    }
+
+    /// Drops what is over its time. A failure of it is told, and takes nothing from what the cycle did.
+    fn tidy(&mut self, settings: &SyncSettings, tools: &Tools<'_, F>, outcome: &mut Outcome) {
+        if self.request.dry_run {
+            return;
+        }
+        let now = self.workspace.clock.now();
+        let tidied = retention::run(&mut self.workspace.state, &tools.contents, &settings.retention, now);
+        if let Err(error) = tidied {
+            outcome.notices.push(format!("old versions could not be dropped: {error}"));
         }
     }
 

@@ -191,8 +191,11 @@ impl<F: Folder> Cycle<'_, F> {
         let draft = self.draft(thought, &look.scan.tree, &object_of);
         let expected = look.head.as_ref();
         let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, &revision, &objects)?;
+        self.write_offer(record, thought, &revision)?;
         self.remote.commit(expected, &revision)?;
+        // A content has a name there once a commit holds it: what was only offered counts as never sent.
+        let id = record.id;
+        self.workspace.state.transact(|write| write.objects(id, &objects))?;
         self.ended(Phase::Send);
         Ok(Some(Sent { revision, bytes }))
     }
@@ -204,17 +207,13 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         thought: &Thought,
         revision: &Revision,
-        objects: &[(ObjectId, ContentId, u64)],
     ) -> Result<(), EngineError> {
         let here: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
         let rows: Vec<Row> =
             thought.plan.rows.iter().filter(|row| !here.contains(&row.id)).cloned().collect();
         let offered = Offered { revision: revision.clone(), rows, next: thought.plan.next };
         let id = record.id;
-        self.workspace.state.transact(|write| {
-            write.objects(id, objects)?;
-            write.offered(id, Some(&offered))
-        })
+        self.workspace.state.transact(|write| write.offered(id, Some(&offered)))
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {

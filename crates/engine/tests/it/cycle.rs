@@ -174,3 +174,20 @@ fn equal_files_in_the_same_conflict_in_two_folders_each_keep_a_record() {
         assert_eq!(shorts, ["c1", "c2"]);
     }
 }
+
+#[test]
+fn a_remote_that_moves_on_while_contents_are_staged_costs_only_a_new_plan() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    left.write("a", "2 from left");
+    left.sync();
+    right.write("b", "2 from right");
+    left.write("c", "in the moment of the commit");
+    let left = std::sync::Mutex::new(left);
+    let left = std::sync::Arc::new(left);
+    let other = std::sync::Arc::clone(&left);
+    right.remote.before_commit(move || drop(other.lock().unwrap().sync()));
+    right.sync();
+    assert_eq!(right.drawing(), "a=2 from left;b=2 from right;c=in the moment of the commit");
+    left.lock().unwrap().sync();
+    assert_eq!(left.lock().unwrap().drawing(), right.drawing());
+}
