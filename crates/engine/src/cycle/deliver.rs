@@ -173,7 +173,7 @@ impl<F: Folder> Cycle<'_, F> {
         }
         let needed: BTreeSet<ContentId> =
             changes.iter().filter_map(|change| change.after.as_ref()?.body.content()).collect();
-        let mut object_of = names_of(&thought.objects, &needed);
+        let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
         let offered: Vec<ContentId> =
             needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
         let source = Offer::new(tools, &look.scan.tree, &offered);
@@ -292,6 +292,16 @@ fn is_folder(change: &Change) -> bool {
 fn brings_rules(change: &Change) -> bool {
     let Some(to) = change.to.as_ref().filter(|_| change.kind() != ChangeKind::Move) else { return false };
     to.as_bytes() == b"instep.yaml" || to.name().is_some_and(|name| name.as_bytes() == b".instepignore")
+}
+
+/// The names among these that the remote's head lists: what was sent once and is in no head may be gone from there.
+fn still_there(thought: &Thought, mut names: BTreeMap<ContentId, ObjectId>) -> BTreeMap<ContentId, ObjectId> {
+    let asked: BTreeSet<ObjectId> = names.values().copied().collect();
+    let entries = thought.snapshot.iter().flat_map(|snapshot| &snapshot.entries);
+    let listed: BTreeSet<ObjectId> =
+        entries.map(|entry| entry.object).filter(|object| asked.contains(object)).collect();
+    names.retain(|_, object| listed.contains(object));
+    names
 }
 
 /// The remote's names of contents, where it has any.

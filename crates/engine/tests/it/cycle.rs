@@ -3,8 +3,9 @@
 use instep_core::conflict::ConflictKind;
 use instep_engine::cycle::request::Request;
 use instep_engine::failure::{Danger, EngineError};
+use instep_remote::memory::MemoryPlace;
 
-use crate::world::pair;
+use crate::world::{Machine, pair};
 
 #[test]
 fn what_is_new_here_arrives_there() {
@@ -23,6 +24,22 @@ fn a_second_sync_has_nothing_to_do() {
             assert_eq!(outcome.operation, None);
         }
     }
+}
+
+#[test]
+fn what_the_remote_forgot_is_sent_again() {
+    let place = MemoryPlace::new();
+    let mut left = Machine::new("left", &place);
+    for content in ["1", "2"] {
+        left.write("a", content);
+        left.sync();
+    }
+    place.drop_past_contents();
+    left.write("a", "1");
+    left.sync();
+    let mut right = Machine::new("right", &place);
+    right.sync();
+    assert_eq!(right.drawing(), "a=1");
 }
 
 #[test]
