@@ -19,7 +19,7 @@ use instep_remote::layer::retry::{Pace, Retry};
 
 use crate::clock::SystemClock;
 use crate::commands::Context;
-use crate::configuration::layers::{Loaded, Sources};
+use crate::configuration::layers::{Loaded, SHARED, Sources};
 use crate::failure::{CommandError, Exit};
 use crate::set_up::host_name;
 
@@ -71,9 +71,27 @@ impl Context {
     fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
         let root = self.root()?;
         let sources = self.sources(&root);
-        let loaded = sources.load(&[])?;
+        let (mut loaded, invalid) = match sources.load(&[]) {
+            Ok(loaded) => (loaded, None),
+            // Should the shared file be the one that is wrong, all but it says how to open the workspace.
+            Err(error) => match sources.load_with(Vec::new(), &[]) {
+                Ok(without) if sources.instead.is_none() => (without, Some(error)),
+                _ => return Err(error),
+            },
+        };
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
         let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(&root, opening))?;
+        if let Some(error) = invalid {
+            let good = workspace.state.good_settings()?.and_then(|good| sources.load_with(good, &[]).ok());
+            let Some(good) = good else { return Err(error) };
+            loaded = good;
+            let why = error.why.join(" ");
+            self.terminal.warn(&format!(
+                "`{SHARED}` is not valid ({}: {}); it is held, and the last good settings stay in force.",
+                error.code,
+                why.trim_end_matches('.')
+            ));
+        }
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
@@ -271,6 +289,22 @@ impl SettingsSource for FromFiles {
     fn read(&self) -> Result<SyncSettings, EngineError> {
         let none: [Flag<'_>; 0] = [];
         let loaded = self.sources.load(&none).map_err(as_settings)?;
+        to_sync(&loaded.settings, &self.machine).map_err(as_settings)
+    }
+
+    fn shared(&self) -> Result<Option<Vec<u8>>, EngineError> {
+        if self.sources.instead.is_some() {
+            return Ok(None);
+        }
+        self.sources.shared_text().map(Some).map_err(as_settings)
+    }
+
+    fn read_as(&self, shared: &[u8]) -> Result<SyncSettings, EngineError> {
+        // A file that a person named decides, whatever arrives.
+        if self.sources.instead.is_some() {
+            return self.read();
+        }
+        let loaded = self.sources.load_with(shared.to_vec(), &[]).map_err(as_settings)?;
         to_sync(&loaded.settings, &self.machine).map_err(as_settings)
     }
 }

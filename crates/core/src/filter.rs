@@ -19,7 +19,7 @@ use crate::content::{ContentHasher, ContentId};
 use crate::path::TreePath;
 
 pub use explain::{Explanation, IgnoreFiles};
-pub use folder::FolderRules;
+pub use folder::{FolderFiles, FolderRules};
 pub use rule::{GlobError, GlobFault, RulePlace, RuleRef, RuleText};
 
 use rule::{Kind, Rule};
@@ -98,6 +98,18 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The stricter of two.
+    fn and(self, other: Decision) -> Decision {
+        let rank = |decision: &Decision| match decision {
+            Decision::Included => 0,
+            Decision::Passage => 1,
+            Decision::Excluded { here_only: true, .. } => 2,
+            Decision::Excluded { here_only: false, .. } => 3,
+            Decision::Reserved => 4,
+        };
+        if rank(&other) > rank(&self) { other } else { self }
+    }
+
     /// Answers whether a walk goes on into the folder.
     pub fn is_entered(&self) -> bool {
         matches!(self, Decision::Included | Decision::Passage)
@@ -106,7 +118,11 @@ impl Decision {
 
 /// Rules, ready to decide. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Filter(Arc<Rules>);
+pub struct Filter {
+    rules: Arc<Rules>,
+    /// The other version, while two are in conflict: what takes part must take part by both.
+    other: Option<Arc<Rules>>,
+}
 
 /// All rules but those of ignore files.
 #[derive(Debug)]
@@ -143,7 +159,7 @@ impl Filter {
             Ok(Group { rules: read(&group.paths, kind)?, enabled: group.enabled })
         });
         let built_in = |list: &[&str]| list.iter().map(|text| Arc::new(Rule::built_in(text))).collect();
-        Ok(Filter(Arc::new(Rules {
+        let rules = Rules {
             gitignore: rules.gitignore,
             built_in: built_in(&BUILT_IN),
             protected: built_in(&PROTECTED),
@@ -152,12 +168,19 @@ impl Filter {
             groups: groups.collect::<Result<_, GlobError>>()?,
             not_ignored: Arc::new(Rule::not_ignored()),
             hash: hash(rules),
-        })))
+        };
+        Ok(Filter { rules: Arc::new(rules), other: None })
+    }
+
+    /// Both of two versions of the rules that are in conflict: a path takes part only if it does by either.
+    pub fn and(&self, other: &Filter) -> Filter {
+        let differ = self.rules.hash != other.rules.hash;
+        Filter { rules: self.rules.clone(), other: differ.then(|| other.rules.clone()) }
     }
 
     /// The rules for what stands in the workspace itself.
-    pub fn root(&self, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) -> FolderRules {
-        FolderRules::root(self.clone(), instepignore, gitignore)
+    pub fn root(&self, files: FolderFiles<'_>) -> FolderRules {
+        FolderRules::root(self, files)
     }
 
     /// Decides for a whole path, folder by folder from the root. For many paths, walk with [`Filter::root`].
@@ -167,12 +190,17 @@ impl Filter {
 
     /// Names a set of rules: equal rules, equal hash. Ignore files are no part of it: they are contents of the tree.
     pub fn rules_hash(&self) -> ContentId {
-        self.0.hash
+        let Some(other) = &self.other else { return self.rules.hash };
+        let mut hasher = ContentHasher::new();
+        hasher.update(self.rules.hash.as_bytes());
+        hasher.update(other.hash.as_bytes());
+        hasher.finish()
     }
 
     /// What the `.gitignore` files mean: unless `Off`, whoever walks must read them.
     pub fn gitignore_mode(&self) -> GitignoreMode {
-        self.0.gitignore
+        let other = self.other.as_ref().map_or(GitignoreMode::Off, |other| other.gitignore);
+        if self.rules.gitignore == GitignoreMode::Off { other } else { self.rules.gitignore }
     }
 }
 

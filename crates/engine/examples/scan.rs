@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use instep_core::filter::Filter;
 use instep_core::policy::Links;
 use instep_core::progress::Silent;
+use instep_engine::cycle::rules::Rules;
 use instep_engine::digest::DigestCache;
 use instep_engine::folder::disk::DiskFolder;
 use instep_engine::scan::{ScanOptions, scan};
@@ -19,9 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("which folder?")?;
     let workers = arguments.next().map_or(Ok(2), |text| text.parse())?;
     let folder = DiskFolder::create(Path::new(&path))?;
-    let filter = Filter::default();
+    let (filter, rules) = (Filter::default(), Rules::default());
     let mut options = ScanOptions {
         filter: &filter,
+        rules: &rules,
         links: Links::Portable,
         refuses: &|_, _| None,
         digests: &DigestCache::default(),

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod plan_file;
 pub mod quiet;
 pub mod request;
+pub mod rules;
 pub mod settings;
 
 pub(crate) mod ask;
@@ -49,6 +50,7 @@ use crate::workspace::Workspace;
 use damage::Damaged;
 use outcome::Outcome;
 use request::Request;
+use rules::Rules;
 use settings::{SettingsSource, SyncSettings};
 use think::Thought;
 
@@ -68,9 +70,12 @@ pub fn run<F: Folder>(
 ) -> Result<Outcome, EngineError> {
     let started = std::time::Instant::now();
     let mut notices = recover(workspace)?;
+    if !request.dry_run {
+        rules::remember_good(&mut workspace.state, source)?;
+    }
     let mut held_back = BTreeSet::new();
     if may_finish_undos(request) {
-        let settings = source.read()?;
+        let settings = rules::in_force(&workspace.state, source, Rules::default())?;
         if settings.direction != Direction::Pull {
             let finished = finish_half_undone(workspace, remote, &settings, observer)?;
             notices.extend(finished.notices);
@@ -83,6 +88,9 @@ pub fn run<F: Folder>(
         cycle.held_back.clone_from(&held_back);
         match cycle.pass(true) {
             Ok(mut outcome) => {
+                if !request.dry_run {
+                    rules::remember_good(&mut workspace.state, source)?;
+                }
                 notices.append(&mut outcome.notices);
                 outcome.notices = notices;
                 outcome.duration_ms = started.elapsed().as_millis() as u64;
@@ -248,11 +256,12 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let folder = Arc::clone(&self.workspace.folder);
         let (staging, contents) = (Staging::open(&*folder)?, Contents::open(&*folder)?);
         let mut tools = Tools { folder: &*folder, staging, contents };
-        let mut settings = self.settings()?;
         let mut record = self.workspace.state.remote(&self.remote.describe().address)?;
+        let mut rules = Rules::contested(&self.workspace.state, record.id, &tools.contents)?;
         self.restarted = self.has_restarted()?;
         let mut rounds = 0;
         loop {
+            let settings = self.settings(rules.clone())?;
             let mut look = self.look(&settings, &record, fetch)?;
             if self.restarted && rounds == 0 {
                 let damaged = self.find_damaged(&record, &look.scan)?;
@@ -268,12 +277,11 @@ impl<'a, F: Folder> Cycle<'a, F> {
             }
             self.trust_head(&mut record, &look)?;
             let thought = self.think(&settings, &record, &look, &mut tools)?;
-            if rounds < RULE_TRIES
-                && !self.request.dry_run
-                && self.settle_rules(&thought, &look, &mut tools)?
-            {
+            // Shared rules come first: what this plan makes of them decides about all else, before anything changes.
+            let after = self.rules_after(&thought, &look, &record, &mut tools)?;
+            if rounds < RULE_TRIES && after != rules {
                 rounds += 1;
-                settings = self.settings().unwrap_or(settings);
+                rules = after;
                 continue;
             }
             self.guard(&settings, &thought, &look)?;
@@ -299,8 +307,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
     }
 
     /// The settings for this request: its direction and strategy win over the workspace's own.
-    fn settings(&self) -> Result<SyncSettings, EngineError> {
-        let mut settings = self.source.read()?;
+    fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
+        let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
@@ -329,6 +337,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
                         .to_owned();
                 return Some(Unknown::Unfit { code: "E-DAMAGED", why });
             }
+            if let Some(invalid) = settings.invalid_at(path) {
+                return Some(invalid);
+            }
             if let Some(max) = settings.file_bytes_max.filter(|max| size > *max) {
                 let why = format!("{size} bytes is above max_file_size, {max} bytes");
                 return Some(Unknown::Unfit { code: "E-SIZE", why });
@@ -338,6 +349,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let options = ScanOptions {
             filter: &settings.filter,
+            rules: &settings.rules,
             links: settings.links,
             digests: &digests,
             workers: settings.workers,

@@ -10,6 +10,7 @@ use instep_core::tree::{Entry, Unknown};
 
 use crate::conflict;
 use crate::cycle::outcome::OpenConflict;
+use crate::cycle::rules::{self, SETTINGS};
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -33,6 +34,8 @@ pub enum Verdict {
     WaitsFor(Box<OpenConflict>),
     /// An undo holds it until a person syncs.
     HeldAfterUndo(String),
+    /// The shared settings that the remote holds are not valid, for this reason: those that stand here stay in force.
+    InvalidThere(String),
     /// Nothing stands at the path, here or there.
     Nothing,
 }
@@ -66,9 +69,9 @@ pub fn explain<F: Folder>(
     path: &TreePath,
     observer: &dyn Observer,
 ) -> Result<Explained, EngineError> {
-    let settings = source.read()?;
-    let seen = scan(workspace, &settings, observer)?;
     let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
+    let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
+    let seen = scan(workspace, &settings, observer)?;
     let known = match &record {
         Some(record) => workspace.state.known(record.id)?,
         None => Known::default(),
@@ -134,6 +137,12 @@ fn verdict<F: Folder>(
             if conflict.waiting.contains(path) {
                 return Ok(Verdict::WaitsFor(Box::new(open)));
             }
+        }
+        if path.as_bytes() == SETTINGS.as_bytes()
+            && !matches!(entry, Some(Entry::Unknown(_)))
+            && let Some(why) = workspace.state.invalid_there(remote)?
+        {
+            return Ok(Verdict::InvalidThere(why));
         }
     }
     Ok(match (entry, &rules.decision) {

@@ -24,6 +24,7 @@ use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Key, Tree, Unknown};
 
+use crate::cycle::rules::Rules;
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -33,6 +34,8 @@ use crate::folder::Folder;
 pub struct ScanOptions<'a> {
     /// Which paths take part.
     pub filter: &'a Filter,
+    /// The ignore files that are to say something else than what stands here.
+    pub rules: &'a Rules,
     /// Which links take part.
     pub links: Links,
     /// What is known of contents.
@@ -92,7 +95,8 @@ pub fn scan<F: Folder>(folder: &F, options: &ScanOptions<'_>) -> Result<Scan, En
     options.observer.observe(Event::Began { phase: Phase::Scan, files: None, bytes: None });
     let started = folder.now()?;
     let walked = walk::walk(folder, options, started)?;
-    let scan = assemble::assemble(walked, options.digests, started);
+    let mut scan = assemble::assemble(walked, options.digests, started);
+    options.rules.complete(&mut scan.ignore);
     options.observer.observe(Event::Ended { phase: Phase::Scan });
     Ok(scan)
 }

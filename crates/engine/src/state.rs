@@ -302,6 +302,19 @@ impl State {
         Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
     }
 
+    /// The shared settings that were valid last; none if none ever were, or if what was noted is damaged.
+    pub fn good_settings(&self) -> Result<Option<Vec<u8>>, EngineError> {
+        let noted = self.note(GOOD_SETTINGS)?;
+        let noted = noted.as_deref().and_then(|noted| noted.split_once('\n'));
+        let sound = noted.filter(|(digest, text)| *digest == ContentId::of(text.as_bytes()).to_string());
+        Ok(sound.map(|(_, text)| text.as_bytes().to_vec()))
+    }
+
+    /// What is wrong with the shared settings that a remote was seen to hold: the code, and why.
+    pub fn invalid_there(&self, remote: i64) -> Result<Option<String>, EngineError> {
+        Ok(self.note(&invalid_there(remote))?.filter(|text| !text.is_empty()))
+    }
+
     /// The operations whose part at the remote is still to be taken back.
     pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
         let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
@@ -350,6 +363,14 @@ impl State {
 
 fn nonsense(why: impl std::fmt::Display) -> EngineError {
     EngineError::StateCorrupt(why.to_string())
+}
+
+/// The note of the shared settings that were valid last: their digest, and their text from the next line on.
+const GOOD_SETTINGS: &str = "settings";
+
+/// The note of what is wrong with the shared settings that a remote holds.
+fn invalid_there(remote: i64) -> String {
+    format!("invalid-there-{remote}")
 }
 
 /// What a resolve changed in what is known.

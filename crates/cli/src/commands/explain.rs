@@ -74,6 +74,11 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
             format!("Held after undo {}.", operation.get(..8).unwrap_or(operation)),
             Some("`instep sync` sends what is here.".to_owned()),
         ),
+        Verdict::InvalidThere(_) => (
+            "invalid-there",
+            "Waits: what the remote holds is not valid, and what stands here stays in force.".to_owned(),
+            Some("repair it where it was changed; or change it here, and settle the conflict.".to_owned()),
+        ),
         Verdict::NotSynced(unknown) => return finish(look, explained, not_synced(unknown, &path)),
         Verdict::Nothing => ("nothing", "Nothing stands here, and nothing is known of it.".to_owned(), None),
     };
@@ -82,6 +87,7 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
         Verdict::InConflict(open) => {
             explanation.fact("because", conflict::reason(open)).fact("versions", conflict::sides(look, open))
         }
+        Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
         _ => explanation,
     };
     finish(look, explained, explanation)

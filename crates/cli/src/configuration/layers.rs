@@ -47,9 +47,18 @@ impl Sources {
         self.root.join(HERE)
     }
 
+    /// The text of the shared file; empty where there is none.
+    pub fn shared_text(&self) -> Result<Vec<u8>, CommandError> {
+        Ok(files::read(&self.shared())?.unwrap_or_default())
+    }
+
     /// Reads all layers. `flags` are settings that were given as options.
     pub fn load(&self, flags: &[Flag<'_>]) -> Result<Loaded, CommandError> {
-        let shared = files::read(&self.shared())?.unwrap_or_default();
+        self.load_with(self.shared_text()?, flags)
+    }
+
+    /// Reads all layers, as if the shared file held this text.
+    pub fn load_with(&self, shared: Vec<u8>, flags: &[Flag<'_>]) -> Result<Loaded, CommandError> {
         let here = files::read(&self.here())?.unwrap_or_default();
         let trust = match self.instead {
             // A file that a person named is that person's own word.

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
 mod acceptance;
+mod away;
 mod bad_inputs;
 mod contact;
 mod daily;
 mod kill;
 mod reports;
+mod rules;
 
 /// The program under test.
 fn program() -> std::path::PathBuf {

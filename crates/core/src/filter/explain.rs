@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decision, Filter, FolderRules, RuleRef};
+use super::{Decision, Filter, FolderFiles, FolderRules, RuleRef};
 use crate::path::TreePath;
 
 /// The ignore files of a tree, as bytes, by folder.
@@ -12,6 +12,19 @@ pub struct IgnoreFiles {
     pub instepignore: BTreeMap<TreePath, Vec<u8>>,
     /// The `.gitignore` of each folder that has one; needed only if the gitignore mode is not `Off`.
     pub gitignore: BTreeMap<TreePath, Vec<u8>>,
+    /// The other version of an `.instepignore`, while two are in conflict.
+    pub contested: BTreeMap<TreePath, Vec<u8>>,
+}
+
+impl IgnoreFiles {
+    /// The files of one folder.
+    pub fn of(&self, folder: &TreePath) -> FolderFiles<'_> {
+        FolderFiles {
+            instepignore: self.instepignore.get(folder).map(Vec::as_slice),
+            contested: self.contested.get(folder).map(Vec::as_slice),
+            gitignore: self.gitignore.get(folder).map(Vec::as_slice),
+        }
+    }
 }
 
 /// Why a path takes part or not.
@@ -32,16 +45,9 @@ impl Filter {
     }
 
     pub(super) fn walk(&self, path: &TreePath, is_folder: bool, files: &IgnoreFiles) -> Explanation {
-        let get = |map: &'_ BTreeMap<TreePath, Vec<u8>>, folder: &TreePath| map.get(folder).cloned();
-        let open = |rules: Option<&FolderRules>, folder: &TreePath| {
-            let instepignore = get(&files.instepignore, folder);
-            let gitignore = get(&files.gitignore, folder);
-            match (rules, folder.name()) {
-                (Some(rules), Some(name)) => {
-                    rules.enter(&name, instepignore.as_deref(), gitignore.as_deref())
-                }
-                _ => self.root(instepignore.as_deref(), gitignore.as_deref()),
-            }
+        let open = |rules: Option<&FolderRules>, folder: &TreePath| match (rules, folder.name()) {
+            (Some(rules), Some(name)) => rules.enter(&name, files.of(folder)),
+            _ => self.root(files.of(folder)),
         };
         let mut rules = open(None, &TreePath::root());
         let mut answer =

@@ -4,13 +4,26 @@ use std::sync::Arc;
 
 use super::pattern::Probe;
 use super::rule::Rule;
-use super::{Decision, Filter, GitignoreMode, RuleRef};
+use super::{Decision, Filter, GitignoreMode, RuleRef, Rules};
 use crate::path::{Name, TreePath};
+
+/// The ignore files of one folder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FolderFiles<'a> {
+    /// Its `.instepignore`.
+    pub instepignore: Option<&'a [u8]>,
+    /// The other version of it, while two are in conflict.
+    pub contested: Option<&'a [u8]>,
+    /// Its `.gitignore`.
+    pub gitignore: Option<&'a [u8]>,
+}
 
 /// The rules as they hold in one folder. Clones are cheap, and may go to other threads.
 #[derive(Debug, Clone)]
 pub struct FolderRules {
-    filter: Filter,
+    rules: Arc<Rules>,
+    /// The same folder by the other version of the rules, from where two are in conflict.
+    other: Option<Arc<FolderRules>>,
     path: TreePath,
     instepignore: Option<Arc<Layer>>,
     gitignore: Option<Arc<Layer>>,
@@ -46,9 +59,10 @@ enum Verdict {
 }
 
 impl FolderRules {
-    pub(super) fn root(filter: Filter, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) -> Self {
-        let mut root = FolderRules {
-            filter,
+    pub(super) fn root(filter: &Filter, files: FolderFiles<'_>) -> Self {
+        let blank = |rules: &Arc<Rules>| FolderRules {
+            rules: rules.clone(),
+            other: None,
             path: TreePath::root(),
             instepignore: None,
             gitignore: None,
@@ -56,7 +70,9 @@ impl FolderRules {
             included: [false; 2],
             group: None,
         };
-        root.take_files(instepignore, gitignore);
+        let mut root = blank(&filter.rules);
+        let other = filter.other.as_ref().map(blank);
+        root.take_files(files, other);
         root
     }
 
@@ -65,20 +81,26 @@ impl FolderRules {
         &self.path
     }
 
-    /// Steps into a folder that is not excluded, with the contents of the ignore files that stand in it.
-    pub fn enter(&self, name: &Name, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) -> FolderRules {
+    /// Steps into a folder that is not excluded, with the ignore files that stand in it.
+    pub fn enter(&self, name: &Name, files: FolderFiles<'_>) -> FolderRules {
+        let mut inner = self.step(name);
+        let other = self.other.as_ref().map(|other| other.step(name));
+        inner.take_files(files, other);
+        inner
+    }
+
+    fn step(&self, name: &Name) -> FolderRules {
         let question = self.question(name, true);
-        let rules = &self.filter.0;
-        let mut inner = FolderRules {
+        let rules = &self.rules;
+        FolderRules {
             path: self.path.join(name),
             ignored: self.ignored || self.git_ignores(&question),
             included: [0, 1]
                 .map(|list| self.included[list] || first(&rules.include[list], question.probe(0)).is_some()),
             group: self.group_of(&question),
+            other: None,
             ..self.clone()
-        };
-        inner.take_files(instepignore, gitignore);
-        inner
+        }
     }
 
     /// Decides for one name in this folder.
@@ -87,19 +109,38 @@ impl FolderRules {
             return Decision::Reserved;
         }
         let question = self.question(name, is_folder);
-        match self.judge(&question, true) {
+        let decision = self.decide_alone(&question);
+        match &self.other {
+            // The files in conflict stay in sight, so that the conflict can end.
+            Some(other) if !self.carries_rules(&question) => decision.and(other.decide_alone(&question)),
+            _ => decision,
+        }
+    }
+
+    fn decide_alone(&self, question: &Question<'_>) -> Decision {
+        match self.judge(question, true) {
             Verdict::Open => Decision::Included,
             Verdict::Passage => Decision::Passage,
             Verdict::Excluded(rule) => {
                 // A shared rule that decides holds on every machine; only if one of ours decides can it be ours alone.
                 let here_only =
-                    rule.place.here && !matches!(self.judge(&question, false), Verdict::Excluded(_));
+                    rule.place.here && !matches!(self.judge(question, false), Verdict::Excluded(_));
                 Decision::Excluded { by: RuleRef(rule), here_only }
             }
         }
     }
 
-    fn take_files(&mut self, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) {
+    /// Takes the ignore files of the folder: both versions, each on its side, where two are in conflict.
+    fn take_files(&mut self, files: FolderFiles<'_>, other: Option<FolderRules>) {
+        let other = other.or_else(|| files.contested.map(|_| FolderRules { other: None, ..self.clone() }));
+        self.other = other.map(|mut other| {
+            other.read_files(files.contested.or(files.instepignore), files.gitignore);
+            Arc::new(other)
+        });
+        self.read_files(files.instepignore, files.gitignore);
+    }
+
+    fn read_files(&mut self, instepignore: Option<&[u8]>, gitignore: Option<&[u8]>) {
         let skip = if self.path.is_root() { 0 } else { self.path.as_bytes().len() + 1 };
         let layer = |above: &Option<Arc<Layer>>, file: &str, bytes: Option<&[u8]>| {
             let rules = Rule::read_file(&self.path, file, bytes.unwrap_or_default());
@@ -110,7 +151,7 @@ impl FolderRules {
             }
         };
         let instepignore = layer(&self.instepignore, ".instepignore", instepignore);
-        let gitignore = match self.filter.0.gitignore {
+        let gitignore = match self.rules.gitignore {
             GitignoreMode::Off => None,
             _ => layer(&self.gitignore, ".gitignore", gitignore),
         };
@@ -140,7 +181,7 @@ impl FolderRules {
 
     /// The rules of which the last match wins.
     fn last_match(&self, question: &Question<'_>, here: bool) -> Verdict {
-        let rules = &self.filter.0;
+        let rules = &self.rules;
         let exclude = || rules.exclude.iter().rev().filter(|rule| here || !rule.place.here);
         let found = in_layers(&self.instepignore, question)
             .or_else(|| exclude().find(|rule| rule.pattern.matches(question.probe(0))));
@@ -166,7 +207,7 @@ impl FolderRules {
 
     /// What is protected stays out, unless a rule of this machine takes it back.
     fn guard(&self, question: &Question<'_>, here: bool, verdict: Verdict) -> Verdict {
-        let rules = &self.filter.0;
+        let rules = &self.rules;
         let Some(protected) = first(&rules.protected, question.probe(0)) else { return verdict };
         let taken_back = here
             && rules.exclude.iter().any(|rule| {
@@ -181,7 +222,7 @@ impl FolderRules {
         } else if question.is_folder {
             Verdict::Passage
         } else {
-            Verdict::Excluded(self.filter.0.not_ignored.clone())
+            Verdict::Excluded(self.rules.not_ignored.clone())
         }
     }
 
@@ -197,13 +238,13 @@ impl FolderRules {
     }
 
     fn group_of(&self, question: &Question<'_>) -> Option<usize> {
-        let groups = &self.filter.0.groups;
+        let groups = &self.rules.groups;
         let named = groups.iter().rposition(|group| first(&group.rules, question.probe(0)).is_some());
         named.max(self.group)
     }
 
     fn judge_group(&self, question: &Question<'_>) -> Verdict {
-        let groups = &self.filter.0.groups;
+        let groups = &self.rules.groups;
         let Some(at) = self.group_of(question).filter(|&at| !groups[at].enabled) else {
             return Verdict::Open;
         };
@@ -217,7 +258,7 @@ impl FolderRules {
     }
 
     fn narrow(&self, question: &Question<'_>, here: bool) -> Verdict {
-        let lists = &self.filter.0.include[..if here { 2 } else { 1 }];
+        let lists = &self.rules.include[..if here { 2 } else { 1 }];
         let verdicts = lists.iter().zip(self.included).map(|(list, included)| match list.first() {
             None => Verdict::Open,
             Some(_) if included || first(list, question.probe(0)).is_some() => Verdict::Open,
@@ -231,8 +272,18 @@ impl FolderRules {
 
     /// All rules that match, lowest first, for `explain`.
     pub(super) fn all_matches(&self, name: &Name, is_folder: bool) -> Vec<RuleRef> {
+        let mut found = self.matches_alone(name, is_folder);
+        for rule in self.other.iter().flat_map(|other| other.matches_alone(name, is_folder)) {
+            if !found.contains(&rule) {
+                found.push(rule);
+            }
+        }
+        found
+    }
+
+    fn matches_alone(&self, name: &Name, is_folder: bool) -> Vec<RuleRef> {
         let question = self.question(name, is_folder);
-        let rules = &self.filter.0;
+        let rules = &self.rules;
         let mut found: Vec<Arc<Rule>> = Vec::new();
         let lists = [&rules.built_in, &rules.protected];
         let matching = |rule: &&Arc<Rule>| rule.pattern.matches(question.probe(0));

@@ -318,9 +318,43 @@ fn equal_rules_have_equal_hashes() {
 #[test]
 fn names_that_are_no_text_take_part_like_others() {
     let filter = Filter::new(&rules("exclude: *.log")).unwrap();
-    let root = filter.root(Some(b"\xff\xfe*\n"), None);
+    let root = filter.root(FolderFiles { instepignore: Some(b"\xff\xfe*\n"), ..FolderFiles::default() });
     let decide = |bytes: &[u8]| root.decide(&Name::new(bytes).unwrap(), false);
     assert_eq!(decide(b"\xff"), Decision::Included);
     assert!(matches!(decide(b"\xff.log"), Decision::Excluded { .. }));
     assert!(matches!(decide(b"\xff\xfea"), Decision::Excluded { .. }));
+}
+
+/// As `check`, by two versions of the rules that are in conflict: of the settings, and of the root's ignore file.
+fn check_both(texts: [&str; 2], ignore: [&str; 2], expected: &str) {
+    let [here, there] = texts.map(|text| Filter::new(&rules(text)).unwrap());
+    let mut files = files(&[(".instepignore", ignore[0])]);
+    if ignore[0] != ignore[1] {
+        files.contested.insert(TreePath::root(), ignore[1].as_bytes().to_vec());
+    }
+    for line in expected.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (sign, path) = line.split_once(' ').unwrap();
+        let path = TreePath::new(path.as_bytes()).unwrap();
+        for filter in [here.and(&there), there.and(&here)] {
+            let got = if filter.decide_path(&path, false, &files).is_entered() { "+" } else { "-" };
+            assert_eq!(got, sign, "{path}");
+        }
+    }
+}
+
+#[test]
+fn while_rules_are_in_conflict_a_path_takes_part_only_by_both() {
+    check_both(["exclude: *.log", "exclude: *.tmp"], ["", ""], "- a.log\n- d/b.tmp\n+ a.txt\n+ instep.yaml");
+    check_both(["", ""], ["*.log\n", "*.tmp\n"], "- a.log\n- d/e/b.tmp\n+ a.txt\n+ .instepignore");
+    check_both(["include: docs/**", "exclude: *.md"], ["", ""], "- docs/a.md\n+ docs/a.txt\n- other/a.txt");
+    check_both(["exclude: *.log", ""], ["*\n!a.log\n", "secret\n"], "- b.txt\n- secret");
+    // A file of rules that one version leaves out stays in sight, so that the conflict can end.
+    check_both(["", "exclude: d.txt"], ["", "instep.*\n"], "- d.txt\n+ instep.yaml");
+}
+
+#[test]
+fn two_versions_have_a_name_of_their_own_and_equal_ones_are_one() {
+    let [one, two] = ["exclude: *.log", "exclude: *.tmp"].map(|text| Filter::new(&rules(text)).unwrap());
+    assert_eq!(one.and(&one).rules_hash(), one.rules_hash());
+    assert!(![one.rules_hash(), two.rules_hash()].contains(&one.and(&two).rules_hash()));
 }

@@ -13,6 +13,7 @@ use instep_core::tree::{LeafKind, Tree};
 
 use super::open;
 use crate::cycle::outcome::OpenConflict;
+use crate::cycle::rules;
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -92,7 +93,8 @@ pub fn resolve<F: Folder>(
     let remote_id = workspace.state.remote(&remote.describe().address)?.id;
     let conflict = find(workspace, remote, number)?.conflict;
     let choice = settle_newest(&conflict, choice)?;
-    let settings = source.read()?;
+    let record = workspace.state.remote(&remote.describe().address)?;
+    let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(&record))?;
     let seen = scan(workspace, &settings, observer)?;
     let Answer { changes, strategy, bytes } = answer(&conflict, &choice, &seen.tree)?;
     let id = OperationId(workspace.clock.random());

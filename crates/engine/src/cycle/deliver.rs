@@ -32,53 +32,6 @@ pub(super) struct Sent {
 }
 
 impl<F: Folder> Cycle<'_, F> {
-    /// New shared rules come first: they are put in place here, and all else is planned by them. Answers whether there
-    /// were any.
-    pub(super) fn settle_rules(
-        &mut self,
-        thought: &Thought,
-        look: &Look,
-        tools: &mut Tools<'_, F>,
-    ) -> Result<bool, EngineError> {
-        let wanted: Vec<&Change> =
-            thought.plan.changes.local.iter().filter(|change| brings_rules(change)).collect();
-        if wanted.is_empty() {
-            return Ok(false);
-        }
-        let made: BTreeMap<NodeId, &Change> = thought
-            .plan
-            .changes
-            .local
-            .iter()
-            .filter(|change| change.before.is_none())
-            .map(|change| (change.node, change))
-            .collect();
-        let mut nodes: BTreeSet<NodeId> = wanted.iter().map(|change| change.node).collect();
-        for change in &wanted {
-            let mut at = change.after.as_ref().map(|after| after.parent);
-            while let Some(folder) = at.and_then(|parent| made.get(&parent)) {
-                nodes.insert(folder.node);
-                at = folder.after.as_ref().map(|after| after.parent);
-            }
-        }
-        let changes: Vec<Change> = thought
-            .plan
-            .changes
-            .local
-            .iter()
-            .filter(|change| nodes.contains(&change.node))
-            .cloned()
-            .collect();
-        self.stage(&changes, thought, look, tools)?;
-        let applied = self.apply(&changes, thought, look, tools)?;
-        self.workspace.state.transact(|write| {
-            write.kept(&applied.kept)?;
-            write.digests(&applied.fresh)?;
-            write.clear_journal()
-        })?;
-        Ok(applied.failed.len() < changes.len())
-    }
-
     /// Carries a plan out.
     pub(super) fn carry_out(
         &mut self,
@@ -286,12 +239,6 @@ impl<F: Folder> Cycle<'_, F> {
 
 fn is_folder(change: &Change) -> bool {
     change.after.as_ref().or(change.before.as_ref()).is_some_and(|value| value.body == Body::Folder)
-}
-
-/// Answers whether a change brings new content into a file of shared rules.
-fn brings_rules(change: &Change) -> bool {
-    let Some(to) = change.to.as_ref().filter(|_| change.kind() != ChangeKind::Move) else { return false };
-    to.as_bytes() == b"instep.yaml" || to.name().is_some_and(|name| name.as_bytes() == b".instepignore")
 }
 
 /// The names among these that the remote's head lists: what was sent once and is in no head may be gone from there.

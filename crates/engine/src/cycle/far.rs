@@ -10,6 +10,7 @@ use instep_core::path::{DEPTH_MAX, Name, TreePath};
 use instep_core::remote::{Listed, ListedKind, ObjectId, Snapshot};
 use instep_core::tree::{Entry, Leaf, LeafKind, NewEntry, Place, Tree, TreeBuilder, Unknown};
 
+use super::rules::{Invalid, SETTINGS};
 use super::settings::SyncSettings;
 use crate::folder::Abilities;
 
@@ -39,6 +40,8 @@ pub struct View<'a> {
     pub abilities: Abilities,
     /// The targets of the links that the remote holds.
     pub targets: &'a BTreeMap<ContentId, Vec<u8>>,
+    /// What is wrong with the shared settings that the remote holds.
+    pub invalid: Option<&'a Invalid>,
 }
 
 /// The contents behind the remote's names.
@@ -139,11 +142,9 @@ impl View<'_> {
     }
 
     fn rules_at(&self, parent: Option<(&FolderRules, &Name)>, path: &TreePath) -> FolderRules {
-        let instepignore = self.ignore.instepignore.get(path).map(Vec::as_slice);
-        let gitignore = self.ignore.gitignore.get(path).map(Vec::as_slice);
         match parent {
-            Some((rules, name)) => rules.enter(name, instepignore, gitignore),
-            None => self.settings.filter.root(instepignore, gitignore),
+            Some((rules, name)) => rules.enter(name, self.ignore.of(path)),
+            None => self.settings.filter.root(self.ignore.of(path)),
         }
     }
 
@@ -167,6 +168,9 @@ impl View<'_> {
         }
         if let Some(unknown) = self.unfit(&item.name, next) {
             return Entry::Unknown(unknown);
+        }
+        if let Some(invalid) = self.invalid.filter(|_| next.path.as_bytes() == SETTINGS.as_bytes()) {
+            return Entry::Unknown(invalid.entry());
         }
         match &item.kind {
             ListedKind::Folder => Entry::Folder,

@@ -6,6 +6,7 @@ use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
 use instep_core::tree::{Entry, Place, Tree};
 
+use super::rules::SETTINGS;
 use super::{Cycle, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -45,17 +46,22 @@ impl<F: Folder> Cycle<'_, F> {
                 None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
-        self.join(&name, &versions, tools)
+        let is_settings = input.path.as_bytes() == SETTINGS.as_bytes();
+        self.join(&name, is_settings, &versions, tools)
     }
 
     fn join(
         &self,
         name: &Name,
+        is_settings: bool,
         versions: &[Vec<u8>],
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
         let [base, local, remote] = versions else { unreachable!("because three versions were read") };
         match merge::contents(name, Some(base), local, remote) {
+            Merged::Clean(bytes) if is_settings && self.source.read_as(&bytes).is_err() => {
+                Ok(Tried::undecided("line by line, the settings would not be valid"))
+            }
             Merged::Clean(bytes) => {
                 let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
                 Ok(Tried { answer: MergeAnswer::Clean { content, size: metadata.size }, why: String::new() })
@@ -65,7 +71,7 @@ impl<F: Folder> Cycle<'_, F> {
     }
 
     /// Reads a content from wherever it stands: staged, in the folder here, kept, or at the remote.
-    fn read_content(
+    pub(super) fn read_content(
         &self,
         content: ContentId,
         local: &Tree,

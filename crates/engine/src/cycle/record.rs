@@ -140,6 +140,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.head(id, head.as_ref(), quiet)?;
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;
             write.times(id, look.asked, Some(now))?;
+            write.invalid_there(id, thought.invalid_there.as_ref())?;
             if let Some(boot) = boot {
                 write.note(super::damage::NOTE, boot)?;
             }

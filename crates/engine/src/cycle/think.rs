@@ -15,6 +15,7 @@ use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
 use super::far::{Built, Far, Objects, View};
 use super::merging::Tried;
+use super::rules::Invalid;
 use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
@@ -35,6 +36,8 @@ pub(super) struct Thought {
     pub first_contact: bool,
     /// Nodes that vanished while they could not be seen: nobody can say that they were deleted.
     pub given_up: Vec<NodeId>,
+    /// What is wrong with the shared settings that the remote holds.
+    pub invalid_there: Option<Invalid>,
     /// Bytes that were fetched to think.
     pub received_bytes: u64,
 }
@@ -76,6 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
         let mut objects = self.workspace.state.objects(record.id)?;
         let mut targets = self.workspace.state.targets()?;
         let mut received_bytes = 0;
+        let mut invalid = None;
         let far = loop {
             let view = View {
                 snapshot: snapshot.as_ref(),
@@ -85,9 +89,16 @@ impl<F: Folder> Cycle<'_, F> {
                 local: &look.scan.tree,
                 abilities: tools.folder.abilities(),
                 targets: &targets,
+                invalid: invalid.as_ref(),
             };
             let Built { far, missing } = view.build(&objects);
             if missing.is_empty() {
+                if invalid.is_none() {
+                    invalid = self.invalid_there(&known, look, &far.tree, record, tools)?;
+                    if invalid.is_some() {
+                        continue;
+                    }
+                }
                 break far;
             }
             received_bytes += self.learn(record, &missing, &mut objects, &mut targets, tools)?;
@@ -111,6 +122,7 @@ impl<F: Folder> Cycle<'_, F> {
             merged,
             first_contact,
             given_up,
+            invalid_there: invalid,
             received_bytes,
         })
     }

@@ -46,9 +46,10 @@ pub fn scan<F: Folder>(
     let digests = workspace.state.digests()?;
     let options = ScanOptions {
         filter: &settings.filter,
+        rules: &settings.rules,
         links: settings.links,
         digests: &digests,
-        refuses: &|_, _| None,
+        refuses: &|path, _| settings.invalid_at(path),
         workers: settings.workers,
         observer,
     };

@@ -16,6 +16,7 @@ use instep_core::tree::Tree;
 use super::act::{Acted, Deed, Sources, act, scan};
 use super::log;
 use super::wish::{self, Wishes};
+use crate::cycle::rules;
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -58,7 +59,8 @@ pub fn restore<F: Folder>(
     observer: &dyn Observer,
 ) -> Result<Acted, EngineError> {
     crate::cycle::recover(workspace)?;
-    let settings = source.read()?;
+    let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
+    let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
     let operations = log::log(&workspace.state, None, usize::MAX >> 1)?;
     let mut wishes = Wishes::new(&seen.tree);

@@ -25,6 +25,7 @@ use crate::cycle::ask;
 use crate::cycle::draft::draft;
 use crate::cycle::far::{Far, View};
 use crate::cycle::outcome::Held;
+use crate::cycle::rules;
 use crate::cycle::settings::{SettingsSource, SyncSettings};
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -77,7 +78,8 @@ pub fn undo<F: Folder>(
 ) -> Result<Undone, EngineError> {
     crate::cycle::recover(workspace)?;
     let target = target(workspace, request)?;
-    let settings = source.read()?;
+    let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
+    let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
     let (changes, left_alone) = take_back(&seen.tree, &target, Side::Local);
     let there = reach.filter(|_| !request.here_only && target.paths.iter().any(|path| path.remote.is_some()));
@@ -325,6 +327,7 @@ impl FarSide {
             local,
             abilities: workspace.folder.abilities(),
             targets: &workspace.state.targets()?,
+            invalid: None,
         };
         let far = view.build(&workspace.state.objects(record.id)?).far;
         let (changes, left_alone) = take_back(&far.tree, target, Side::Remote);

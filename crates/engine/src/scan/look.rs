@@ -3,13 +3,14 @@
 use std::io::Read;
 
 use instep_core::content::ContentId;
-use instep_core::filter::{Decision, FolderRules, GitignoreMode};
-use instep_core::path::{DEPTH_MAX, Name, PATH_BYTES_MAX};
+use instep_core::filter::{Decision, FolderFiles, FolderRules, GitignoreMode};
+use instep_core::path::{DEPTH_MAX, Name, PATH_BYTES_MAX, TreePath};
 use instep_core::policy::Links;
 use instep_core::tree::{Entry, Leaf, LeafKind, NewEntry, Unknown};
 
 use super::ScanCounts;
 use super::walk::{Trouble, UnreadFile, Walk, unknown};
+use crate::cycle::rules::Arriving;
 use crate::folder::disk::STATE;
 use crate::folder::{DiskKind, Folder, FolderError, Metadata};
 
@@ -65,10 +66,21 @@ pub fn look<F: Folder>(
         GitignoreMode::Off => None,
         _ => ignore_file(walk, dir, &names, b".gitignore")?,
     };
-    let files = (instepignore.as_deref(), gitignore.as_deref());
+    let path = above.map_or_else(TreePath::root, |(rules, name)| rules.path().join(name));
+    let mut files = FolderFiles {
+        instepignore: instepignore.as_deref(),
+        contested: None,
+        gitignore: gitignore.as_deref(),
+    };
+    match walk.options.rules.ignore_of(&path) {
+        Some(Arriving::Text(text)) => files.instepignore = Some(text),
+        Some(Arriving::Gone) => files.instepignore = None,
+        Some(Arriving::Contested(text)) => files.contested = Some(text),
+        None => {}
+    }
     let rules = match above {
-        Some((rules, name)) => rules.enter(name, files.0, files.1),
-        None => filter.root(files.0, files.1),
+        Some((rules, name)) => rules.enter(name, files),
+        None => filter.root(files),
     };
     let looked = Looked {
         entries: Vec::with_capacity(names.len()),

@@ -24,6 +24,7 @@ use crate::folder::faulty::{Fault, Faulty};
 struct Bench {
     home: tempfile::TempDir,
     filter: Filter,
+    rules: Rules,
     links: Links,
     digests: DigestCache,
     workers: usize,
@@ -36,6 +37,7 @@ impl Bench {
         Bench {
             home,
             filter: Filter::default(),
+            rules: Rules::default(),
             links: Links::Portable,
             digests: DigestCache::default(),
             workers: 2,
@@ -56,6 +58,7 @@ impl Bench {
     fn options(&self) -> ScanOptions<'_> {
         ScanOptions {
             filter: &self.filter,
+            rules: &self.rules,
             links: self.links,
             refuses: &|_, _| None,
             digests: &self.digests,

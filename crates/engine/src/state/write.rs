@@ -8,6 +8,7 @@ use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
 use super::{ConflictRecord, Kept, Offered, Settlement, codec};
+use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
 use crate::failure::EngineError;
 
@@ -308,6 +309,18 @@ impl Write<'_> {
     pub fn release(&self, remote: i64) -> Result<(), EngineError> {
         self.run("DELETE FROM undone WHERE remote = ?1", [remote])?;
         Ok(())
+    }
+
+    /// Keeps the shared settings that are valid now.
+    pub fn good_settings(&self, text: &[u8]) -> Result<(), EngineError> {
+        let text = String::from_utf8_lossy(text);
+        self.note(super::GOOD_SETTINGS, &format!("{}\n{text}", ContentId::of(text.as_bytes())))
+    }
+
+    /// Records what is wrong with the shared settings that a remote holds; nothing if they are valid.
+    pub fn invalid_there(&self, remote: i64, invalid: Option<&Invalid>) -> Result<(), EngineError> {
+        let text = invalid.map(|invalid| format!("{} {}", invalid.code, invalid.why)).unwrap_or_default();
+        self.note(&super::invalid_there(remote), &text)
     }
 
     /// Adds an operation to the log, or replaces the one of that id.

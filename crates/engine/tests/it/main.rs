@@ -6,4 +6,5 @@ mod damage;
 mod history;
 mod line;
 mod retention;
+mod rules;
 mod world;
