@@ -45,7 +45,7 @@ impl Context {
 /// Runs a command to its end.
 pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, CommandError> {
     match command {
-        None => status::glance(context),
+        None => status::first_look(context),
         Some(Command::Clone(arguments)) => clone::run(context, arguments),
         Some(Command::Completions(arguments)) => completions::run(context, arguments),
         Some(Command::Config(arguments)) => config::run(context, arguments),

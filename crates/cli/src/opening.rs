@@ -12,6 +12,7 @@ use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
 use instep_engine::reach::Reach;
+use instep_engine::state::Failures;
 use instep_engine::workspace::{self, Opening, Workspace};
 use instep_remote::address::{Address, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
@@ -25,12 +26,6 @@ use crate::set_up::host_name;
 
 /// How long a command waits for another one in the same workspace.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long a command waits that only looks.
-const GLANCE: Duration = Duration::from_secs(2);
-
-/// Why there is no answer now.
-const BUSY: &str = "A sync, or another command that changes files, is running.";
 
 /// The name of the one remote of this version.
 pub const ORIGIN: &str = "origin";
@@ -46,6 +41,8 @@ pub struct Opened {
     pub sources: Sources,
     /// Its settings.
     pub loaded: Loaded,
+    /// Another process works in it: there is only reading.
+    pub busy: bool,
 }
 
 impl Context {
@@ -59,16 +56,41 @@ impl Context {
         self.open_within(PATIENCE)
     }
 
-    /// Opens it for a look, which is not worth a long wait.
+    /// Opens it for a look: to work in it if it is free, else to read beside whoever works there.
     pub fn open_for_a_look(&self) -> Result<Opened, CommandError> {
-        self.open_within(GLANCE).map_err(|error| match error.exit {
-            Exit::Locked => CommandError { why: vec![BUSY.to_owned()], ..error }
-                .hinted("the same again when it has ended; `instep status --wait` waits for it."),
-            _ => error,
-        })
+        let free = self.open_with(|machine, root| {
+            self.enter_within(None, machine, |opening| Workspace::open(root, opening))
+        });
+        match free {
+            Err(error) if error.exit == Exit::Locked => {
+                Ok(Opened { busy: true, ..self.open_with(|machine, root| self.read(machine, root))? })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens it to read what is written down, whoever works in it. Only what must be put right first needs the lock.
+    pub fn open_to_read(&self) -> Result<Opened, CommandError> {
+        match self.open_with(|machine, root| self.read(machine, root)) {
+            Err(error) if error.code == "E-STATE" || error.code == "E-STATE-CORRUPT" => self.open(),
+            opened => opened,
+        }
+    }
+
+    fn read(&self, machine: &str, root: &Path) -> Result<Workspace, CommandError> {
+        self.enter_within(None, machine, |opening| Workspace::read(root, opening))
     }
 
     fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
+        self.open_with(|machine, root| {
+            self.enter_within(Some(patience), machine, |opening| Workspace::open(root, opening))
+        })
+    }
+
+    fn open_with(
+        &self,
+        enter: impl FnOnce(&str, &Path) -> Result<Workspace, CommandError>,
+    ) -> Result<Opened, CommandError> {
         let root = self.root()?;
         let sources = self.sources(&root);
         let (mut loaded, invalid) = match sources.load(&[]) {
@@ -80,7 +102,7 @@ impl Context {
             },
         };
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
-        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(&root, opening))?;
+        let workspace = enter(&machine, &root)?;
         if let Some(error) = invalid {
             let good = workspace.state.good_settings()?.and_then(|good| sources.load_with(good, &[]).ok());
             let Some(good) = good else { return Err(error) };
@@ -95,7 +117,7 @@ impl Context {
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
-        Ok(Opened { workspace, sources, loaded })
+        Ok(Opened { workspace, sources, loaded, busy: false })
     }
 
     /// Opens or makes a workspace in the usual manner: with patience, and saying so.
@@ -104,12 +126,12 @@ impl Context {
         machine: &str,
         enter: impl FnOnce(&Opening<'_>) -> Result<Workspace, EngineError>,
     ) -> Result<Workspace, CommandError> {
-        self.enter_within(PATIENCE, machine, enter)
+        self.enter_within(Some(PATIENCE), machine, enter)
     }
 
     fn enter_within(
         &self,
-        patience: Duration,
+        patience: Option<Duration>,
         machine: &str,
         enter: impl FnOnce(&Opening<'_>) -> Result<Workspace, EngineError>,
     ) -> Result<Workspace, CommandError> {
@@ -117,8 +139,9 @@ impl Context {
             home: &self.surroundings.home,
             machine,
             clock: Arc::new(SystemClock),
-            patience,
+            patience: patience.unwrap_or_default(),
             waiting: &|holder| {
+                let Some(patience) = patience else { return };
                 let whose = holder.map(|process| format!(" (process {process})")).unwrap_or_default();
                 let seconds = patience.as_secs();
                 self.terminal.say(&format!(
@@ -213,6 +236,19 @@ impl Opened {
         typed: &Path,
     ) -> Result<instep_core::path::TreePath, CommandError> {
         crate::place::tree_path(self.workspace.root(), &context.surroundings.folder, typed)
+    }
+
+    /// Writes down that a sync failed. That this can't be done is not worth another failure.
+    pub fn note_failure(&mut self, error: &CommandError) {
+        let Some(key) = self.remote_key() else { return };
+        let now = self.workspace.clock.now();
+        let state = &mut self.workspace.state;
+        let _not_noted = state.remote(&key).and_then(|record| {
+            let before = state.failures(record.id)?.map_or(0, |failures| failures.count);
+            let (code, message) = (error.code.to_owned(), error.what.clone());
+            let failures = Failures { count: before + 1, last: now, code, message };
+            state.transact(|write| write.failed(record.id, &failures))
+        });
     }
 
     /// Refuses to send while a setting is given that this version can't keep its word on.

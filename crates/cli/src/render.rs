@@ -53,6 +53,8 @@ pub enum Tone {
 pub enum Icon {
     /// Both sides agree.
     InSync,
+    /// Another process is at work.
+    Working,
     /// Goes to the remote.
     Up,
     /// Comes here.
@@ -73,6 +75,7 @@ impl Icon {
     fn forms(self) -> (&'static str, &'static str) {
         match self {
             Icon::InSync => ("✓", "ok"),
+            Icon::Working => ("⟳", "~"),
             Icon::Up => ("↑", "->"),
             Icon::Down => ("↓", "<-"),
             Icon::Merged => ("⇄", "<>"),
@@ -86,7 +89,7 @@ impl Icon {
     fn tone(self) -> Tone {
         match self {
             Icon::InSync => Tone::Good,
-            Icon::Up | Icon::Down | Icon::Merged => Tone::Moving,
+            Icon::Working | Icon::Up | Icon::Down | Icon::Merged => Tone::Moving,
             Icon::NeedsYou => Tone::Attention,
             Icon::Problem => Tone::Problem,
             Icon::NotSynced | Icon::Paused => Tone::Quiet,

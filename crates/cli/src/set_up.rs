@@ -65,7 +65,7 @@ impl SetUp<'_> {
         changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
         sources.change(Target::Here, &changes)?;
         let loaded = sources.load(&[])?;
-        Ok(Opened { workspace, sources, loaded })
+        Ok(Opened { workspace, sources, loaded, busy: false })
     }
 
     /// Opens the remote and looks at it once: can it be used, and does it run hooks of its own?

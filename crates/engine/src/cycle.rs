@@ -6,6 +6,7 @@
 
 pub mod draft;
 pub mod far;
+pub mod glance;
 pub mod outcome;
 pub mod plan_file;
 pub mod quiet;

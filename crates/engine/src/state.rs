@@ -16,7 +16,7 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
@@ -82,6 +82,18 @@ impl State {
         State::ready(connection)
     }
 
+    /// Opens the database to read in it, beside whoever writes.
+    pub fn open_to_read(path: &Path) -> Result<Self, EngineError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match found {
+            FORMAT => Ok(State { connection }),
+            0 => Err(EngineError::StateCorrupt("it is empty".to_owned())),
+            _ => Err(EngineError::StateVersion { found, known: FORMAT }),
+        }
+    }
+
     /// A database in memory, for simulations.
     pub fn in_memory() -> Result<Self, EngineError> {
         State::ready(Connection::open_in_memory()?)
@@ -111,9 +123,20 @@ impl State {
         Ok(answer)
     }
 
-    /// The remote at an address, known from now on.
+    /// The remote at an address, known from now on; where nothing can be written, one of which nothing is known.
     pub fn remote(&self, address: &str) -> Result<RemoteRecord, EngineError> {
-        self.connection.execute("INSERT OR IGNORE INTO remote (address) VALUES (?1)", [address])?;
+        if let Some(known) = self.known_remote(address)? {
+            return Ok(known);
+        }
+        if !self.connection.is_readonly(rusqlite::MAIN_DB)? {
+            self.connection.execute("INSERT INTO remote (address) VALUES (?1)", [address])?;
+        }
+        let nothing =
+            RemoteRecord { id: 0, head: None, seen: None, checked: None, synced: None, quiet: None };
+        Ok(self.known_remote(address)?.unwrap_or(nothing))
+    }
+
+    fn known_remote(&self, address: &str) -> Result<Option<RemoteRecord>, EngineError> {
         let record = self.connection.query_row(
             "SELECT id, head, checked, synced, quiet, seen FROM remote WHERE address = ?1",
             [address],
@@ -127,15 +150,17 @@ impl State {
                     seen: row.get::<_, Option<String>>(5)?.map(Revision),
                 })
             },
-        )?;
-        Ok(record)
+        );
+        Ok(record.optional()?)
     }
 
     /// All that is remembered of the nodes shared with a remote.
     pub fn known(&self, remote: i64) -> Result<Known, EngineError> {
-        let next =
-            self.connection
-                .query_row("SELECT next_node FROM remote WHERE id = ?1", [remote], |row| row.get(0))?;
+        let next = self
+            .connection
+            .query_row("SELECT next_node FROM remote WHERE id = ?1", [remote], |row| row.get(0))
+            .optional()?
+            .unwrap_or_default();
         let mut query =
             self.connection.prepare_cached("SELECT id, row FROM node WHERE remote = ?1 ORDER BY id")?;
         let mut found = query.query([remote])?;
@@ -310,6 +335,18 @@ impl State {
         Ok(sound.map(|(_, text)| text.as_bytes().to_vec()))
     }
 
+    /// How the syncs with a remote failed since one last came to its end; `None` if none did.
+    pub fn failures(&self, remote: i64) -> Result<Option<Failures>, EngineError> {
+        let Some(text) = self.note(&failures(remote))? else { return Ok(None) };
+        let mut parts = text.splitn(4, ' ');
+        let failures = (|| {
+            let (count, last) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            let (code, message) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+            Some(Failures { count, last: Timestamp::from_ns(last), code, message })
+        })();
+        Ok(failures.filter(|failures| failures.count > 0))
+    }
+
     /// What is wrong with the shared settings that a remote was seen to hold: the code, and why.
     pub fn invalid_there(&self, remote: i64) -> Result<Option<String>, EngineError> {
         Ok(self.note(&invalid_there(remote))?.filter(|text| !text.is_empty()))
@@ -367,6 +404,24 @@ fn nonsense(why: impl std::fmt::Display) -> EngineError {
 
 /// The note of the shared settings that were valid last: their digest, and their text from the next line on.
 const GOOD_SETTINGS: &str = "settings";
+
+/// The note of failed syncs: how many, when the last one was, its code, and what it said.
+fn failures(remote: i64) -> String {
+    format!("failures-{remote}")
+}
+
+/// Syncs that failed since one last came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures {
+    /// How many.
+    pub count: u64,
+    /// When the last one was.
+    pub last: Timestamp,
+    /// Its stable code.
+    pub code: String,
+    /// Its first sentence.
+    pub message: String,
+}
 
 /// The note of what is wrong with the shared settings that a remote holds.
 fn invalid_there(remote: i64) -> String {

@@ -107,6 +107,35 @@ impl Workspace {
         Workspace::finish(root, folder, state, identity, lock, opening)
     }
 
+    /// Opens a workspace to read in it, whoever works there: nothing is written, no lock is taken. What needs to be put
+    /// right first, such as a copy or a damaged database, is left to whoever opens it to work.
+    pub fn read(root: &Path, opening: &Opening<'_>) -> Result<Self, EngineError> {
+        let folder = DiskFolder::open(root).map_err(|error| match error.failure() {
+            FolderFailure::Missing | FolderFailure::Raced => EngineError::Gone(root.to_owned()),
+            _ => error.into(),
+        })?;
+        let identity = match identity::check(&folder)? {
+            Standing::Same(identity) => identity,
+            Standing::Replaced(identity) => {
+                return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
+            }
+            Standing::Missing | Standing::Copied(_) => {
+                return Err(EngineError::StateCorrupt("it is not this workspace's own".to_owned()));
+            }
+        };
+        let state = State::open_to_read(&root.join(STATE).join(DATABASE))?;
+        Ok(Workspace {
+            folder: Arc::new(folder),
+            state,
+            machine: MachineStamp { name: opening.machine.to_owned(), id: identity.id.to_string() },
+            clock: Arc::clone(&opening.clock),
+            person: None,
+            boot: boot(),
+            root: root.to_owned(),
+            _lock: None,
+        })
+    }
+
     fn finish(
         root: &Path,
         folder: DiskFolder,

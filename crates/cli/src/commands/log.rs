@@ -44,7 +44,7 @@ const SEARCHED_MAX: usize = 100_000;
 
 /// Shows operations, one operation, or the versions of a file.
 pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandError> {
-    let opened = context.open()?;
+    let opened = context.open_to_read()?;
     let state = &opened.workspace.state;
     if let Some(typed) = &arguments.op {
         let operation = log::find(state, typed)?;

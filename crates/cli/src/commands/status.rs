@@ -6,12 +6,14 @@ use clap::Args;
 use instep_core::operation::Counts;
 use instep_core::tree::{Entry, Tree, Unknown};
 use instep_engine::cycle;
+use instep_engine::cycle::glance::glance;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
-use instep_engine::cycle::settings::SettingsSource as _;
+use instep_engine::cycle::rules;
 use instep_engine::history::{act, log};
+use instep_engine::reach::Reach;
 
-use super::{Context, conflicts};
+use super::Context;
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::outcome;
@@ -72,7 +74,7 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
 }
 
 /// What `instep` alone shows: where the workspace stands, or how to begin.
-pub fn glance(context: &Context) -> Result<Exit, CommandError> {
+pub fn first_look(context: &Context) -> Result<Exit, CommandError> {
     let nothing = StatusArguments::default();
     match context.root() {
         Ok(_) => run(context, &nothing),
@@ -110,24 +112,28 @@ pub fn look(
 ) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
-    let remote = opened.remote_if_any(context);
+    // While another process works with it, the remote's copy here is left alone.
+    let remote = if opened.busy { None } else { opened.remote_if_any(context) };
     let key = opened.remote_key();
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
+    let fetch = arguments.fetch || arguments.wait.is_some();
+    let interrupted = !opened.workspace.state.journal()?.is_empty();
     let outcome = match (&remote, &key) {
-        (Some(remote), _) => {
+        (Some(remote), _) if !opened.busy && !interrupted => {
             let request = Request { dry_run: true, ..Request::default() };
-            let fetch = arguments.fetch || arguments.wait.is_some();
             cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, fetch, &progress)?
         }
-        (None, Some(key)) => {
-            let checked = opened.workspace.state.remote(key)?.checked;
-            Outcome { conflicts: conflicts::of(opened)?, checked, ..Outcome::default() }
+        (_, Some(key)) => {
+            let seen = glance(&opened.workspace, &Reach::away(key), &source, &progress)?;
+            Outcome { notices: beside(opened.busy, interrupted), ..seen }
         }
-        (None, None) => Outcome::default(),
+        (_, None) => Outcome::default(),
     };
     let seen = if arguments.ignored || arguments.files {
-        let settings = source.read()?;
+        let record = key.as_deref().map(|key| opened.workspace.state.remote(key)).transpose()?;
+        let (state, folder) = (&opened.workspace.state, &*opened.workspace.folder);
+        let settings = rules::now(state, folder, &source, record.as_ref())?;
         Some(act::scan(&opened.workspace, &settings, &progress)?)
     } else {
         None
@@ -139,12 +145,25 @@ pub fn look(
         machine: opened.machine().to_owned(),
         remote: place,
         paused,
-        unreachable: key.is_some() && remote.is_none(),
+        unreachable: key.is_some() && remote.is_none() && !opened.busy,
+        working: opened.busy,
         outcome,
         health: health(opened, key.as_deref())?,
         left_out: seen.as_ref().filter(|_| arguments.ignored).map(|seen| left_out(&seen.tree)),
         files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
     })
+}
+
+/// What there is to say about a look beside a sync, or after one that was interrupted.
+fn beside(busy: bool, interrupted: bool) -> Vec<String> {
+    let notice = if busy {
+        "a sync, or another command that changes files, is running; this is how it stands without it"
+    } else if interrupted {
+        "a sync was interrupted; the next one finishes it"
+    } else {
+        return Vec::new();
+    };
+    vec![notice.to_owned()]
 }
 
 /// When things last went well, from the log and the state.
@@ -160,6 +179,7 @@ fn health(opened: &Opened, remote: Option<&str>) -> Result<Health, CommandError>
         sent: last(&|counts| counts.sent + counts.deleted_there + counts.merged > 0),
         received: last(&|counts| counts.received + counts.deleted_here + counts.merged > 0),
         last_sync: state.remote(remote)?.synced,
+        failures: state.failures(state.remote(remote)?.id)?,
     })
 }
 

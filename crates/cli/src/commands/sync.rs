@@ -171,8 +171,19 @@ fn direction_of(plan: &PlanFile) -> Result<Direction, CommandError> {
     }
 }
 
-/// Runs one cycle and tells what it did.
+/// Runs one cycle and tells what it did. That it failed is written down for `status`.
 pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
+    let answer = cycle_and_tell(context, opened, request);
+    if let Err(error) = &answer
+        && !request.dry_run
+        && !matches!(error.exit, Exit::Usage | Exit::Interrupted)
+    {
+        opened.note_failure(error);
+    }
+    answer
+}
+
+fn cycle_and_tell(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
     let remote = opened.remote()?;
     let source = opened.source();
     let progress = Progress::new(&context.terminal, !request.dry_run);

@@ -7,6 +7,7 @@ use instep_core::node::Side;
 use instep_core::path::{TreePath, escape};
 use instep_core::plan::ChangeKind;
 use instep_engine::cycle::outcome::{Done, Outcome};
+use instep_engine::state::Failures;
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Counts, done_json, held_json, place};
@@ -52,6 +53,8 @@ pub struct Health {
     pub received: Option<Timestamp>,
     /// When a sync last came to its end.
     pub last_sync: Option<Timestamp>,
+    /// How the tries since then failed.
+    pub failures: Option<Failures>,
 }
 
 /// All that `status` tells of one workspace.
@@ -65,6 +68,8 @@ pub struct Status {
     pub remote: Option<Place>,
     /// Syncing is switched off by a setting.
     pub paused: bool,
+    /// Another process works in the workspace.
+    pub working: bool,
     /// The remote can't be opened now, so that what a sync would do is not known.
     pub unreachable: bool,
     /// What a sync would do, and what waits.
@@ -80,6 +85,8 @@ pub struct Status {
 /// The six states that people learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// Another process is at work.
+    Working,
     /// Both sides agree.
     InSync,
     /// There is something to send or receive.
@@ -96,6 +103,7 @@ impl State {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
+            State::Working => "Working",
             State::InSync => "In sync",
             State::Waiting => "Waiting",
             State::NeedsYou => "Needs you",
@@ -114,6 +122,10 @@ impl Status {
             State::Problem
         } else if self.remote.is_none() || self.paused {
             State::Paused
+        } else if self.working {
+            State::Working
+        } else if self.health.failures.is_some() {
+            State::Problem
         } else if self.has_changes() {
             State::Waiting
         } else {
@@ -151,6 +163,15 @@ pub fn text(look: &Look, status: &Status) -> String {
         group(look, &mut text, title, &list);
     }
     left_out(look, &mut text, status);
+    if let Some(failures) = &status.health.failures {
+        let _ = writeln!(
+            text,
+            "\n{}\n  {}  {}",
+            look.paint(Tone::Strong, "Failed"),
+            failures.code,
+            escape(failures.message.as_bytes())
+        );
+    }
     needs_you(look, &mut text, status);
     text
 }
@@ -186,6 +207,11 @@ fn sentence(look: &Look, status: &Status) -> String {
     }
     if status.unreachable {
         parts.insert(0, format!("{} Problem: the remote is not there", look.icon(Icon::Problem)));
+    } else if status.working {
+        parts.insert(0, format!("{} Working", look.icon(Icon::Working)));
+    } else if let Some(failures) = &status.health.failures {
+        let (sign, times) = (look.icon(Icon::Problem), count(failures.count, "sync"));
+        parts.insert(0, format!("{sign} Problem: {times} failed, the last {}", look.ago(failures.last)));
     } else if status.paused || status.remote.is_none() {
         parts.insert(0, format!("{} Paused", look.icon(Icon::Paused)));
     } else if parts.is_empty() {
@@ -372,11 +398,18 @@ fn times(health: &Health) -> Value {
 
 fn health(status: &Status) -> Value {
     let word = match status.state() {
-        State::InSync | State::Waiting => "healthy",
+        State::InSync | State::Waiting | State::Working => "healthy",
         State::Paused => "paused",
         State::NeedsYou | State::Problem => "attention",
     };
-    json!({"status": word, "last_error": null, "consecutive_failures": 0})
+    let failures = status.health.failures.as_ref();
+    json!({
+        "status": word,
+        "last_error": failures.map(|failures| &failures.message),
+        "last_error_code": failures.map(|failures| &failures.code),
+        "last_error_time": failures.and_then(|failures| rfc3339(failures.last)),
+        "consecutive_failures": failures.map_or(0, |failures| failures.count),
+    })
 }
 
 fn files(list: &[KnownFile]) -> Value {
@@ -407,6 +440,7 @@ mod tests {
             machine: "laptop".into(),
             remote: Some(Place { name: "origin".into(), address: "github.com/ana/planalign-sync".into() }),
             paused: false,
+            working: false,
             unreachable: false,
             outcome,
             health: Health { last_sync: Some(before(180)), ..Health::default() },

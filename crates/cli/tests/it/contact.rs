@@ -104,19 +104,6 @@ fn a_replaced_root_joins_as_a_first_contact() {
 }
 
 #[test]
-fn a_look_does_not_wait_long_for_a_sync() {
-    let pair = Pair::new(&crate::program());
-    write(&pair.left, "x", "1\n");
-    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
-    let lock = fs::File::options().write(true).open(pair.left.folder().join(".instep/lock")).unwrap();
-    lock.lock().unwrap();
-    let started = std::time::Instant::now();
-    let status = pair.left.run(["status"]);
-    assert!(status.code == 11 && status.mentions("is running"), "{status}");
-    assert!(started.elapsed().as_secs() < 15, "it waited as long as a sync does");
-}
-
-#[test]
 fn a_disconnected_folder_forgets_what_was_agreed_with_every_place() {
     let pair = Pair::new(&crate::program());
     write(&pair.left, "x", "1\n");

@@ -5,6 +5,7 @@
 mod acceptance;
 mod away;
 mod bad_inputs;
+mod beside;
 mod contact;
 mod daily;
 mod kill;

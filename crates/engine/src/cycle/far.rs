@@ -242,6 +242,32 @@ impl View<'_> {
     }
 }
 
+/// The remote's tree as the last cycle left it: what is remembered of it.
+pub fn as_known(known: &Known) -> Tree {
+    let remembered = Remembered::new(known);
+    let mut builder = TreeBuilder::new(None);
+    let mut queue = VecDeque::from([(Place::ROOT, NodeId::ROOT)]);
+    while let Some((place, folder)) = queue.pop_front() {
+        let (names, children): (Vec<&Name>, Vec<(NodeId, &Body)>) = remembered.children(folder).unzip();
+        let entry = |body: &Body| match body {
+            Body::Folder => Entry::Folder,
+            Body::Leaf(leaf) => Entry::Leaf(*leaf),
+        };
+        let entries = names.into_iter().zip(&children).map(|(name, (_, body))| NewEntry {
+            name: name.clone(),
+            entry: entry(body),
+            key: None,
+            modified: None,
+        });
+        for (place, (node, body)) in builder.fill(place, entries.collect()).zip(children) {
+            if *body == Body::Folder {
+                queue.push_back((place, node));
+            }
+        }
+    }
+    builder.finish()
+}
+
 type Children = BTreeMap<Listing, Vec<u32>>;
 
 /// Which entry of the snapshot a folder is.

@@ -1,5 +1,6 @@
 //! What a cycle did or would do, said as values.
 
+use instep_core::clock::Timestamp;
 use instep_core::node::{Body, PerSide, Side};
 use instep_core::path::escape;
 use instep_core::plan::{Change, ChangeKind, Plan};
@@ -138,18 +139,9 @@ impl<F: Folder> Cycle<'_, F> {
 }
 
 fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done {
-    let value = change.after.as_ref().or(change.before.as_ref());
-    let leaf = value.and_then(|value| match value.body {
-        Body::Leaf(leaf) => Some(leaf),
-        Body::Folder => None,
-    });
-    let kind = change.kind();
-    let merged = change
-        .after
-        .as_ref()
-        .and_then(|after| after.body.content())
-        .is_some_and(|content| thought.merged.contains(&content));
-    let source = match side {
+    let content = change.after.as_ref().and_then(|after| after.body.content());
+    let merged = content.is_some_and(|content| thought.merged.contains(&content));
+    let modified = match side {
         Side::Local => {
             thought.plan.places.remote.of(change.node).map(|place| thought.far.tree.at(place).modified)
         }
@@ -157,18 +149,33 @@ fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done 
             thought.plan.places.local.of(change.node).map(|place| look.scan.tree.at(place).modified)
         }
     };
-    Done {
-        side,
-        kind,
-        path: change.path().clone(),
-        from: change.from.clone().filter(|_| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite)),
-        folder: leaf.is_none(),
-        size: leaf.map(|leaf| leaf.size).filter(|_| !matches!(kind, ChangeKind::Move | ChangeKind::Remove)),
-        modified: source.flatten(),
-        merged,
-        kept: side == Side::Local
-            && leaf.is_some()
-            && matches!(kind, ChangeKind::Write | ChangeKind::MoveAndWrite | ChangeKind::Remove),
+    Done::of(side, change, modified.flatten(), merged)
+}
+
+impl Done {
+    /// One change of one side, as people hear of it.
+    pub(super) fn of(side: Side, change: &Change, modified: Option<Timestamp>, merged: bool) -> Self {
+        let value = change.after.as_ref().or(change.before.as_ref());
+        let leaf = value.and_then(|value| match value.body {
+            Body::Leaf(leaf) => Some(leaf),
+            Body::Folder => None,
+        });
+        let kind = change.kind();
+        let moves = matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
+        let displaces = matches!(kind, ChangeKind::Write | ChangeKind::MoveAndWrite | ChangeKind::Remove);
+        Done {
+            side,
+            kind,
+            path: change.path().clone(),
+            from: change.from.clone().filter(|_| moves),
+            folder: leaf.is_none(),
+            size: leaf
+                .map(|leaf| leaf.size)
+                .filter(|_| !matches!(kind, ChangeKind::Move | ChangeKind::Remove)),
+            modified,
+            merged,
+            kept: side == Side::Local && leaf.is_some() && displaces,
+        }
     }
 }
 

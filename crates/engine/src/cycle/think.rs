@@ -244,7 +244,7 @@ impl<F: Folder> Cycle<'_, F> {
 
 /// A path that was out of sight when the last cycle ended, and is gone now that it would be seen, was not seen being
 /// deleted: what is known of it is given up, so that the remote's version counts as new.
-fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tree) -> (Known, Vec<NodeId>) {
+pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tree) -> (Known, Vec<NodeId>) {
     let is_gone = |node: NodeId| {
         let mut names = Vec::new();
         let mut at = node;

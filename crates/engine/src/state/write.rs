@@ -7,7 +7,7 @@ use instep_core::remote::{ObjectId, Revision};
 use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
-use super::{ConflictRecord, Kept, Offered, Settlement, codec};
+use super::{ConflictRecord, Failures, Kept, Offered, Settlement, codec};
 use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
 use crate::failure::EngineError;
@@ -108,7 +108,16 @@ impl Write<'_> {
             "UPDATE remote SET checked = ?2, synced = coalesce(?3, synced) WHERE id = ?1",
             params![remote, checked.map(Timestamp::ns), synced.map(Timestamp::ns)],
         )?;
-        Ok(())
+        match synced {
+            Some(_) => self.note(&super::failures(remote), ""),
+            None => Ok(()),
+        }
+    }
+
+    /// Records that a sync failed.
+    pub fn failed(&self, remote: i64, failures: &Failures) -> Result<(), EngineError> {
+        let Failures { count, last, code, message } = failures;
+        self.note(&super::failures(remote), &format!("{count} {} {code} {message}", last.ns()))
     }
 
     /// Records what files were found to hold.
