@@ -54,6 +54,13 @@ impl Line {
         self.instead_of_commit.store(true, Ordering::Relaxed);
     }
 
+    /// Mends it, and forgets what was to happen to the next commit.
+    pub fn forgive(&self) {
+        self.cut(false);
+        self.after_commit.store(false, Ordering::Relaxed);
+        self.instead_of_commit.store(false, Ordering::Relaxed);
+    }
+
     fn ask(&self) -> Result<&MemoryRemote, RemoteError> {
         if self.cut.load(Ordering::Relaxed) {
             return Err(away());

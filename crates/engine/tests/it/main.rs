@@ -5,6 +5,7 @@ mod cycle;
 mod damage;
 mod history;
 mod line;
+mod lives;
 mod retention;
 mod rules;
 mod world;
