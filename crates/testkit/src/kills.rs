@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::chance::Chance;
 use crate::drawing::disk::{self, Times};
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Pair};
 use crate::person::{Deed, Person};
 use crate::rest;
+use instep_core::generate::Random;
 
 /// A world is thrown away after so many rounds, so that checking stays quick.
 const ROUNDS_OF_A_WORLD: u64 = 25;
@@ -73,7 +73,7 @@ impl Report {
 pub fn run(program: &Path, request: Request) -> io::Result<Report> {
     let began = Instant::now();
     let mut report = Report::default();
-    let mut chance = Chance::new(request.seed);
+    let mut chance = Random::new(request.seed);
     let over = || request.time_max.is_some_and(|limit| began.elapsed() > limit);
     while report.rounds < request.rounds && report.is_clean() && !over() {
         let mut world = World::new(program, chance.number())?;
@@ -95,7 +95,7 @@ pub fn run(program: &Path, request: Request) -> io::Result<Report> {
 
 struct World {
     pair: Pair,
-    chance: Chance,
+    chance: Random,
     person: Person,
     ledger: Ledger,
     /// How long a run that has something to do usually takes.
@@ -106,7 +106,7 @@ impl World {
     fn new(program: &Path, seed: u64) -> io::Result<Self> {
         let mut world = World {
             pair: Pair::new(program),
-            chance: Chance::new(seed),
+            chance: Random::new(seed),
             person: Person::new(seed),
             ledger: Ledger::new(),
             usual: Duration::from_millis(150),
@@ -151,10 +151,10 @@ impl World {
                 }
             }
         }
-        let machine = self.pair.machines()[self.chance.index(2)].clone();
+        let machine = self.pair.machines()[self.chance.below(2)].clone();
         self.kill(&machine, &words, report)?;
         if self.chance.percent(40) {
-            let other = self.pair.machines()[self.chance.index(2)].clone();
+            let other = self.pair.machines()[self.chance.below(2)].clone();
             self.kill(&other, &["sync", "--strategy", "both"], report)?;
         }
         report.rounds += 1;
@@ -164,7 +164,7 @@ impl World {
     /// Starts the program and kills it, with all that it started, after a moment.
     fn kill(&mut self, machine: &Machine, words: &[&str], report: &mut Report) -> io::Result<()> {
         let most = self.usual.as_micros() as u64 * 11 / 10 + 1;
-        let delay = Duration::from_micros(self.chance.below(most));
+        let delay = Duration::from_micros(self.chance.number() % most.max(1));
         let mut child = machine.start(words);
         wait(&mut child, delay)?;
         report.starts += 1;

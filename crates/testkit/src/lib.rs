@@ -1,4 +1,4 @@
-//! What tests stand on: machines, drawings, seeded chance, the ledger of what must never be lost, the conformance suite of
+//! What tests stand on: machines, drawings, the ledger of what must never be lost, the conformance suite of
 //! remotes, remotes that fail on cue, and hosts on the loopback. Never shipped.
 //!
 //! ```
@@ -11,7 +11,6 @@
 #![allow(clippy::unwrap_used, reason = "a failure of the kit is a failure of the test")]
 
 pub mod bare;
-pub mod chance;
 pub mod drawing;
 pub mod flaky;
 pub mod git_host;

@@ -1,12 +1,12 @@
 //! A person at random: what somebody does to a folder between two syncs, from a seed.
 
-use crate::chance::Chance;
 use crate::drawing::{Body, Drawing};
+use instep_core::generate::Random;
 
 /// How many files a folder begins with. Never more than half of them are deleted.
 const FILES: usize = 40;
 /// The most entries that one sitting touches.
-const TOUCHED_MAX: u64 = 5;
+const TOUCHED_MAX: usize = 5;
 
 /// What a person sets out to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,12 @@ impl Deed {
 
 /// Somebody who edits; the same seed makes the same edits.
 #[derive(Debug)]
-pub struct Person(Chance);
+pub struct Person(Random);
 
 impl Person {
     /// Begins with a seed.
     pub fn new(seed: u64) -> Self {
-        Person(Chance::new(seed))
+        Person(Random::new(seed))
     }
 
     /// What the folder holds at first.
@@ -49,7 +49,7 @@ impl Person {
 
     /// What they will do next.
     pub fn deed(&mut self) -> Deed {
-        Deed::ALL[self.0.index(Deed::ALL.len())]
+        Deed::ALL[self.0.below(Deed::ALL.len())]
     }
 
     /// What the folder holds after a sitting, which always adds a file too.
@@ -58,8 +58,8 @@ impl Person {
         let files: Vec<_> = before.contents().map(|(path, _)| path.to_vec()).collect();
         let count = if files.is_empty() { 0 } else { 1 + self.0.below(TOUCHED_MAX) };
         for _ in 0..count {
-            let path = &files[self.0.index(files.len())];
-            let deed = if deed == Deed::Mixed { Deed::ALL[self.0.index(3)] } else { deed };
+            let path = &files[self.0.below(files.len())];
+            let deed = if deed == Deed::Mixed { Deed::ALL[self.0.below(3)] } else { deed };
             match deed {
                 Deed::Update => {
                     let content = self.content();

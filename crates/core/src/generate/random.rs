@@ -34,6 +34,16 @@ impl Random {
         if from.is_empty() { None } else { from.get(self.below(from.len())) }
     }
 
+    /// So many bytes that no program can shorten.
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length + 8);
+        while bytes.len() < length {
+            bytes.extend_from_slice(&self.number().to_le_bytes());
+        }
+        bytes.truncate(length);
+        bytes
+    }
+
     /// Brings them into another order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {

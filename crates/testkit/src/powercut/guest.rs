@@ -11,13 +11,13 @@ use instep_core::content::ContentId;
 
 use super::{CONNECTED, KEPT, STANDING, STEPS, Step, contents, note, read_text};
 use crate::bare::Bare;
-use crate::chance::Chance;
 use crate::drawing::Drawing;
 use crate::drawing::disk::{self, Times};
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Output};
 use crate::person::{Deed, Person};
 use crate::rest;
+use instep_core::generate::Random;
 
 /// Where the guest finds what it works with.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ struct Guest {
     disk: File,
     machines: [Machine; 2],
     bare: Bare,
-    chance: Chance,
+    chance: Random,
     person: Person,
 }
 
@@ -70,7 +70,7 @@ impl Guest {
             disk,
             machines,
             bare: Bare::open(&path),
-            chance: Chance::new(seed),
+            chance: Random::new(seed),
             person: Person::new(seed),
         })
     }
@@ -139,7 +139,7 @@ impl Guest {
     /// One sitting of a person, and one run of the program.
     fn turn(&mut self) -> io::Result<()> {
         let deed = self.person.deed();
-        let side = self.chance.index(2);
+        let side = self.chance.below(2);
         let machine = self.machines[side].clone();
         if deed == Deed::Undo {
             // What an undo takes away is not what somebody left standing.
@@ -153,7 +153,7 @@ impl Guest {
             }
         }
         self.sync(&machine)?;
-        std::thread::sleep(Duration::from_millis(self.chance.below(200)));
+        std::thread::sleep(Duration::from_millis(self.chance.number() % 200));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::{STEPS, Step, note, steps};
-use crate::chance::Chance;
+use instep_core::generate::Random;
 
 /// A world is thrown away after so many cuts, so that checking stays quick.
 const CUTS_OF_A_WORLD: u64 = 20;
@@ -95,7 +95,7 @@ impl fmt::Display for Report {
 pub fn run(request: &Request) -> io::Result<Report> {
     let began = Instant::now();
     let mut report = Report::default();
-    let mut chance = Chance::new(request.seed);
+    let mut chance = Random::new(request.seed);
     let over = |report: &Report| {
         let late = request.time_max.is_some_and(|limit| began.elapsed() > limit);
         late || report.cuts >= request.cuts || !report.failures.is_empty()
@@ -146,11 +146,11 @@ impl<'a> World<'a> {
     }
 
     /// Starts the guest, lets it check and work for a moment, and cuts.
-    fn cut(&self, chance: &mut Chance, report: &mut Report) -> io::Result<()> {
+    fn cut(&self, chance: &mut Random, report: &mut Report) -> io::Result<()> {
         let mut guest = self.start(chance.number())?;
         // Now and then the recovery is cut too.
         let early = chance.percent(20);
-        let wait = Duration::from_millis(chance.below(WORK.as_millis() as u64));
+        let wait = Duration::from_millis(chance.number() % WORK.as_millis() as u64);
         let until = if early { Step::Checking } else { Step::Checked };
         if self.wait_for(&mut guest, &until, report)? {
             thread::sleep(wait);
@@ -168,7 +168,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn last_check(&self, chance: &mut Chance, report: &mut Report) -> io::Result<()> {
+    fn last_check(&self, chance: &mut Random, report: &mut Report) -> io::Result<()> {
         let mut guest = self.start(chance.number())?;
         if self.wait_for(&mut guest, &Step::Checked, report)? {
             report.checks += 1;

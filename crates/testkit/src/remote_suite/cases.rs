@@ -15,7 +15,7 @@ use instep_core::tree::LeafKind;
 
 use super::Bench;
 use super::sketch::{Bytes, Sketch, Thing, collect, draft_of, name, path, publish, read, upload};
-use crate::chance::Chance;
+use instep_core::generate::Random;
 
 fn is_stale(result: Result<(), RemoteError>) -> bool {
     matches!(result, Err(error) if error.class() == Class::Stale)
@@ -422,7 +422,7 @@ pub fn history_is_newest_first(bench: &Bench) {
 pub fn a_listing_after_others_is_whole(bench: &Bench) {
     for seed in 0..3 {
         let (writer, watcher) = (bench.open(), bench.open());
-        let (mut chance, mut sketch) = (Chance::new(seed), Sketch::new());
+        let (mut chance, mut sketch) = (Random::new(seed), Sketch::new());
         let mut heads: Vec<Revision> = writer.head().unwrap().into_iter().collect();
         for _ in 0..8 {
             for _ in 0..1 + chance.below(4) {
@@ -437,7 +437,7 @@ pub fn a_listing_after_others_is_whole(bench: &Bench) {
             }
             let known = heads.last().cloned();
             heads.push(publish(&*writer, known.as_ref(), &sketch));
-            let at = &heads[heads.len() - 1 - chance.index(heads.len().min(3))];
+            let at = &heads[heads.len() - 1 - chance.below(heads.len().min(3))];
             let found = watcher.snapshot(at, None).unwrap();
             assert_eq!(found, bench.open().snapshot(at, None).unwrap(), "seed {seed}");
         }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use instep_testkit::chance::Chance;
+use instep_core::generate::Random;
 use instep_testkit::drawing::disk::{self, Times};
 use instep_testkit::drawing::{Body, Drawing};
 use instep_testkit::ledger::Ledger;
@@ -72,7 +72,7 @@ impl Edits {
         if self.machines == 3 {
             machines.push(pair.third());
         }
-        let (mut chance, mut ledger) = (Chance::new(seed), Ledger::new());
+        let (mut chance, mut ledger) = (Random::new(seed), Ledger::new());
         let mut drawing = Drawing::default();
         for _ in 0..100 {
             add_file(&mut drawing, &mut chance);
@@ -93,7 +93,7 @@ impl Edits {
                 disk::change(&before, &after, machine.folder(), Times::USUAL).map_err(text)?;
             }
             if self.loses_state {
-                lose_state(machines[chance.index(machines.len())].folder())?;
+                lose_state(machines[chance.below(machines.len())].folder())?;
             }
             self.rest(&machines, &pair)?;
             let all: Vec<_> = machines.iter().collect();
@@ -149,7 +149,7 @@ impl Edits {
         Ok(())
     }
 
-    fn edited(&self, tree: &Drawing, chance: &mut Chance) -> Drawing {
+    fn edited(&self, tree: &Drawing, chance: &mut Random) -> Drawing {
         let mut edited = tree.clone();
         for (path, drawn) in &tree.0 {
             let is_file = matches!(drawn.body, Body::File { .. });
@@ -179,7 +179,7 @@ impl Edits {
 }
 
 /// A file becomes a folder, a folder a file.
-fn switch(tree: &mut Drawing, path: &[u8], chance: &mut Chance) {
+fn switch(tree: &mut Drawing, path: &[u8], chance: &mut Random) {
     let Some(body) = tree.body(path).cloned() else { return };
     tree.remove(path);
     let content = Body::File { content: chance.bytes(100), exec: false };
@@ -189,7 +189,7 @@ fn switch(tree: &mut Drawing, path: &[u8], chance: &mut Chance) {
     }
 }
 
-fn add_file(tree: &mut Drawing, chance: &mut Chance) {
+fn add_file(tree: &mut Drawing, chance: &mut Random) {
     let path = format!("d{}/e{}/f{}", chance.below(5), chance.below(4), chance.below(100_000));
     let above = path.match_indices('/').map(|(at, _)| &path.as_bytes()[..at]);
     let free = above.into_iter().all(|folder| tree.body(folder).is_none_or(|body| *body == Body::Folder));
@@ -202,7 +202,7 @@ fn add_file(tree: &mut Drawing, chance: &mut Chance) {
 fn sparse(program: &Path, mebibytes: u64) -> Result<(), String> {
     const MIB: u64 = 1 << 20;
     let pair = Pair::new(program);
-    let data = Chance::new(1).bytes(MIB as usize);
+    let data = Random::new(1).bytes(MIB as usize);
     let mut file = File::create(pair.left.folder().join("z")).map_err(text)?;
     file.seek(SeekFrom::Start(mebibytes * MIB)).and_then(|_| file.write_all(&data)).map_err(text)?;
     for machine in pair.machines() {

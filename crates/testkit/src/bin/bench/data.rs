@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use instep_testkit::chance::Chance;
+use instep_core::generate::Random;
 
 /// What a folder begins with.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ impl Workload {
 
 /// Fills an empty folder.
 pub fn build(files: Files, folder: &Path, seed: u64) -> io::Result<()> {
-    let mut chance = Chance::new(seed);
+    let mut chance = Random::new(seed);
     match files {
         Files::Many(count) => (0..count).try_for_each(|number| write_small(folder, number, &mut chance)),
         Files::Large(mebibytes) => {
@@ -59,7 +59,7 @@ pub fn build(files: Files, folder: &Path, seed: u64) -> io::Result<()> {
 
 /// Changes the folder as a workload says, before it is measured.
 pub fn change(workload: Workload, files: Files, folder: &Path, seed: u64) -> io::Result<()> {
-    let mut chance = Chance::new(!seed);
+    let mut chance = Random::new(!seed);
     match (workload, files) {
         (Workload::Edited, Files::Many(count)) => {
             (0..count).step_by(100).try_for_each(|number| write_small(folder, number, &mut chance))
@@ -78,8 +78,8 @@ fn place(folder: &Path, number: usize) -> PathBuf {
 }
 
 /// Text of words, about 2.3 KB, so that programs that compress can.
-fn write_small(folder: &Path, number: usize, chance: &mut Chance) -> io::Result<()> {
-    let length = 1800 + chance.below(1000) as usize;
+fn write_small(folder: &Path, number: usize, chance: &mut Random) -> io::Result<()> {
+    let length = 1800 + chance.below(1000);
     let mut text = String::with_capacity(length + 16);
     while text.len() < length {
         let word = chance.below(4000);
