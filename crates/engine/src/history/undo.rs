@@ -30,7 +30,7 @@ use crate::cycle::settings::{SettingsSource, SyncSettings};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::reach::{Reach, is_away};
-use crate::state::{Offered, Settlement};
+use crate::state::{Offered, Settlement, State};
 use crate::workspace::Workspace;
 
 /// How often the way back is planned anew because the remote moved on meanwhile.
@@ -82,7 +82,9 @@ pub fn undo<F: Folder>(
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
     let (changes, left_alone) = take_back(&seen.tree, &target, Side::Local);
-    let there = reach.filter(|_| !request.here_only && target.paths.iter().any(|path| path.remote.is_some()));
+    let connected = !was_disconnected_since(&workspace.state, target.id)?;
+    let there = reach
+        .filter(|_| connected && !request.here_only && target.paths.iter().any(|path| path.remote.is_some()));
     let mut undone = Undone {
         operation: None,
         here: changes.iter().map(|change| change.path().clone()).collect(),
@@ -135,6 +137,14 @@ pub fn undo<F: Folder>(
         if deed.waits { write.half_undone(remote, &id.to_string(), true) } else { Ok(()) }
     })?;
     Ok(undone)
+}
+
+/// Answers whether the remote was forgotten after an operation: then there is another now, or a new beginning with it,
+/// and nothing of what went there before is taken back there.
+fn was_disconnected_since(state: &State, id: OperationId) -> Result<bool, EngineError> {
+    let operations = log::log(state, None, usize::MAX >> 1)?;
+    let newer = operations.iter().take_while(|operation| operation.id != id);
+    Ok(newer.into_iter().any(|operation| operation.kind == OperationKind::Disconnect))
 }
 
 /// What was known before a resolve, if nothing has become of its answer yet: then the conflict opens again.

@@ -58,7 +58,7 @@ impl Write<'_> {
 
     /// Forgets all that was agreed on with a remote: the next cycle is a first contact. History and log stay.
     pub fn forget_remote(&self, remote: i64) -> Result<(), EngineError> {
-        for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen"] {
+        for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen", "half_undone"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
         }
         self.run(

@@ -17,6 +17,7 @@ type Event = Box<dyn FnOnce() + Send>;
 /// The way to a remote in memory.
 pub struct Line {
     inner: MemoryRemote,
+    address: &'static str,
     cut: AtomicBool,
     before_commit: Mutex<Option<Event>>,
     after_commit: AtomicBool,
@@ -25,8 +26,14 @@ pub struct Line {
 
 impl Line {
     pub fn to(inner: MemoryRemote) -> Self {
+        Line::at("memory:", inner)
+    }
+
+    /// The way to a remote at another address.
+    pub fn at(address: &'static str, inner: MemoryRemote) -> Self {
         Line {
             inner,
+            address,
             cut: AtomicBool::new(false),
             before_commit: Mutex::default(),
             after_commit: AtomicBool::default(),
@@ -75,7 +82,7 @@ fn away() -> RemoteError {
 
 impl Remote for Line {
     fn describe(&self) -> Description {
-        self.inner.describe()
+        Description { address: self.address.to_owned(), ..self.inner.describe() }
     }
 
     fn head(&self) -> Result<Option<Revision>, RemoteError> {

@@ -6,6 +6,7 @@ mod damage;
 mod history;
 mod line;
 mod lives;
+mod places;
 mod retention;
 mod rules;
 mod world;
