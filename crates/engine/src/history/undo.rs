@@ -249,6 +249,7 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
             left_alone.push((*path).clone());
         }
     }
+    left_alone.extend(wishes.give_up_unsound());
     (wishes.finish(), left_alone)
 }
 

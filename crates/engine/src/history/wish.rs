@@ -3,11 +3,11 @@
 //!
 //! The nodes here are the tree's places by number; they mean nothing elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::node::{Body, NodeId, Value};
 use instep_core::operation::{Held, HeldKind};
-use instep_core::path::TreePath;
+use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, Places};
 use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree};
 
@@ -154,6 +154,56 @@ impl<'t> Wishes<'t> {
             }
             _ => false,
         }
+    }
+
+    /// Gives up the wishes that would not leave a tree: two things of one name, something in a folder that goes, a folder
+    /// in itself. Answers their paths. Without any wish the tree is sound, so this ends.
+    pub fn give_up_unsound(&mut self) -> Vec<TreePath> {
+        let mut given_up = Vec::new();
+        loop {
+            let unsound = self.unsound();
+            if unsound.is_empty() {
+                return given_up;
+            }
+            let gone = unsound.into_iter().filter_map(|id| self.changes.remove(&id));
+            // It is named as it stands now.
+            given_up.extend(gone.filter_map(|change| change.from.or(change.to)));
+        }
+    }
+
+    /// The wishes that take part in something unsound.
+    fn unsound(&self) -> BTreeSet<NodeId> {
+        let mut stands: BTreeMap<NodeId, (NodeId, Name)> = BTreeMap::new();
+        for place in self.tree.places().skip(1) {
+            let entry = self.tree.at(place);
+            stands.insert(node(place), (node(entry.parent), entry.name.clone()));
+        }
+        for (id, change) in &self.changes {
+            match &change.after {
+                Some(after) => drop(stands.insert(*id, (after.parent, after.name.clone()))),
+                None => drop(stands.remove(id)),
+            }
+        }
+        let mut unsound = BTreeSet::new();
+        let mut names: BTreeMap<&(NodeId, Name), NodeId> = BTreeMap::new();
+        for (id, stand) in &stands {
+            if let Some(other) = names.insert(stand, *id) {
+                unsound.extend([*id, other]);
+            }
+            let parent = stand.0;
+            if parent != NodeId::ROOT && !stands.contains_key(&parent) {
+                unsound.extend([*id, parent]);
+            }
+        }
+        for id in self.changes.keys().filter(|id| stands.contains_key(id)) {
+            let above = std::iter::successors(Some(*id), |at| stands.get(at).map(|stand| stand.0));
+            let path: Vec<NodeId> = above.take(stands.len() + 2).collect();
+            if path.len() > stands.len() + 1 {
+                unsound.extend(path);
+            }
+        }
+        unsound.retain(|id| self.changes.contains_key(id));
+        unsound
     }
 
     /// All changes that change something.

@@ -289,3 +289,24 @@ fn an_undo_goes_on_when_another_machine_was_faster() {
     right.sync();
     assert_eq!(right.drawing(), "a=2;b=2");
 }
+
+#[test]
+fn a_way_back_that_is_blocked_at_the_remote_leaves_one_thing_a_name_there() {
+    let (mut left, mut right) = pair(&[("d/a", "first"), ("z", "1")]);
+    left.rename("d", "b");
+    left.write("d/x", "new");
+    left.sync();
+    right.sync();
+    right.write("d/y", "of another");
+    right.sync();
+    // `d` can't go, as it holds `d/y` now; so `b` can't become `d` again.
+    let undone = take_back(&mut left, UndoRequest::default());
+    let left_alone: Vec<String> = undone.left_alone.iter().map(ToString::to_string).collect();
+    assert_eq!(left_alone, ["b", "d"]);
+    for _ in 0..2 {
+        right.sync();
+        left.sync();
+    }
+    assert_eq!(left.drawing(), right.drawing());
+    assert!(left.drawing().contains("d/y=of another"), "{}", left.drawing());
+}
