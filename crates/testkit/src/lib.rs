@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a failure of the kit is a failure of the test")]
 
 pub mod bare;
+pub mod breaker;
+pub mod calls;
 pub mod chance;
 pub mod drawing;
 pub mod flaky;
@@ -22,3 +24,5 @@ pub mod person;
 pub mod powercut;
 pub mod remote_suite;
 pub mod rest;
+pub mod scenes;
+pub mod tracer;

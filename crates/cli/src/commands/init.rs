@@ -7,13 +7,16 @@ use clap::Args;
 use instep_core::config::edit::Edit;
 use instep_core::operation::OperationKind;
 use instep_core::path::escape;
+use instep_core::remote::Remote as _;
 use instep_engine::cycle;
 use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
+use instep_remote::git::GitRemote;
 
 use super::Context;
 use super::sync::run_cycle;
 use crate::configuration::change::Target;
+use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::Opened;
@@ -93,9 +96,8 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         name: arguments.name.as_deref(),
         create: true,
     };
-    let mut opened = set_up.run(context, &traces)?;
-    write_rules(context, arguments, &opened, &traces)?;
-    opened.loaded = opened.sources.load(&[])?;
+    let rules = |sources: &Sources, git: &GitRemote| rules(context, arguments, (sources, git), &traces);
+    let mut opened = set_up.run(context, &traces, rules)?;
     if context.global.dry_run {
         return first_sync(context, &mut opened, &request(true));
     }
@@ -206,31 +208,33 @@ fn address_text(context: &Context, arguments: &InitArguments, root: &Path) -> Re
     context.terminal.ask(Question { text: "Address:", option: "--remote ADDRESS" }, None)
 }
 
-/// The rules that were typed: for all machines, unless the remote has settings already, which govern then.
-fn write_rules(
+/// The rules that were typed: written for all machines, unless the remote has settings already, which govern then;
+/// answers those that are for this machine.
+fn rules<'e>(
     context: &Context,
-    arguments: &InitArguments,
-    opened: &Opened,
+    arguments: &'e InitArguments,
+    (sources, git): (&Sources, &GitRemote),
     traces: &Traces,
-) -> Result<(), CommandError> {
-    let shared = opened.sources.shared();
-    let is_first = opened.remote()?.head()?.is_none();
-    let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
+) -> Result<Vec<Edit<'e>>, CommandError> {
+    let shared = sources.shared();
+    let is_first = git.head()?.is_none();
     let included = arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item });
     let excluded = preset(arguments)?.iter().copied().chain(arguments.exclude.iter().map(String::as_str));
     let changes: Vec<Edit<'_>> =
         included.chain(excluded.map(|item| Edit::Add { key: "sync.exclude", item })).collect();
-    if target == Target::Shared {
-        traces.remember(shared);
-    } else if !changes.is_empty() {
-        context
-            .terminal
-            .say("The repository has its own settings, so these rules are kept for this machine.");
+    if !is_first && !shared.exists() {
+        if !changes.is_empty() {
+            context
+                .terminal
+                .say("The repository has its own settings, so these rules are kept for this machine.");
+        }
+        return Ok(changes);
     }
-    if !changes.is_empty() || (is_first && target == Target::Shared) {
-        opened.sources.change(target, &changes)?;
+    traces.remember(shared);
+    if !changes.is_empty() || is_first {
+        sources.change(Target::Shared, &changes)?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Shows in one line what would travel, and asks. Nothing has left this machine yet.

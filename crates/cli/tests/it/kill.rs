@@ -1,9 +1,20 @@
-//! The short form of the kill loop; `killer` of the test kit is the long one.
+//! Runs that are killed: the short forms of the kill loop and of the breaker, whose long forms are `killer` and `breaker`
+//! of the test kit; and what a kill once left behind.
 
+use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
 use instep_testkit::kills::{self, Request};
+use instep_testkit::machine::{Machine, Pair};
+use instep_testkit::tracer::{self, Act, Call, Watch};
+
+/// Runs the program and kills it, with all that it started, before the first call for which `when` holds. Answers
+/// whether there was one.
+fn killed(machine: &Machine, words: &[&str], mut when: impl FnMut(&Call) -> bool) -> bool {
+    let mut act = |call: &Call| if when(call) { Act::KillAll } else { Act::Pass };
+    !tracer::run(&machine.command(words), Watch::Changes, &mut act).unwrap().hit.is_empty()
+}
 
 #[test]
 fn kills_at_any_moment_lose_nothing() {
@@ -11,4 +22,44 @@ fn kills_at_any_moment_lose_nothing() {
     let report = kills::run(&crate::program(), request).unwrap();
     writeln!(std::io::stdout(), "kill loop: {report}").unwrap();
     assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn a_clone_that_was_killed_goes_on_when_it_is_typed_again() {
+    for call in [10, 40, 80, 120, 200] {
+        let pair = Pair::new(&crate::program());
+        fs::write(pair.left.folder().join("f"), "1").unwrap();
+        assert_eq!(pair.left.connect(&pair.bare).code, 0);
+        let right = &pair.right;
+        let (address, folder) = (pair.bare.path().to_str().unwrap(), right.folder().to_str().unwrap());
+        let clone = ["clone", "--name=right", address, folder];
+        assert!(killed(right, &clone, |other| other.number == call));
+        // Before the remote is written down there is nothing to sync; from then on a sync goes on.
+        if right.run(["sync"]).code != 0 {
+            let again = right.run(clone);
+            assert_eq!(again.code, 0, "killed at call {call}: {again}");
+        }
+        assert_eq!(fs::read_to_string(right.folder().join("f")).unwrap(), "1", "killed at call {call}");
+    }
+}
+
+#[test]
+fn the_rules_of_an_init_that_was_killed_hold() {
+    let pair = Pair::new(&crate::program());
+    for name in ["f", "x.log"] {
+        fs::write(pair.left.folder().join(name), name).unwrap();
+    }
+    let address = pair.bare.path().to_str().unwrap();
+    let init = ["init", "--yes", "--name=left", "--exclude=*.log", "--remote", address];
+    let mut connected = false;
+    let killed = killed(&pair.left, &init, |call| {
+        let now = connected;
+        connected |= call.name.starts_with("rename") && call.about.ends_with("instep.local.yaml");
+        now
+    });
+    assert!(killed, "the remote is written down");
+    let synced = pair.left.run(["sync"]);
+    assert_eq!(synced.code, 0, "{synced}");
+    let sent = pair.bare.git(["ls-tree", "-r", "--name-only", "main"], b"");
+    assert_eq!(String::from_utf8_lossy(&sent), "f\ninstep.yaml\n");
 }

@@ -93,6 +93,30 @@ fn the_shelf_does_not_grow_with_the_past() {
 }
 
 #[test]
+fn a_repository_whose_making_was_killed_is_made_anew() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let leave_half = |name: &str| {
+        let half = lab.folder.path().join(name);
+        fs::create_dir_all(half.join("refs")).unwrap();
+        fs::write(half.join("config.lock"), "[core]\n").unwrap();
+        half
+    };
+    let half = leave_half("ours.new");
+    read(&lab.try_open_in("ours.git", "main", false).unwrap(), &first);
+    assert!(!half.exists());
+    let mut lab = Lab::by_path();
+    lab.address = lab.folder.path().join("there/notes.git").display().to_string();
+    let half = lab.folder.path().join("there/.notes.git.instep-new");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("config.lock"), "[core]\n").unwrap();
+    let made = lab.try_open("main", true).unwrap();
+    assert_eq!(made.head().unwrap(), None);
+    publish(&made, None, &one_file("1"));
+    assert!(!half.exists());
+}
+
+#[test]
 fn a_damaged_draft_is_begun_again() {
     let lab = Lab::by_path();
     let first = publish(&lab.open(), None, &one_file("1"));
