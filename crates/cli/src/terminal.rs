@@ -24,7 +24,7 @@ pub struct Terminal {
     pub look: Look,
     /// Objects for programs in place of text.
     pub json: bool,
-    /// No progress and no hints.
+    /// No progress, no hints, no word of success.
     pub quiet: bool,
     /// Questions are not asked: a missing answer ends the command.
     pub no_input: bool,
@@ -45,7 +45,7 @@ pub struct Manner {
     pub look: Look,
     /// Objects for programs in place of text.
     pub json: bool,
-    /// No progress and no hints.
+    /// No progress, no hints, no word of success.
     pub quiet: bool,
     /// Questions are not asked.
     pub no_input: bool,
@@ -76,6 +76,13 @@ impl Terminal {
     /// Prints data as it is.
     pub fn data(&self, text: &str) {
         self.write(text.as_bytes());
+    }
+
+    /// Prints what a command did, which `--quiet` leaves out: the exit code says that it went well.
+    pub fn done(&self, text: &str) {
+        if !self.quiet {
+            self.data(text);
+        }
     }
 
     /// Prints bytes as they are: a file's content.

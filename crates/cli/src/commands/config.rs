@@ -210,9 +210,9 @@ fn change(
             "schema": 1, "command": "config", "key": key, "file": file.name(), "changed": changed,
         }));
     } else if changed {
-        context.terminal.data(&format!("Changed {key} in {}.\n", file.name()));
+        context.terminal.done(&format!("Changed {key} in {}.\n", file.name()));
     } else {
-        context.terminal.data(&format!("{key} stays as it is in {}.\n", file.name()));
+        context.terminal.done(&format!("{key} stays as it is in {}.\n", file.name()));
     }
     Ok(Exit::Done)
 }
@@ -277,7 +277,7 @@ fn trust_shared(context: &Context, sources: &Sources) -> Result<Exit, CommandErr
         return Ok(Exit::Done);
     }
     trust::give(&sources.surroundings.home, &sources.root, &loaded.shared)?;
-    context.terminal.data("Trusted. Any edit of the shared settings withdraws it.\n");
+    context.terminal.done("Trusted. Any edit of the shared settings withdraws it.\n");
     Ok(Exit::Done)
 }
 
@@ -303,6 +303,6 @@ fn edit(context: &Context, sources: &Sources, target: Target) -> Result<Exit, Co
     let layer = if target.machine { Layer::here(name, &new) } else { Layer::shared(name, &new) };
     layer?;
     files::write(&file, &new)?;
-    context.terminal.data(&format!("Saved {}.\n", shown(&file)));
+    context.terminal.done(&format!("Saved {}.\n", shown(&file)));
     Ok(Exit::Done)
 }

@@ -30,7 +30,7 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
     if context.terminal.json {
         context.terminal.object(&json!({"schema": 1, "command": "disconnect", "remote": address}));
     } else {
-        context.terminal.data("Sync disconnected. All files and their history stay here.\n");
+        context.terminal.done("Sync disconnected. All files and their history stay here.\n");
         context.terminal.hint(Some("`instep init --remote ADDRESS` connects again.".to_owned()));
     }
     Ok(Exit::Done)

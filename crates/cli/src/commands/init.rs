@@ -101,7 +101,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     }
     if arguments.no_sync {
         traces.keep();
-        context.terminal.data(&format!("Set up. {}\n", written(&opened)));
+        context.terminal.done(&format!("Set up. {}\n", written(&opened)));
         context.terminal.hint(Some("`instep sync` sends and receives.".to_owned()));
         return Ok(Exit::Done);
     }

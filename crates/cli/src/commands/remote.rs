@@ -143,7 +143,7 @@ fn set(
     let mut edits = vec![Edit::Set { key: "sync.remote", value: &text }];
     edits.extend(branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
     opened.sources.change(Target::Here, &edits)?;
-    context.terminal.data(&format!("The remote is {address} now.\n"));
+    context.terminal.done(&format!("The remote is {address} now.\n"));
     context.terminal.hint(Some("`instep sync` joins both sides and deletes nothing.".to_owned()));
     Ok(Exit::Done)
 }

@@ -78,7 +78,7 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
         return Err(CommandError::usage("One file can't be the answer to several conflicts."));
     }
     if chosen.is_empty() {
-        context.terminal.data(&render::list(&context.terminal.look, &[]));
+        context.terminal.done(&render::list(&context.terminal.look, &[]));
         return Ok(Exit::Done);
     }
     let mut settled = Vec::new();
@@ -140,7 +140,7 @@ fn chosen(
 fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice>, CommandError> {
     if let Some(file) = &arguments.use_file {
         let path = context.surroundings.folder.join(file);
-        let bytes = std::fs::read(&path).map_err(|error| CommandError::file("read", &path, &error))?;
+        let bytes = std::fs::read(&path).map_err(|error| CommandError::named_file(&path, &error))?;
         return Ok(Some(Choice::Content(bytes)));
     }
     let keep = match (arguments.ours, arguments.theirs) {
@@ -250,11 +250,12 @@ fn tell(context: &Context, settled: &[(&OpenConflict, Choice)], of: usize) {
         terminal.object(&json!({"schema": 1, "command": "resolve", "settled": list, "dry_run": dry_run}));
         return;
     }
+    let print = |text: &str| if context.global.dry_run { terminal.data(text) } else { terminal.done(text) };
     for (open, choice) in settled {
-        terminal.data(&format!("{}  {}  {}\n", open.short(), open.conflict.path, word(choice)));
+        print(&format!("{}  {}  {}\n", open.short(), open.conflict.path, word(choice)));
     }
     let (count, verb) = (settled.len(), if context.global.dry_run { "would be settled" } else { "settled" });
-    terminal.data(&format!("{count} of {of} {verb}.\n"));
+    print(&format!("{count} of {of} {verb}.\n"));
     if count > 0 && !context.global.dry_run {
         terminal
             .hint(Some("`instep sync` tells the other machines; `instep undo` takes it back.".to_owned()));

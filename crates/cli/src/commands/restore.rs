@@ -76,14 +76,16 @@ fn tell(context: &Context, request: &RestoreRequest, acted: &Acted) -> Exit {
         }));
         return exit;
     }
+    let print = |text: &str| if request.dry_run { terminal.data(text) } else { terminal.done(text) };
     for path in &acted.changed {
-        terminal.data(&format!("  {path}\n"));
+        print(&format!("  {path}\n"));
     }
     for held in &acted.held {
-        terminal.data(&format!("  {}  {}  {}\n", held.path, held.code, held.why));
+        let line = format!("{}  {}  {}", held.path, held.code, held.why);
+        if terminal.quiet { terminal.warn(&line) } else { print(&format!("  {line}\n")) }
     }
     let files = count(acted.changed.len() as u64, "path");
-    terminal.data(&match (&operation, request.dry_run) {
+    print(&match (&operation, request.dry_run) {
         (_, true) => format!("{files} would be restored. Nothing was changed.\n"),
         (None, false) => "Nothing to restore: it is as it was then.\n".to_owned(),
         (Some(operation), false) => {
