@@ -22,6 +22,7 @@ mod push;
 mod quote;
 mod settings;
 mod tree;
+mod visibility;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +41,7 @@ use instep_core::remote::{
 };
 
 pub use program::Environment;
+pub use visibility::Visibility;
 
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
@@ -155,6 +157,20 @@ impl GitRemote {
         Ok(Survey { branches, hooks })
     }
 
+    /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
+    /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
+    /// `Unknown`, never an error.
+    pub fn visibility(&self) -> Result<Visibility, RemoteError> {
+        if self.is_http {
+            return visibility::probe(&self.program);
+        }
+        let why = match &self.path {
+            Some(_) => "a path on this machine shows itself to whoever may read its files",
+            None => "a host behind ssh asks everybody for a key",
+        };
+        Ok(Visibility::Unknown(why.to_owned()))
+    }
+
     /// The version of the installed program, such as `(2, 47)`.
     pub fn program_version(&self) -> Result<(u32, u32), RemoteError> {
         self.program.version()
@@ -202,11 +218,7 @@ impl GitRemote {
         let mut call = self.program.call(Scope::Talking)?;
         call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
         let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
-        let said = String::from_utf8_lossy(&outcome.stderr);
-        if said.contains("# service=git-upload-pack") || said.contains("< version 2") {
-            return Ok(());
-        }
-        Err(failure::no_git_host())
+        if visibility::answers_as_git(&outcome.stderr) { Ok(()) } else { Err(failure::no_git_host()) }
     }
 
     /// The head, where there is one; whether a missing branch is an error is not asked here.

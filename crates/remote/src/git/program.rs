@@ -127,6 +127,8 @@ pub(super) enum Scope<'a> {
     Ours,
     /// Our own repository, with what is needed to reach the remote.
     Talking,
+    /// Our own repository, with nothing that says who the user is: no logins, no home, no certificates.
+    Stranger,
     /// A repository on a local path, without the user's configuration.
     At(&'a Path),
 }
@@ -152,6 +154,11 @@ impl Program {
         &self.directory
     }
 
+    /// The remote's address, as git is to hear it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Begins a call: the command and its arguments are still to be given.
     pub fn call(&self, scope: Scope<'_>) -> Result<Call, RemoteError> {
         let mut command = self.bare();
@@ -162,6 +169,12 @@ impl Program {
             Scope::At(path) => {
                 command.arg("--git-dir").arg(path).env("GIT_CONFIG_GLOBAL", "/dev/null");
             }
+            Scope::Stranger => {
+                command.arg("--git-dir").arg(&self.directory).env("GIT_CONFIG_GLOBAL", "/dev/null");
+                // A folder that is not there holds no .netrc; an empty login would be a ticket of Kerberos.
+                command.env("HOME", self.directory.join("nobody")).env_remove("XDG_CONFIG_HOME");
+                command.args(["-c", "credential.helper=", "-c", "http.emptyAuth=false"]);
+            }
             Scope::Talking => {
                 let settings = self.settings()?;
                 command.arg("--git-dir").arg(&self.directory);
@@ -171,7 +184,7 @@ impl Program {
         }
         let ours = match scope {
             Scope::At(_) => None,
-            Scope::Ours | Scope::Talking => Some(self.directory.clone()),
+            Scope::Ours | Scope::Talking | Scope::Stranger => Some(self.directory.clone()),
         };
         Ok(Call { command, deadline: None, ours })
     }
