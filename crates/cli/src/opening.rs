@@ -55,24 +55,28 @@ impl Context {
 
     /// Opens it, waiting for another process if need be.
     pub fn open(&self) -> Result<Opened, CommandError> {
-        self.open_within(PATIENCE)
+        self.open_within(&self.root()?, PATIENCE)
     }
 
     /// Opens it for a look, which is not worth a long wait.
     pub fn open_for_a_look(&self) -> Result<Opened, CommandError> {
-        self.open_within(GLANCE).map_err(|error| match error.exit {
+        self.look_at(&self.root()?)
+    }
+
+    /// Opens the workspace in a folder for a look.
+    pub fn look_at(&self, root: &Path) -> Result<Opened, CommandError> {
+        self.open_within(root, GLANCE).map_err(|error| match error.exit {
             Exit::Locked => CommandError { why: vec![BUSY.to_owned()], ..error }
                 .hinted("the same again when it has ended; `instep status --wait` waits for it."),
             _ => error,
         })
     }
 
-    fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
-        let root = self.root()?;
-        let sources = self.sources(&root);
+    fn open_within(&self, root: &Path, patience: Duration) -> Result<Opened, CommandError> {
+        let sources = self.sources(root);
         let loaded = sources.load(&[])?;
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
-        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(&root, opening))?;
+        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(root, opening))?;
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }

@@ -6,6 +6,7 @@ pub mod difference;
 pub mod explanation;
 pub mod log;
 pub mod outcome;
+pub mod overview;
 pub mod plan;
 pub mod settings;
 pub mod status;
