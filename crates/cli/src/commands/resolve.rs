@@ -201,7 +201,7 @@ fn ask(
 fn with_editor(opened: &Opened, remote: &dyn Remote, open: &OpenConflict) -> Result<Answer, CommandError> {
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
     let start = contents.local.or(contents.remote).unwrap_or_default();
-    let files = Desk::lay_out(open, &[("MERGED", &start)])?;
+    let files = Desk::lay_out(&open.conflict.path.to_string(), &[("MERGED", &start)])?;
     let merged = files.path("MERGED");
     program::edit(&merged).map_err(|error| CommandError::file("edit", &merged, &error))?;
     let result = files.read("MERGED")?;
@@ -225,7 +225,7 @@ fn with_tool(
         ("MERGED", local),
     ];
     let borrowed: Vec<(&str, &Vec<u8>)> = sides.iter().map(|(name, bytes)| (*name, bytes)).collect();
-    let files = Desk::lay_out(open, &borrowed)?;
+    let files = Desk::lay_out(&open.conflict.path.to_string(), &borrowed)?;
     let paths = sides.each_ref().map(|(name, _)| (*name, files.path(name)));
     let variables = paths.each_ref().map(|(name, path)| (*name, path.as_path()));
     let ended = program::merge_tool(tool, &variables);

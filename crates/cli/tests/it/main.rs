@@ -6,6 +6,7 @@ mod acceptance;
 mod bad_inputs;
 mod contact;
 mod daily;
+mod diff;
 mod kill;
 mod overview;
 mod reports;
