@@ -96,9 +96,17 @@ fn two_moments_of_the_history_are_compared() {
         @@ -1 +1 @@
         -two
         +three
+        --- c (second)
+        +++ c (left (here))
+        @@ -1 +1 @@
+        -one
+        +not yet
     "#]]
     .assert_eq(&show(&["--at", second]));
     assert_eq!(show(&["b", "--at", second]), "");
+    // An edit that no operation knows of was not there then.
+    assert_eq!(pair.left.run(["restore", "c", "--at", second]).code, 0);
+    assert_eq!(fs::read_to_string(pair.left.folder().join("c")).unwrap(), "one\n");
     let unknown = pair.left.run(["diff", "--at", "0000beef"]);
     assert!(unknown.code == 2 && unknown.mentions("E-NOT-FOUND"), "{unknown}");
 }
