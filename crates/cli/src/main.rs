@@ -11,6 +11,7 @@ mod clock;
 mod commands;
 mod configuration;
 mod desk;
+mod export;
 mod failure;
 mod interrupt;
 mod moment;

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod contents;
+pub mod export;
 pub mod log;
 pub mod restore;
 pub mod retention;

@@ -7,6 +7,7 @@ mod bad_inputs;
 mod contact;
 mod daily;
 mod diff;
+mod export;
 mod kill;
 mod overview;
 mod reports;

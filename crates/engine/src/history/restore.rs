@@ -111,7 +111,7 @@ fn wish_for(
 }
 
 /// The place of a path below another folder: what was asked for keeps its own name there.
-fn rebase(path: &TreePath, asked: &TreePath, folder: &TreePath) -> TreePath {
+pub(super) fn rebase(path: &TreePath, asked: &TreePath, folder: &TreePath) -> TreePath {
     let above = asked.parent().map_or(0, |parent| parent.depth());
     path.names().skip(above).fold(folder.clone(), |path, name| path.join(&name))
 }
