@@ -136,6 +136,11 @@ impl Terminal {
         }
     }
 
+    /// Answers whether somebody still takes the data.
+    pub fn is_heard(&self) -> bool {
+        self.failed.lock().is_ok_and(|failed| failed.is_none())
+    }
+
     /// Answers how the program must end when standard output failed: the data did not arrive.
     pub fn finish(&self) -> Option<CommandError> {
         let _ = io::stdout().flush();

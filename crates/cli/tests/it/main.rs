@@ -10,6 +10,7 @@ mod diff;
 mod export;
 mod kill;
 mod overview;
+mod records;
 mod reports;
 
 /// The program under test.
