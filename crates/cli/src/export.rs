@@ -99,7 +99,7 @@ impl Export<'_> {
         let whole = match copied {
             Ok(true) => Ok(true),
             // What was neither displaced nor sent may still stand in its place.
-            Ok(false) => self.from_disk(&mut file, content, one),
+            Ok(false) => self.copy_from_disk(&mut file, content, one),
             Err(error) => {
                 let _ = fs::remove_file(target);
                 return Err(error.into());
@@ -113,7 +113,7 @@ impl Export<'_> {
         Ok(whole)
     }
 
-    fn from_disk(&self, file: &mut File, content: ContentId, one: &Exported) -> io::Result<bool> {
+    fn copy_from_disk(&self, file: &mut File, content: ContentId, one: &Exported) -> io::Result<bool> {
         let path: PathBuf = on_disk(self.opened.workspace.root(), &one.path);
         if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
             return Ok(false);

@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod desk;
 mod export;
+mod exposure;
 mod failure;
 mod interrupt;
 mod moment;

@@ -12,7 +12,7 @@ use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
 use instep_engine::workspace::{self, Opening, Workspace};
-use instep_remote::address::{Address, Typed, redact};
+use instep_remote::address::{Address, Place, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
@@ -153,9 +153,23 @@ impl Opened {
 
     /// Opens the remote. Nobody outside is asked yet.
     pub fn remote(&self) -> Result<Box<dyn Remote>, CommandError> {
+        Ok(retrying(self.git(&self.address()?)?))
+    }
+
+    /// The remote as git, where strangers could ask it too: over HTTP.
+    pub fn git_over_http(&self) -> Result<Option<GitRemote>, CommandError> {
+        let address = self.address()?;
+        let over_http = matches!(address.place(), Place::Url(url) if url.starts_with("http"));
+        over_http.then(|| self.git(&address)).transpose()
+    }
+
+    fn git(&self, address: &Address) -> Result<GitRemote, CommandError> {
         let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
-        let git = open_git(&self.workspace, &self.address()?, access)?;
-        Ok(retrying(git))
+        let git = open_git(&self.workspace, address, access)?;
+        Ok(match self.loaded.settings.config().content_bytes_max {
+            Some(limit) => git.limited(limit),
+            None => git,
+        })
     }
 
     /// The remote, where there is one that can be opened: for commands that can do without. A repository on a disk that

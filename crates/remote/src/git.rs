@@ -139,6 +139,11 @@ impl GitRemote {
         })
     }
 
+    /// Takes no content above this length, whatever is known of the host.
+    pub fn limited(self, content_bytes_max: u64) -> Self {
+        GitRemote { content_bytes_max: Some(content_bytes_max), ..self }
+    }
+
     /// Looks at the repository before it is used for the first time, and refuses what can't be: a branch that a work
     /// tree shows, or one that is missing beside others.
     pub fn survey(&self) -> Result<Survey, RemoteError> {
@@ -536,9 +541,10 @@ impl Remote for GitRemote {
             return refusal("E-PATH-DEEP", format!("it lies more than {} folders deep", tree::DEPTH_MAX));
         }
         match self.content_bytes_max {
-            Some(max) if size > max => {
-                refusal("E-SIZE-REMOTE", format!("{size} bytes are more than the {max} that the host takes"))
-            }
+            Some(max) if size > max => refusal(
+                "E-SIZE-REMOTE",
+                format!("{size} bytes are more than the {max} that the remote takes"),
+            ),
             _ => None,
         }
     }

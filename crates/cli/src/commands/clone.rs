@@ -14,7 +14,7 @@ use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::place::shown;
-use crate::set_up::SetUp;
+use crate::set_up::{Public, SetUp};
 
 /// Options of `clone`.
 #[derive(Debug, Args)]
@@ -63,6 +63,7 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
         branch: arguments.branch.as_deref(),
         name: arguments.name.as_deref(),
         create: false,
+        public: Public::Warned,
     };
     let mut opened = set_up.run(context, &traces)?;
     if opened.remote()?.head()?.is_none() {

@@ -211,10 +211,32 @@ fn change(
         }));
     } else if changed {
         context.terminal.done(&format!("Changed {key} in {}.\n", file.name()));
+        warn_if_overruled(context, sources, key, file)?;
     } else {
         context.terminal.done(&format!("{key} stays as it is in {}.\n", file.name()));
     }
     Ok(Exit::Done)
+}
+
+/// A value that another place overrules has no effect, which a person would look for long.
+fn warn_if_overruled(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    file: change::Target,
+) -> Result<(), CommandError> {
+    let loaded = sources.load(&[])?;
+    let Some(entry) = loaded.settings.entry(key).filter(|entry| !entry.spec.is_joined()) else {
+        return Ok(());
+    };
+    let given_here = |origin: &str| origin.starts_with(file.name());
+    let lost = entry.inert.iter().any(|(given, _)| given_here(&given.origin.to_string()));
+    if let Some(winner) =
+        entry.acting.first().filter(|winner| lost && !given_here(&winner.origin.to_string()))
+    {
+        context.terminal.warn(&format!("{} gives another value, which wins.", winner.origin));
+    }
+    Ok(())
 }
 
 fn path(context: &Context, sources: &Sources) -> Result<Exit, CommandError> {

@@ -20,7 +20,7 @@ use crate::opening::Opened;
 use crate::place::shown;
 use crate::render::outcome::quoted_text;
 use crate::render::plan;
-use crate::set_up::SetUp;
+use crate::set_up::{Public, SetUp};
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt::Question;
 
@@ -92,6 +92,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         branch: arguments.branch.as_deref(),
         name: arguments.name.as_deref(),
         create: true,
+        public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
     let mut opened = set_up.run(context, &traces)?;
     write_rules(context, arguments, &opened, &traces)?;
@@ -113,6 +114,12 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     let exit = first_sync(context, &mut opened, &request(false))?;
     farewell(context, arguments, &opened, &address);
     Ok(exit)
+}
+
+/// What this machine said before of a place that everybody can read.
+fn known_public(context: &Context, root: &Path) -> Result<Public, CommandError> {
+    let allowed = context.sources(root).load(&[])?.settings.config().allow_public;
+    Ok(if allowed { Public::Allowed } else { Public::Refused })
 }
 
 fn request(dry_run: bool) -> Request {

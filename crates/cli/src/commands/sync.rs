@@ -8,6 +8,7 @@ use instep_engine::cycle::plan_file::PlanFile;
 use instep_engine::cycle::request::Request;
 
 use super::Context;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::{outcome, plan};
@@ -89,6 +90,7 @@ fn cycle_of(
     opened.check_enabled()?;
     if direction != Direction::Pull && !context.global.dry_run {
         opened.check_may_send()?;
+        exposure::check_again(&mut opened)?;
     }
     let request = request(context, &opened, arguments, direction, mirror)?;
     run_cycle(context, &mut opened, &request)

@@ -8,6 +8,7 @@ mod contact;
 mod daily;
 mod diff;
 mod export;
+mod exposure;
 mod kill;
 mod overview;
 mod records;
