@@ -87,7 +87,9 @@ impl DigestCache {
 
     /// Drops what was found since a moment: the files are read again.
     pub fn doubt_since(&mut self, since: Timestamp) {
-        self.digests.retain(|digest| digest.observed < since);
+        let mut digests = std::mem::take(&mut self.digests);
+        digests.retain(|digest| digest.observed < since);
+        *self = DigestCache::new(digests);
     }
 
     /// How many there are.
@@ -98,5 +100,39 @@ impl DigestCache {
     /// Answers whether there are none.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::DiskKind;
+
+    fn digest(inode: u64, observed: i64) -> Digest {
+        let time = Timestamp::from_ns(1);
+        let metadata = Metadata {
+            kind: DiskKind::File,
+            key: Key { device: 1, inode, birth_ns: 0 },
+            size: 3,
+            modified: time,
+            changed: time,
+            mode: 0o644,
+            names: 1,
+        };
+        Digest { metadata, content: ContentId::of(b"abc"), observed: Timestamp::from_ns(observed) }
+    }
+
+    #[test]
+    fn what_is_doubted_is_not_found_any_more() {
+        let old = digest(7, 1_000_000_000_000);
+        let new = digest(3, 2_000_000_000_000);
+        let mut cache = DigestCache::new(vec![old, new]);
+        assert_eq!(cache.content(&new.metadata), Some(new.content));
+        cache.doubt_since(new.observed);
+        assert_eq!(cache.content(&new.metadata), None);
+        assert_eq!(cache.content(&old.metadata), Some(old.content));
+        cache.doubt_since(old.observed);
+        assert_eq!(cache.content(&old.metadata), None);
+        assert!(cache.is_empty());
     }
 }

@@ -194,6 +194,23 @@ impl State {
         Ok(name.and_then(|bytes| ObjectId::new(&bytes)))
     }
 
+    /// The numbers of all remotes that were ever known.
+    pub fn remotes(&self) -> Result<Vec<i64>, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT id FROM remote ORDER BY id")?;
+        let found = query.query_map([], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// Answers whether any remote was seen to hold a content.
+    pub fn has_reached_a_remote(&self, content: ContentId) -> Result<bool, EngineError> {
+        for remote in self.remotes()? {
+            if self.object_of(remote, content)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// What the last commit offered, if it is not settled yet.
     pub fn offered(&self, remote: i64) -> Result<Option<Offered>, EngineError> {
         let found: Option<(String, Vec<u8>, u64)> = self
@@ -291,6 +308,12 @@ impl State {
         let mut query = self.connection.prepare_cached(sql)?;
         let found = query.query_map([remote], |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// One operation as stored.
+    pub fn operation(&self, id: &str) -> Result<Option<String>, EngineError> {
+        let sql = "SELECT value FROM operation WHERE id = ?1";
+        Ok(self.connection.query_row(sql, [id], |row| row.get(0)).optional()?)
     }
 
     /// The operations, newest first, as stored.

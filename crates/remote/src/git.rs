@@ -358,8 +358,11 @@ fn path_url(path: &Path) -> Result<String, RemoteError> {
 
 fn make_ours(program: &Program) -> Result<(), RemoteError> {
     let directory = program.directory();
-    if directory.join("HEAD").exists() {
+    if is_whole(directory) {
         return Ok(());
+    }
+    if directory.exists() {
+        put_aside(directory)?;
     }
     let version = program.version()?;
     if version < VERSION_MIN {
@@ -369,7 +372,15 @@ fn make_ours(program: &Program) -> Result<(), RemoteError> {
             format!("The program git is version {}.{}; 2.39 or newer is needed.", version.0, version.1),
         ));
     }
-    program.init(directory, "main")
+    program.init(directory, "main")?;
+    program::sync_file_system(directory)
+}
+
+/// Answers whether a directory is a repository to git: a power cut right after it was made can leave its files empty.
+fn is_whole(directory: &Path) -> bool {
+    let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
+    let has = |name: &str| directory.join(name).is_dir();
+    read("HEAD").starts_with(b"ref: ") && !read("config").is_empty() && has("objects") && has("refs")
 }
 
 fn put_aside(directory: &Path) -> Result<(), RemoteError> {

@@ -16,16 +16,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::chance::Chance;
 use crate::drawing::disk::{self, Times};
-use crate::drawing::{Body, Drawing};
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Pair};
+use crate::person::{Deed, Person};
+use crate::rest;
 
 /// A world is thrown away after so many rounds, so that checking stays quick.
 const ROUNDS_OF_A_WORLD: u64 = 25;
-/// Syncs of both machines within which they must agree.
-const ROUNDS_TO_REST_MAX: usize = 8;
-/// How many files a world begins with.
-const FILES: usize = 40;
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
@@ -96,21 +93,10 @@ pub fn run(program: &Path, request: Request) -> io::Result<Report> {
     Ok(report)
 }
 
-/// What a round does before the kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
-    Update,
-    Move,
-    Delete,
-    Undo,
-    Mixed,
-}
-
-const DEEDS: [Deed; 5] = [Deed::Update, Deed::Move, Deed::Delete, Deed::Undo, Deed::Mixed];
-
 struct World {
     pair: Pair,
     chance: Chance,
+    person: Person,
     ledger: Ledger,
     /// How long a run that has something to do usually takes.
     usual: Duration,
@@ -121,13 +107,11 @@ impl World {
         let mut world = World {
             pair: Pair::new(program),
             chance: Chance::new(seed),
+            person: Person::new(seed),
             ledger: Ledger::new(),
             usual: Duration::from_millis(150),
         };
-        let mut drawing = Drawing::default();
-        for _ in 0..FILES {
-            world.add_file(&mut drawing);
-        }
+        let drawing = world.person.begin();
         disk::build(&drawing, world.pair.left.folder(), Times::BASE)?;
         world.ledger.record_drawing("first", &drawing);
         Ok(world)
@@ -152,14 +136,18 @@ impl World {
     }
 
     fn round(&mut self, report: &mut Report) -> io::Result<()> {
-        let deed = DEEDS[self.chance.index(DEEDS.len())];
+        let deed = self.person.deed();
         let mut words = ["sync", "--strategy", "both"];
         if deed == Deed::Undo {
             words = ["undo", "--yes", "--no-pager"];
         } else {
             for side in [0, 1] {
                 if side == 0 || self.chance.percent(40) {
-                    self.edit(side, deed)?;
+                    let folder = self.pair.machines()[side].folder();
+                    let before = disk::read(folder)?;
+                    let after = self.person.edit(&before, deed);
+                    self.ledger.record_drawing(["left", "right"][side], &after);
+                    disk::change(&before, &after, folder, Times::USUAL)?;
                 }
             }
         }
@@ -191,106 +179,14 @@ impl World {
 
     /// Lets both sync in peace until nothing changes, and checks all that must hold then.
     fn rest(&mut self, what: &str, report: &mut Report) -> io::Result<()> {
-        let look = |pair: &Pair| -> io::Result<_> {
-            let prints = [disk::footprint(pair.left.folder())?, disk::footprint(pair.right.folder())?];
-            Ok((prints, pair.bare.refs()))
-        };
-        let mut before = look(&self.pair)?;
-        let mut rested = false;
-        for _ in 0..ROUNDS_TO_REST_MAX {
-            let mut codes = Vec::new();
-            for machine in self.pair.machines() {
-                let began = Instant::now();
-                let mut output = machine.run(["sync", "--strategy", "both"]);
-                // Taking back a first sync empties the folder: asking about that is right, and a person says yes.
-                if what == "Undo" && output.code == 6 && output.mentions("E-GUARD-") {
-                    output = machine.run(["sync", "--strategy", "both", "--allow", "delete"]);
-                }
-                if look(&self.pair)? != before {
-                    self.usual = began.elapsed();
-                }
-                if !matches!(output.code, 0 | 4) {
-                    let round = report.rounds;
-                    report
-                        .failures
-                        .push(format!("round {round}, {what}: sync on {}: {output}", machine.name()));
-                    return Ok(());
-                }
-                codes.push(output.code);
-            }
-            let after = look(&self.pair)?;
-            rested = after == before && codes == [0, 0];
-            if rested {
-                break;
-            }
-            before = after;
-        }
-        let [left, right] = [disk::read(self.pair.left.folder())?, disk::read(self.pair.right.folder())?];
-        if !rested || left != right {
-            let round = report.rounds;
-            report.failures.push(format!("round {round}, {what}: not at rest, or not equal"));
-        }
+        let round = report.rounds;
+        let may_empty = what == "Undo";
+        let rest = rest::come_to_rest(self.pair.machines(), &self.pair.bare, may_empty)?;
+        self.usual = rest.worked.unwrap_or(self.usual);
+        report.failures.extend(rest.failure.map(|failure| format!("round {round}, {what}: {failure}")));
         let missing = self.ledger.missing(&self.pair.machines(), &self.pair.bare)?;
-        report
-            .losses
-            .extend(missing.into_iter().map(|lost| format!("round {}, {what}: {lost}", report.rounds)));
+        report.losses.extend(missing.into_iter().map(|lost| format!("round {round}, {what}: {lost}")));
         Ok(())
-    }
-
-    fn edit(&mut self, side: usize, deed: Deed) -> io::Result<()> {
-        let folder = self.pair.machines()[side].folder().to_owned();
-        let before = disk::read(&folder)?;
-        let mut after = before.clone();
-        let files: Vec<_> = before.contents().map(|(path, _)| path.to_vec()).collect();
-        let count = if files.is_empty() { 0 } else { 1 + self.chance.below(5) };
-        for _ in 0..count {
-            let path = &files[self.chance.index(files.len())];
-            let deed = if deed == Deed::Mixed { DEEDS[self.chance.index(3)] } else { deed };
-            match deed {
-                Deed::Update => {
-                    let content = self.content();
-                    if after.0.contains_key(path) {
-                        after.put(path, Body::File { content, exec: false });
-                    }
-                }
-                Deed::Delete if after.contents().count() > FILES / 2 => _ = after.remove(path),
-                Deed::Move => self.move_something(&mut after, path),
-                _ => {}
-            }
-        }
-        self.add_file(&mut after);
-        self.ledger.record_drawing(["left", "right"][side], &after);
-        disk::change(&before, &after, &folder, Times::USUAL)
-    }
-
-    /// Moves a file, or the folder that it stands in.
-    fn move_something(&mut self, tree: &mut Drawing, path: &[u8]) {
-        let cut = path.iter().rposition(|&byte| byte == b'/');
-        let source = match cut {
-            Some(cut) if self.chance.percent(40) => &path[..cut],
-            _ => path,
-        };
-        let target = format!("m{}", self.chance.below(100_000));
-        if tree.0.contains_key(source) {
-            tree.rename(source, target.as_bytes());
-        }
-    }
-
-    fn add_file(&mut self, tree: &mut Drawing) {
-        let path =
-            format!("d{}/e{}/f{}", self.chance.below(4), self.chance.below(3), self.chance.below(1_000_000));
-        let above = path.match_indices('/').map(|(at, _)| &path.as_bytes()[..at]);
-        let free = above.into_iter().all(|folder| tree.body(folder).is_none_or(|body| *body == Body::Folder));
-        if free {
-            let content = self.content();
-            tree.put(path.as_bytes(), Body::File { content, exec: false });
-        }
-    }
-
-    /// Mostly small files, now and then one that takes a while to write.
-    fn content(&mut self) -> Vec<u8> {
-        let length = if self.chance.percent(5) { 400_000 } else { 10 + self.chance.below(3000) };
-        self.chance.bytes(length as usize)
     }
 }
 

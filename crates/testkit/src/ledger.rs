@@ -32,7 +32,12 @@ impl Ledger {
 
     /// Writes down one content.
     pub fn record(&mut self, what: &str, content: &[u8]) {
-        self.written.entry(ContentId::of(content)).or_insert_with(|| what.to_owned());
+        self.record_id(what, ContentId::of(content));
+    }
+
+    /// Writes down one content by its name.
+    pub fn record_id(&mut self, what: &str, content: ContentId) {
+        self.written.entry(content).or_insert_with(|| what.to_owned());
     }
 
     /// Writes down all contents of a drawing.

@@ -18,4 +18,7 @@ pub mod git_host;
 pub mod kills;
 pub mod ledger;
 pub mod machine;
+pub mod person;
+pub mod powercut;
 pub mod remote_suite;
+pub mod rest;

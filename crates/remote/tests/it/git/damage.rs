@@ -44,6 +44,19 @@ fn our_own_copy_is_made_anew() {
 }
 
 #[test]
+fn a_repository_of_ours_that_lost_its_first_files_is_made_anew() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let ours = lab.folder.path().join("ours.git");
+    for file in ["HEAD", "config"] {
+        let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+        read(&open(), &first);
+        fs::write(ours.join(file), "").unwrap();
+        assert_eq!(read(&open(), &first), one_file("1"), "without its {file}");
+    }
+}
+
+#[test]
 fn a_damaged_shelf_is_read_from_git_again() {
     let lab = Lab::by_path();
     let drawn = one_file("1").folder("d/e").file("d/f", "2");
