@@ -1,6 +1,6 @@
 //! The remote's side as a tree: what its snapshot lists, as far as it takes part here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -42,7 +42,7 @@ pub struct View<'a> {
 }
 
 /// The contents behind the remote's names.
-pub type Objects = BTreeMap<ObjectId, (ContentId, u64)>;
+pub type Objects = HashMap<ObjectId, (ContentId, u64)>;
 
 /// A tree, and what is missing to make it whole.
 pub struct Built {
