@@ -22,6 +22,7 @@ mod push;
 mod quote;
 mod settings;
 mod shelf;
+mod tidy;
 mod tree;
 mod visibility;
 
@@ -257,7 +258,9 @@ impl GitRemote {
         ]);
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
-        call.answer().map(drop)
+        call.answer()?;
+        self.tidy();
+        Ok(())
     }
 
     /// Reads a commit, from the remote if it is not here.
@@ -300,6 +303,11 @@ impl GitRemote {
             return Ok(());
         }
         Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
+    }
+
+    /// What can't be put together now is the next time; real damage shows where objects are read.
+    fn tidy(&self) {
+        let _ = tidy::tidy(&self.program);
     }
 
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
@@ -539,6 +547,7 @@ impl Remote for GitRemote {
         if noted.trim_ascii_end() != push.new.to_string() {
             let _ = self.hold(HEAD, push.new);
         }
+        self.tidy();
         Ok(())
     }
 

@@ -211,8 +211,9 @@ impl Feed {
 
 /// Removes what uploads that were stopped left half-written; nobody else writes into our repository.
 fn sweep(directory: &Path) {
+    let packs = directory.join("objects/pack");
     for (folder, start) in
-        [(directory.to_owned(), "fast_import_crash_"), (directory.join("objects/pack"), "tmp_pack_")]
+        [(directory, "fast_import_crash_"), (&packs, "tmp_pack_"), (&packs, "tmp_idx_"), (&packs, ".tmp-")]
     {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()) {
