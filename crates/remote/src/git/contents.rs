@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// What the files start with in which the program names what it took.
 const MARKS: &str = "instep.marks";
 /// From which size on a content is large.
-const LARGE_BYTES_MIN: u64 = 1024 * 1024;
+pub(super) const LARGE_BYTES_MIN: u64 = 1024 * 1024;
 /// From how many bits a byte on the start of a content looks packed or encrypted already.
 const PACKED_BITS_MIN: f64 = 7.8;
 
@@ -62,8 +62,8 @@ pub(super) fn receive(
 pub(super) struct Sent {
     /// The names, in order.
     pub named: Vec<ObjectId>,
-    /// A large content was among them.
-    pub any_large: bool,
+    /// The lengths in bytes, in the same order.
+    pub sizes: Vec<u64>,
 }
 
 /// Writes contents into our repository; answers their names in order.
@@ -75,13 +75,14 @@ pub(super) fn send(
 ) -> Result<Sent, RemoteError> {
     sweep(program.directory());
     let mut named = vec![None; offered.len()];
-    let mut feeds = BTreeMap::new();
+    let (mut sizes, mut feeds) = (Vec::with_capacity(offered.len()), BTreeMap::new());
     for (at, &content) in offered.iter().enumerate() {
         if observer.is_cancelled() {
             return Err(cancelled());
         }
         let mut offered = from.open(content)?;
         let size = offered.size;
+        sizes.push(size);
         let bulk = Bulk::of(&mut offered)?;
         let feed = match feeds.entry(bulk) {
             Entry::Occupied(feed) => feed.into_mut(),
@@ -90,13 +91,12 @@ pub(super) fn send(
         feed.write_blob(at + 1, offered)?;
         observer.observe(Event::Advanced { phase: Phase::Send, files: 1, bytes: size });
     }
-    let any_large = feeds.keys().any(|bulk| *bulk != Bulk::Small);
     for feed in feeds.into_values() {
         let marks = feed.finish()?;
         parse_marks(&marks, &mut named).ok_or_else(|| failure::protocol("git misnamed a content", &marks))?;
     }
     match named.into_iter().collect::<Option<Vec<_>>>() {
-        Some(named) => Ok(Sent { named, any_large }),
+        Some(named) => Ok(Sent { named, sizes }),
         None => Err(failure::protocol("git did not name all contents", &[])),
     }
 }
