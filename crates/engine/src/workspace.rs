@@ -19,6 +19,11 @@ use crate::state::State;
 /// The name of the database in our state folder.
 const DATABASE: &str = "state.db";
 
+/// Where the database of a workspace stands.
+pub(crate) fn database(root: &Path) -> PathBuf {
+    root.join(STATE).join(DATABASE)
+}
+
 /// A folder that is kept the same elsewhere, open for work.
 pub struct Workspace<F: Folder = DiskFolder> {
     /// The door to its files.

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod machine;
 pub mod person;
 pub mod powercut;
+pub mod proxy;
 pub mod remote_suite;
 pub mod rest;
 pub mod scenes;
