@@ -87,6 +87,14 @@ impl State {
         State::ready(Connection::open_in_memory()?)
     }
 
+    /// A database in memory in which nothing can be committed while `refuses` says so: a machine that crashed, or a
+    /// disk that is full.
+    pub fn in_memory_refusing(refuses: impl Fn() -> bool + Send + 'static) -> Result<Self, EngineError> {
+        let state = State::in_memory()?;
+        state.connection.commit_hook(Some(refuses))?;
+        Ok(state)
+    }
+
     fn ready(connection: Connection) -> Result<Self, EngineError> {
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
