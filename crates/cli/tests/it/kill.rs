@@ -8,6 +8,31 @@ use std::time::Duration;
 use instep_testkit::kills::{self, Request};
 use instep_testkit::machine::{Machine, Pair};
 use instep_testkit::tracer::{self, Act, Call, Watch};
+use nix::errno::Errno;
+
+/// Both machines hold `f`, and the right one sent a new version of it.
+fn one_file_to_receive() -> Pair {
+    let pair = Pair::new(&crate::program());
+    fs::write(pair.left.folder().join("f"), "base").unwrap();
+    pair.connect();
+    fs::write(pair.right.folder().join("f"), "from the right").unwrap();
+    assert_eq!(pair.right.run(["sync"]).code, 0);
+    pair
+}
+
+/// Writes a file beside and renames it over, as editors do.
+fn save(machine: &Machine, text: &str) {
+    let beside = machine.folder().with_extension("beside");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, machine.folder().join("f")).unwrap();
+}
+
+/// All contents that the left machine keeps, in its folder and in its history.
+fn kept_by_left(pair: &Pair) -> Vec<String> {
+    let history = fs::read_dir(pair.left.folder().join(".instep/history")).unwrap();
+    let files = history.map(|entry| entry.unwrap().path()).chain([pair.left.folder().join("f")]);
+    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
 
 /// Runs the program and kills it, with all that it started, before the first call for which `when` holds. Answers
 /// whether there was one.
@@ -62,4 +87,49 @@ fn the_rules_of_an_init_that_was_killed_hold() {
     assert_eq!(synced.code, 0, "{synced}");
     let sent = pair.bare.git(["ls-tree", "-r", "--name-only", "main"], b"");
     assert_eq!(String::from_utf8_lossy(&sent), "f\ninstep.yaml\n");
+}
+
+#[test]
+fn somebody_who_saves_twice_while_a_file_is_replaced_loses_nothing() {
+    let pair = one_file_to_receive();
+    let mut exchanges = 0;
+    let mut act = |call: &Call| {
+        if call.name == "renameat2" && call.about == "f" {
+            exchanges += 1;
+            match exchanges {
+                1 => save(&pair.left, "first save"),
+                2 => save(&pair.left, "second save"),
+                _ => {}
+            }
+        }
+        Act::Pass
+    };
+    let ended = tracer::run(&pair.left.command(["sync"]), Watch::Own, &mut act).unwrap();
+    assert!(exchanges >= 2, "the first save is given its name back");
+    assert_eq!(ended.code, 3);
+    let again = pair.left.run(["sync"]);
+    assert_eq!(again.code, 4, "{again}");
+    assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "second save");
+    assert!(kept_by_left(&pair).contains(&"first save".to_owned()), "{:?}", kept_by_left(&pair));
+}
+
+#[test]
+fn an_edit_that_was_displaced_and_could_not_be_read_is_not_dropped() {
+    let pair = one_file_to_receive();
+    let mut displaced = false;
+    let mut act = |call: &Call| {
+        if call.name == "renameat2" && call.about == "f" && !displaced {
+            save(&pair.left, "saved meanwhile");
+            displaced = true;
+        } else if displaced && call.name.starts_with("open") && call.about.starts_with("q-") {
+            return Act::Fail(Errno::EIO);
+        }
+        Act::Pass
+    };
+    tracer::run(&pair.left.command(["sync"]), Watch::Own, &mut act).unwrap();
+    assert!(displaced);
+    for _ in 0..2 {
+        pair.left.run(["sync"]);
+        assert!(kept_by_left(&pair).contains(&"saved meanwhile".to_owned()), "{:?}", kept_by_left(&pair));
+    }
 }

@@ -113,6 +113,7 @@ impl<F: Folder> Cycle<'_, F> {
         let conflicts =
             conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
+        outcome.notices.extend(applied.notices.iter().cloned());
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
