@@ -4,4 +4,5 @@
 mod cycle;
 mod damage;
 mod history;
+mod races;
 mod world;
