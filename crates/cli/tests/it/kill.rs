@@ -133,3 +133,60 @@ fn an_edit_that_was_displaced_and_could_not_be_read_is_not_dropped() {
         assert!(kept_by_left(&pair).contains(&"saved meanwhile".to_owned()), "{:?}", kept_by_left(&pair));
     }
 }
+
+#[test]
+fn a_lock_left_by_a_part_of_a_push_that_died_alone_is_removed() {
+    let pair = Pair::new(&crate::program());
+    pair.connect();
+    fs::write(pair.left.folder().join("f"), "1").unwrap();
+    let mut died = false;
+    let mut act = |call: &Call| {
+        let locked = call.about.ends_with("refs/heads/main.lock") && call.name == "fsync";
+        if !locked || died {
+            return Act::Pass;
+        }
+        died = true;
+        Act::KillOne
+    };
+    let ended = tracer::run(&pair.left.command(["sync"]), Watch::Changes, &mut act).unwrap();
+    assert_eq!((ended.code, ended.hit.len()), (0, 1), "{ended:?}");
+    assert!(!pair.bare.path().join("refs/heads/main.lock").exists());
+    for machine in pair.machines() {
+        let output = machine.run(["sync"]);
+        assert_eq!(output.code, 0, "{output}");
+    }
+    assert_eq!(fs::read_to_string(pair.right.folder().join("f")).unwrap(), "1");
+}
+
+#[test]
+fn a_push_that_died_beside_another_is_in_nobodys_way() {
+    let pair = Pair::new(&crate::program());
+    pair.connect();
+    for machine in pair.machines() {
+        fs::write(machine.folder().join(machine.name()), "1").unwrap();
+    }
+    // The right machine begins and dies with the branch locked, all while the left one's push goes on.
+    let mut died = false;
+    let mut act = |call: &Call| {
+        if !died && call.name == "execve" && call.about.ends_with("git-receive-pack") {
+            let right = pair.right.clone();
+            let run = move || {
+                killed(&right, &["sync"], |call| {
+                    call.name == "rename" && call.about.ends_with("refs/heads/main")
+                })
+            };
+            died = std::thread::spawn(run).join().unwrap();
+            assert!(died, "the right one's push is killed");
+        }
+        Act::Pass
+    };
+    let ended = tracer::run(&pair.left.command(["sync"]), Watch::Changes, &mut act).unwrap();
+    assert!(died && matches!(ended.code, 0 | 5), "{ended:?}");
+    for machine in [&pair.left, &pair.right, &pair.left] {
+        let output = machine.run(["sync"]);
+        assert_eq!(output.code, 0, "{output}");
+    }
+    for machine in pair.machines() {
+        assert!(["left", "right"].iter().all(|name| machine.folder().join(name).exists()));
+    }
+}

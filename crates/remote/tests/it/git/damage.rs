@@ -161,6 +161,27 @@ fn a_lock_of_another_machines_dead_push_is_removed_too() {
 }
 
 #[test]
+fn a_push_beside_another_does_not_end_its_record() {
+    let lab = Lab::by_path();
+    let left = lab.try_open_in("left.git", "main", false).unwrap();
+    let first = publish(&left, None, &one_file("1"));
+    let record = lab.place().join("instep.push");
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
+    // A push of another machine goes on for all of this one, and dies only then.
+    let other = fs::OpenOptions::new().read(true).append(true).open(&record).unwrap();
+    other.lock_shared().unwrap();
+    fs::write(&record, "refs/heads/main\n").unwrap();
+    let second = publish(&left, Some(&first), &one_file("2"));
+    assert_eq!(fs::read_to_string(&record).unwrap(), "refs/heads/main\n".repeat(2));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    other.unlock().unwrap();
+    publish(&left, Some(&second), &one_file("3"));
+    assert!(!lock.exists());
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
+}
+
+#[test]
 fn all_locks_of_our_dead_push_are_removed() {
     let lab = Lab::by_path();
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();
