@@ -21,14 +21,16 @@ mod program;
 mod push;
 mod quote;
 mod settings;
+mod shelf;
 mod tree;
+mod visibility;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -40,16 +42,16 @@ use instep_core::remote::{
 };
 
 pub use program::Environment;
+pub use visibility::Visibility;
 
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use program::{ASK_SECONDS_MAX, Program, Scope};
+use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
 const HEAD: &str = "refs/instep/head";
-/// What we offered last.
-const PREPARED: &str = "refs/instep/prepared";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The oldest version that works.
@@ -85,6 +87,8 @@ pub struct GitRemote {
     is_http: bool,
     /// A large content was sent since the last commit.
     sent_large: AtomicBool,
+    /// The commit that was written last, and its parent.
+    written: Mutex<Option<(Oid, Option<Oid>)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -133,6 +137,7 @@ impl GitRemote {
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             sent_large: AtomicBool::new(false),
+            written: Mutex::new(None),
             clock: options.clock,
         })
     }
@@ -153,6 +158,20 @@ impl GitRemote {
             hooks = local::own_hooks(&self.program, git_dir)?;
         }
         Ok(Survey { branches, hooks })
+    }
+
+    /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
+    /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
+    /// `Unknown`, never an error.
+    pub fn visibility(&self) -> Result<Visibility, RemoteError> {
+        if self.is_http {
+            return visibility::probe(&self.program);
+        }
+        let why = match &self.path {
+            Some(_) => "a path on this machine shows itself to whoever may read its files",
+            None => "a host behind ssh asks everybody for a key",
+        };
+        Ok(Visibility::Unknown(why.to_owned()))
     }
 
     /// The version of the installed program, such as `(2, 47)`.
@@ -202,11 +221,7 @@ impl GitRemote {
         let mut call = self.program.call(Scope::Talking)?;
         call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
         let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
-        let said = String::from_utf8_lossy(&outcome.stderr);
-        if said.contains("# service=git-upload-pack") || said.contains("< version 2") {
-            return Ok(());
-        }
-        Err(failure::no_git_host())
+        if visibility::answers_as_git(&outcome.stderr) { Ok(()) } else { Err(failure::no_git_host()) }
     }
 
     /// The head, where there is one; whether a missing branch is an error is not asked here.
@@ -246,7 +261,15 @@ impl GitRemote {
     }
 
     /// Reads a commit, from the remote if it is not here.
-    fn commit_at(&self, objects: &mut Objects, oid: Oid) -> Result<Commit, RemoteError> {
+    fn commit_at(
+        &self,
+        objects: &mut Objects<'_>,
+        shelf: &mut Shelf,
+        oid: Oid,
+    ) -> Result<Commit, RemoteError> {
+        if let Some(raw) = shelf.get(oid, Kind::Commit) {
+            return Commit::parse(raw);
+        }
         let raw = match objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)? {
             Some(raw) => raw,
             None => {
@@ -254,16 +277,21 @@ impl GitRemote {
                 objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.ok_or_else(push::stale)?
             }
         };
+        shelf.put(oid, Kind::Commit, &raw);
         Commit::parse(&raw)
     }
 
-    fn has(&self, objects: &mut Objects, oid: Oid) -> Result<bool, RemoteError> {
+    fn has(&self, objects: &mut Objects<'_>, oid: Oid) -> Result<bool, RemoteError> {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
     }
 
     /// A lease alone would let a commit replace the head that is no child of it.
     fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
-        let raw = Objects::open(&self.program)?.read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
+        let written = *self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written == Some((push.new, push.expected)) {
+            return Ok(());
+        }
+        let raw = Objects::of(&self.program).read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
         let parents = match raw {
             Some(raw) => Commit::parse(&raw)?.parents,
             None => return Err(objects::missing(push.new)),
@@ -315,7 +343,8 @@ impl GitRemote {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
-        self.program.forget_settings();
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.program.forget();
         make_ours(&self.program)?;
         Ok(true)
     }
@@ -419,8 +448,8 @@ impl Remote for GitRemote {
         }
         let (known, head) = (oid_of(known)?, oid_of(head)?);
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let newest = self.commit_at(&mut objects, head)?;
+            let mut objects = Objects::of(&self.program);
+            let newest = self.commit_at(&mut objects, &mut Shelf::open(self.program.directory()), head)?;
             if newest.parents == [known] {
                 return Ok(Lineage::Ahead);
             }
@@ -436,10 +465,12 @@ impl Remote for GitRemote {
         let oid = oid_of(at)?;
         let known = known.map(oid_of).transpose()?;
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let commit = self.commit_at(&mut objects, oid)?;
+            let mut objects = Objects::of(&self.program);
+            let mut shelf = Shelf::open(self.program.directory());
+            let commit = self.commit_at(&mut objects, &mut shelf, oid)?;
             let root = commit.tree.expect("because a parsed commit object has a tree");
-            let entries = tree::list(&mut objects, root)?;
+            let entries = tree::list(&mut objects, &mut shelf, root)?;
+            shelf.close();
             let trailers = Trailers::of(&commit.message);
             let (speaks, times) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
@@ -502,7 +533,7 @@ impl Remote for GitRemote {
             }
             other => other,
         })?;
-        self.hold(PREPARED, oid)?;
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((oid, parent));
         Ok(Revision(oid.to_string()))
     }
 
@@ -519,8 +550,11 @@ impl Remote for GitRemote {
             push.run(&self.program, || self.found_head())
         })?;
         self.sent_large.store(false, Ordering::Relaxed);
-        // It is committed, whatever becomes of our own note of it.
-        let _ = self.hold(HEAD, push.new);
+        // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
+        let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
+        if noted.trim_ascii_end() != push.new.to_string() {
+            let _ = self.hold(HEAD, push.new);
+        }
         Ok(())
     }
 

@@ -34,6 +34,20 @@ impl HttpHost {
         HttpHost::start(move |request, stream| backend(&folder, request, stream))
     }
 
+    /// Serves a folder to those who send this `Authorization` header; others are asked to log in.
+    pub fn serve_to(folder: &Path, authorization: &str) -> Self {
+        let (folder, authorization) = (folder.to_owned(), authorization.to_owned());
+        HttpHost::start(move |request, mut stream| {
+            if request.header("authorization") == Some(&authorization) {
+                return backend(&folder, request, stream);
+            }
+            stream.write_all(
+                b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"place\"\r\n\
+                  Connection: close\r\nContent-Length: 0\r\n\r\n",
+            )
+        })
+    }
+
     /// Gives one answer to all.
     pub fn answer(answer: Answer) -> Self {
         HttpHost::start(move |_, mut stream| {

@@ -43,6 +43,8 @@ pub struct Writer {
     /// What was saved, and whether it must stand in the folder afterwards: what went into a file that was opened before
     /// may have been displaced with it.
     pub saved: Vec<(Vec<u8>, bool)>,
+    /// What they wrote over, and destroyed.
+    pub destroyed: Vec<Vec<u8>>,
     /// What was done, for people.
     pub done: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Writer {
             last: None,
             cut: None,
             saved: vec![],
+            destroyed: vec![],
             done: vec![],
         })
     }
@@ -96,6 +99,9 @@ impl Writer {
             self.save,
             path.strip_prefix(&self.folder).unwrap_or(path).display()
         ));
+        if let Ok(before) = fs::read(path) {
+            self.destroyed.push(before);
+        }
         match self.save {
             Save::InPlace => {
                 let mut file = OpenOptions::new().write(true).open(path)?;
@@ -125,12 +131,11 @@ impl Writer {
                 let reader = File::open(path)?;
                 let mut before = vec![0; reader.metadata()?.len() as usize];
                 reader.read_exact_at(&mut before, 0)?;
+                self.destroyed.push(before.clone());
                 file.write_all(&fresh)?;
                 self.saved.push(([before, fresh].concat(), false));
             }
         }
-        // An earlier save of the same file is gone by the person's own hand; of another one it is not. Both must be
-        // found only if nobody saved over them.
         Ok(())
     }
 

@@ -280,7 +280,8 @@ impl World {
 
     /// Takes down what somebody saved during the deed. The last one must be found for ever; it must stand in the folder
     /// if it was saved under its name.
-    pub fn note_saved(&mut self, saved: &[(Vec<u8>, bool)]) {
+    pub fn note_saved(&mut self, saved: &[(Vec<u8>, bool)], destroyed: &[Vec<u8>]) {
+        destroyed.iter().for_each(|content| self.ledger.forget(content));
         self.was_saved |= !saved.is_empty();
         if let Some((content, stands)) = saved.last() {
             self.ledger.record(&format!("round {}, saved meanwhile", self.salt), content);

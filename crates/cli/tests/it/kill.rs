@@ -190,3 +190,53 @@ fn a_push_that_died_beside_another_is_in_nobodys_way() {
         assert!(["left", "right"].iter().all(|name| machine.folder().join(name).exists()));
     }
 }
+
+/// The left machine holds `new` and `old`, and is about to take back that it sent `new`.
+fn one_file_to_take_back() -> Pair {
+    let pair = Pair::new(&crate::program());
+    fs::write(pair.left.folder().join("old"), "1").unwrap();
+    pair.connect();
+    fs::write(pair.left.folder().join("new"), "2").unwrap();
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    pair
+}
+
+/// Both machines sync; what an undo took away at the remote alone stands here still, and goes there again.
+fn new_stands_everywhere(pair: &Pair) {
+    for machine in [&pair.left, &pair.right] {
+        let output = machine.run(["sync"]);
+        assert_eq!(output.code, 0, "{output}");
+        assert!(machine.folder().join("new").exists(), "on {}: {output}", machine.name());
+    }
+}
+
+fn moves_main(call: &Call) -> bool {
+    call.name == "rename" && call.about.ends_with("refs/heads/main")
+}
+
+#[test]
+fn an_undo_that_was_killed_after_its_push_deletes_nothing_here() {
+    let pair = one_file_to_take_back();
+    let mut pushed = false;
+    let undo = ["undo", "--yes", "--no-pager"];
+    assert!(killed(&pair.left, &undo, |call| {
+        pushed |= moves_main(call);
+        pushed && call.by_program
+    }));
+    new_stands_everywhere(&pair);
+}
+
+#[test]
+fn an_undo_that_is_pushed_after_the_next_run_deletes_nothing_here() {
+    let pair = one_file_to_take_back();
+    let mut act = |call: &Call| if moves_main(call) { Act::Hold } else { Act::Pass };
+    let ended =
+        tracer::run(&pair.left.command(["undo", "--yes", "--no-pager"]), Watch::Changes, &mut act).unwrap();
+    assert!(ended.left.is_any());
+    let before = pair.bare.head();
+    pair.left.run(["sync"]);
+    assert_eq!(pair.bare.head(), before);
+    ended.left.release().unwrap();
+    assert_ne!(pair.bare.head(), before, "the push has landed");
+    new_stands_everywhere(&pair);
+}

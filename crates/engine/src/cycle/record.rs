@@ -117,7 +117,7 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
-        let (id, request, boot) = (record.id, self.request, self.workspace.boot.clone());
+        let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
@@ -135,7 +135,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.forget_digests(&look.scan.stale)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
-            write.offered(id, None)?;
+            write.settle_offers(id, head.as_ref())?;
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;

@@ -27,7 +27,8 @@ pub fn log(state: &State, path: Option<&TreePath>, limit: usize) -> Result<Vec<O
     Ok(operations)
 }
 
-fn parse(text: &str) -> Result<Operation, EngineError> {
+/// Reads an operation as it is stored.
+pub(super) fn parse(text: &str) -> Result<Operation, EngineError> {
     serde_json::from_str(text)
         .map_err(|error| EngineError::StateCorrupt(format!("an operation makes no sense: {error}")))
 }

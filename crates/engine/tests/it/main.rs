@@ -4,5 +4,7 @@
 mod cycle;
 mod damage;
 mod history;
+mod line;
 mod races;
+mod retention;
 mod world;

@@ -31,7 +31,7 @@ pub(super) fn receive(
     if wanted.is_empty() {
         return Ok(absent);
     }
-    let mut objects = Objects::open(program)?;
+    let mut objects = Objects::of(program);
     objects.walk(wanted.to_vec(), |objects, header, at| {
         if observer.is_cancelled() {
             return Err(cancelled());

@@ -127,6 +127,8 @@ pub(super) enum Scope<'a> {
     Ours,
     /// Our own repository, with what is needed to reach the remote.
     Talking,
+    /// Our own repository, with nothing that says who the user is: no logins, no home, no certificates.
+    Stranger,
     /// A repository on a local path, without the user's configuration.
     At(&'a Path),
 }
@@ -139,17 +141,31 @@ pub(super) struct Program {
     protocols: &'static str,
     url: String,
     settings: Mutex<Option<Arc<UserSettings>>>,
+    /// A reader of our repository with nothing to do.
+    resting: Mutex<Option<Running>>,
 }
 
 impl Program {
     /// Takes our repository's directory, and the remote's address with the protocols that it may be reached by.
     pub fn new(directory: PathBuf, environment: Environment, url: String, protocols: &'static str) -> Self {
-        Program { directory, environment, protocols, url, settings: Mutex::new(None) }
+        Program {
+            directory,
+            environment,
+            protocols,
+            url,
+            settings: Mutex::new(None),
+            resting: Mutex::new(None),
+        }
     }
 
     /// Our own repository.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The remote's address, as git is to hear it.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Begins a call: the command and its arguments are still to be given.
@@ -162,6 +178,12 @@ impl Program {
             Scope::At(path) => {
                 command.arg("--git-dir").arg(path).env("GIT_CONFIG_GLOBAL", "/dev/null");
             }
+            Scope::Stranger => {
+                command.arg("--git-dir").arg(&self.directory).env("GIT_CONFIG_GLOBAL", "/dev/null");
+                // A folder that is not there holds no .netrc; an empty login would be a ticket of Kerberos.
+                command.env("HOME", self.directory.join("nobody")).env_remove("XDG_CONFIG_HOME");
+                command.args(["-c", "credential.helper=", "-c", "http.emptyAuth=false"]);
+            }
             Scope::Talking => {
                 let settings = self.settings()?;
                 command.arg("--git-dir").arg(&self.directory);
@@ -171,7 +193,7 @@ impl Program {
         }
         let ours = match scope {
             Scope::At(_) => None,
-            Scope::Ours | Scope::Talking => Some(self.directory.clone()),
+            Scope::Ours | Scope::Talking | Scope::Stranger => Some(self.directory.clone()),
         };
         Ok(Call { command, deadline: None, ours })
     }
@@ -191,9 +213,20 @@ impl Program {
         Ok(settings)
     }
 
-    /// Our copy of the user's configuration is gone: it is to be written again.
-    pub fn forget_settings(&self) {
+    /// Our repository is another one now: nothing that was read of it, and no copy of the user's configuration, is left.
+    pub fn forget(&self) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.rested();
+    }
+
+    /// Takes the reader that has nothing to do, if there is one.
+    pub fn rested(&self) -> Option<Running> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Lets a reader of our repository wait for its next questions.
+    pub fn rest(&self, running: Running) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 
     /// The installed version, as `(2, 47)`.

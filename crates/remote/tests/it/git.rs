@@ -23,3 +23,4 @@ mod foreign;
 mod hostile;
 mod hosts;
 mod places;
+mod visibility;

@@ -60,6 +60,15 @@ impl Lab {
         lab
     }
 
+    /// Reached over HTTP by whoever sends this `Authorization` header.
+    pub fn by_http_with(authorization: &str) -> Self {
+        let mut lab = Lab::by_path();
+        let host = HttpHost::serve_to(lab.folder.path(), authorization);
+        lab.address = host.url("place.git");
+        lab.host = Some(Box::new(host));
+        lab
+    }
+
     /// Reached over ssh; `None` where there is no daemon.
     pub fn by_ssh() -> Option<Self> {
         let mut lab = Lab::by_path();
