@@ -378,14 +378,16 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-MISSING") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
         for oddity in program::HARMLESS {
             call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
         }
-        if call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success() {
+        let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
+        // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
+        if is_sound && error.code != "E-GIT-MISSING" {
             return Ok(false);
         }
         put_aside(self.program.directory())?;

@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use crate::calls::Effect;
 use crate::chance::Chance;
 use crate::machine::Machine;
+use crate::meddler::{Flipper, Writer};
 use crate::scenes::{Rest, SCENES, Scene, World};
 use crate::tracer::{self, Act, Call, Ended, Left, Watch};
 
@@ -45,11 +46,15 @@ pub enum Kind {
     FailOn,
     /// A call of any process fails, once.
     FailAny,
+    /// Somebody saves a file before a call of the program, and again some calls later.
+    Save,
+    /// Somebody swaps a folder for a link that leads outside, and swaps it back some calls later.
+    Flip,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Kill,
         Kind::KillOne,
         Kind::Orphan,
@@ -58,6 +63,8 @@ impl Kind {
         Kind::Fail,
         Kind::FailOn,
         Kind::FailAny,
+        Kind::Save,
+        Kind::Flip,
     ];
 
     /// Its name on the command line.
@@ -71,12 +78,14 @@ impl Kind {
             Kind::Fail => "fail",
             Kind::FailOn => "fail-on",
             Kind::FailAny => "fail-any",
+            Kind::Save => "save",
+            Kind::Flip => "flip",
         }
     }
 
     fn watch(self) -> Watch {
         match self {
-            Kind::Fail | Kind::FailOn => Watch::Own,
+            Kind::Fail | Kind::FailOn | Kind::Save | Kind::Flip => Watch::Own,
             Kind::FailAny => Watch::All,
             _ => Watch::Changes,
         }
@@ -315,6 +324,12 @@ impl Breaker {
             if kind == Kind::Chain {
                 return chain(world, scene, machine, words, point, &mut seen);
             }
+            if kind == Kind::Save {
+                return saving(world, machine, words, (point, choice), &mut seen);
+            }
+            if kind == Kind::Flip {
+                return flipping(machine, words, (point, choice), &mut seen);
+            }
             if kind.fails() {
                 return failing(world, scene, machine, words, (kind, point, choice), &mut seen);
             }
@@ -330,8 +345,8 @@ impl Breaker {
             Ok(ended.left)
         });
         let tally = self.report.tallies.entry((scene.name, kind)).or_default();
-        tally.points += u64::from(!seen.hit.is_empty());
-        tally.hits += seen.hit.len() as u64;
+        tally.points += u64::from(!seen.hit.is_empty() || seen.count > 0);
+        tally.hits += seen.hit.len() as u64 + seen.count;
         if let Some(error) = seen.error {
             *self
                 .report
@@ -339,6 +354,11 @@ impl Breaker {
                 .entry(error.to_string().split(':').next().unwrap_or("").to_owned())
                 .or_default() += seen.hit.len() as u64;
             *self.report.codes.entry(seen.code).or_default() += 1;
+        }
+        if let Some(failure) = self.report.failures.last_mut()
+            && failure.starts_with(&name)
+        {
+            failure.push_str(&format!("\n    {}", seen.note));
         }
         if let (Some(failure), Some(call)) = (self.report.failures.last_mut(), seen.hit.first())
             && failure.starts_with(&name)
@@ -401,7 +421,10 @@ fn play_in(
     }
     world.recover(scene, true)?;
     let rest = world.rest()?;
-    if !goals.iter().any(|goal| goal.left == rest.left && goal.right == rest.right) {
+    if let Some(lost) = world.saved_and_gone() {
+        return Err(lost);
+    }
+    if !world.was_saved && !goals.iter().any(|goal| goal.left == rest.left && goal.right == rest.right) {
         let goals: Vec<_> = goals.iter().map(|goal| format!("{} | {}", goal.left, goal.right)).collect();
         return Err(format!("they hold {} | {}, and not {}", rest.left, rest.right, goals.join("  or  ")));
     }
@@ -417,6 +440,10 @@ struct Seen {
     hit: Vec<Call>,
     error: Option<Errno>,
     code: i32,
+    /// What else was done to it.
+    note: String,
+    /// How often something else was done to it.
+    count: u64,
 }
 
 impl Seen {
@@ -511,7 +538,10 @@ fn failing(
         let here = call.number == point || kind == Kind::FailOn && call.number > point;
         match error.filter(|error| here && fits(*error, call, kind)) {
             Some(error) => {
-                if call.effect == Effect::Syncs && call.by_program {
+                // SQLite passes over a folder of its own that can't be synced, and over a copy of its log into the
+                // database that came to nothing: rows may be older than the disk, and the log is kept.
+                let spared = ["/.instep", "/.instep/state.db"].iter().any(|end| call.about.ends_with(end));
+                if call.effect == Effect::Syncs && call.by_program && !spared {
                     not_durable.push(call.about.clone());
                 }
                 Act::Fail(error)
@@ -540,6 +570,70 @@ fn failing(
             ));
         }
     }
+    Ok(ended.left)
+}
+
+/// Lets somebody save while the run is under way: what they saved last must stand where they saved it.
+fn saving(
+    world: &mut World,
+    machine: &Machine,
+    words: &[String],
+    (point, choice): (u64, u64),
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let failed = |error: std::io::Error| format!("the harness failed: {error}");
+    let mut writer = Writer::new(machine.folder(), choice).map_err(failed)?;
+    let later = point + 1 + choice % 40;
+    let mut trouble = None;
+    let ended = traced(machine, words, Watch::Own, &mut |call| {
+        let answer = match call.number {
+            number if number == point => writer.save(),
+            number if number == later => writer.finish().and_then(|()| writer.save()),
+            _ => Ok(()),
+        };
+        trouble = trouble.take().or(answer.err());
+        Act::Pass
+    })?;
+    writer.finish().map_err(failed)?;
+    match trouble {
+        // What was listed may be moved before it is opened.
+        Some(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    seen.take(&ended);
+    seen.note = format!("{:?}, again at call {later}", writer.done);
+    if ended.calls >= point {
+        seen.count = 1;
+    }
+    world.note_saved(&writer.saved, &writer.destroyed);
+    check_end(machine, &ended)?;
+    Ok(ended.left)
+}
+
+/// Lets somebody swap folders for links while the run is under way: nothing outside may be touched.
+fn flipping(
+    machine: &Machine,
+    words: &[String],
+    (point, choice): (u64, u64),
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let mut flipper =
+        Flipper::new(machine.folder(), choice).map_err(|error| format!("the harness failed: {error}"))?;
+    let later = point + 1 + choice % 60;
+    let mut back = Ok(());
+    let ended = traced(machine, words, Watch::Own, &mut |call| {
+        if call.number == point {
+            flipper.flip();
+        } else if call.number == later {
+            back = flipper.flip_back();
+        }
+        Act::Pass
+    })?;
+    back.and_then(|()| flipper.flip_back())?;
+    seen.take(&ended);
+    seen.count = 1;
+    check_end(machine, &ended)?;
+    flipper.harm()?;
     Ok(ended.left)
 }
 

@@ -20,6 +20,7 @@ pub mod git_host;
 pub mod kills;
 pub mod ledger;
 pub mod machine;
+pub mod meddler;
 pub mod person;
 pub mod powercut;
 pub mod proxy;

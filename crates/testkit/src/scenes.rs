@@ -159,13 +159,25 @@ pub struct World {
     agreed: [Drawing; 2],
     connected: [bool; 2],
     salt: u64,
+    /// Somebody saved during the deed, so that the end depends on when.
+    pub was_saved: bool,
+    /// What they saved and nobody may have replaced.
+    standing: Vec<Vec<u8>>,
 }
 
 impl World {
     /// Begins with two empty machines.
     pub fn new(program: &std::path::Path) -> Self {
         let agreed = [Drawing::default(), Drawing::default()];
-        World { pair: Pair::new(program), ledger: Ledger::new(), agreed, connected: [false; 2], salt: 0 }
+        World {
+            pair: Pair::new(program),
+            ledger: Ledger::new(),
+            agreed,
+            connected: [false; 2],
+            salt: 0,
+            was_saved: false,
+            standing: Vec::new(),
+        }
     }
 
     /// Answers whether a scene can be set up on what was played before.
@@ -176,6 +188,8 @@ impl World {
     /// Sets a scene up to the moment before its deed.
     pub fn set_up(&mut self, scene: &Scene, salt: u64) -> Result<(), String> {
         self.salt = salt;
+        self.was_saved = false;
+        self.standing.clear();
         let base = self.drawing(scene.base, &Drawing::default());
         self.draw(0, &base)?;
         if scene.start == Start::Unknown {
@@ -262,6 +276,27 @@ impl World {
             before = after;
         }
         Err("they do not come to rest".to_owned())
+    }
+
+    /// Takes down what somebody saved during the deed. The last one must be found for ever; it must stand in the folder
+    /// if it was saved under its name.
+    pub fn note_saved(&mut self, saved: &[(Vec<u8>, bool)], destroyed: &[Vec<u8>]) {
+        destroyed.iter().for_each(|content| self.ledger.forget(content));
+        self.was_saved |= !saved.is_empty();
+        if let Some((content, stands)) = saved.last() {
+            self.ledger.record(&format!("round {}, saved meanwhile", self.salt), content);
+            if *stands {
+                self.standing.push(content.clone());
+            }
+        }
+    }
+
+    /// What was saved last under its name and stands nowhere in the folder in which it was saved.
+    pub fn saved_and_gone(&self) -> Option<String> {
+        let stands = |content: &Vec<u8>| self.agreed[0].contents().any(|(_, found)| found == content);
+        let gone = self.standing.iter().find(|content| !stands(content))?;
+        let gone = String::from_utf8_lossy(gone).replace('\n', " / ");
+        Some(format!("what was saved last, {gone:?}, stands nowhere: {}", self.agreed[0]))
     }
 
     /// Settles what is open, so that the next scene can begin from an agreement.

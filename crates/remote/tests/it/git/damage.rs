@@ -151,6 +151,27 @@ fn a_lost_copy_is_fetched_before_a_draft() {
 }
 
 #[test]
+fn a_draft_of_objects_that_a_power_cut_took_is_begun_again() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    remote.snapshot(&first, None).unwrap();
+    let draft = draft_of(&remote, &one_file("2"));
+    drop(remote);
+    // Neither objects nor refs had reached the disk: to git, nothing is missing.
+    let ours = lab.folder.path().join("ours.git");
+    for folder in ["objects", "refs"] {
+        fs::remove_dir_all(ours.join(folder)).unwrap();
+        fs::create_dir(ours.join(folder)).unwrap();
+    }
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Retry(None)), "{error:?}");
+    let second = publish(&remote, Some(&first), &one_file("2"));
+    assert_eq!(read(&lab.open(), &second), one_file("2"));
+}
+
+#[test]
 fn a_damaged_remote_is_told_and_left_alone() {
     let lab = Lab::by_path();
     publish(&lab.open(), None, &one_file("1"));
@@ -194,6 +215,27 @@ fn a_lock_of_another_machines_dead_push_is_removed_too() {
     assert_eq!(read(&right, &first), one_file("1"));
     publish(&right, Some(&first), &one_file("2"));
     assert!(!lock.exists());
+}
+
+#[test]
+fn a_push_beside_another_does_not_end_its_record() {
+    let lab = Lab::by_path();
+    let left = lab.try_open_in("left.git", "main", false).unwrap();
+    let first = publish(&left, None, &one_file("1"));
+    let record = lab.place().join("instep.push");
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
+    // A push of another machine goes on for all of this one, and dies only then.
+    let other = fs::OpenOptions::new().read(true).append(true).open(&record).unwrap();
+    other.lock_shared().unwrap();
+    fs::write(&record, "refs/heads/main\n").unwrap();
+    let second = publish(&left, Some(&first), &one_file("2"));
+    assert_eq!(fs::read_to_string(&record).unwrap(), "refs/heads/main\n".repeat(2));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    other.unlock().unwrap();
+    publish(&left, Some(&second), &one_file("3"));
+    assert!(!lock.exists());
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
 }
 
 #[test]
