@@ -14,7 +14,7 @@ use instep_engine::failure::EngineError;
 use instep_engine::reach::Reach;
 use instep_engine::state::Failures;
 use instep_engine::workspace::{self, Opening, Workspace};
-use instep_remote::address::{Address, Typed, redact};
+use instep_remote::address::{Address, Place, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
@@ -53,17 +53,22 @@ impl Context {
 
     /// Opens it, waiting for another process if need be.
     pub fn open(&self) -> Result<Opened, CommandError> {
-        self.open_within(PATIENCE)
+        self.open_within(&self.root()?, PATIENCE)
     }
 
     /// Opens it for a look: to work in it if it is free, else to read beside whoever works there.
     pub fn open_for_a_look(&self) -> Result<Opened, CommandError> {
-        let free = self.open_with(|machine, root| {
+        self.look_at(&self.root()?)
+    }
+
+    /// Opens the workspace in a folder for a look.
+    pub fn look_at(&self, root: &Path) -> Result<Opened, CommandError> {
+        let free = self.open_with(root, |machine| {
             self.enter_within(None, machine, |opening| Workspace::open(root, opening))
         });
         match free {
             Err(error) if error.exit == Exit::Locked => {
-                Ok(Opened { busy: true, ..self.open_with(|machine, root| self.read(machine, root))? })
+                Ok(Opened { busy: true, ..self.open_with(root, |machine| self.read(machine, root))? })
             }
             opened => opened,
         }
@@ -71,7 +76,8 @@ impl Context {
 
     /// Opens it to read what is written down, whoever works in it. Only what must be put right first needs the lock.
     pub fn open_to_read(&self) -> Result<Opened, CommandError> {
-        match self.open_with(|machine, root| self.read(machine, root)) {
+        let root = self.root()?;
+        match self.open_with(&root, |machine| self.read(machine, &root)) {
             Err(error) if error.code == "E-STATE" || error.code == "E-STATE-CORRUPT" => self.open(),
             opened => opened,
         }
@@ -81,18 +87,18 @@ impl Context {
         self.enter_within(None, machine, |opening| Workspace::read(root, opening))
     }
 
-    fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
-        self.open_with(|machine, root| {
+    fn open_within(&self, root: &Path, patience: Duration) -> Result<Opened, CommandError> {
+        self.open_with(root, |machine| {
             self.enter_within(Some(patience), machine, |opening| Workspace::open(root, opening))
         })
     }
 
     fn open_with(
         &self,
-        enter: impl FnOnce(&str, &Path) -> Result<Workspace, CommandError>,
+        root: &Path,
+        enter: impl FnOnce(&str) -> Result<Workspace, CommandError>,
     ) -> Result<Opened, CommandError> {
-        let root = self.root()?;
-        let sources = self.sources(&root);
+        let sources = self.sources(root);
         let (mut loaded, invalid) = match sources.load(&[]) {
             Ok(loaded) => (loaded, None),
             // Should the shared file be the one that is wrong, all but it says how to open the workspace.
@@ -102,7 +108,7 @@ impl Context {
             },
         };
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
-        let workspace = enter(&machine, &root)?;
+        let workspace = enter(&machine)?;
         if let Some(error) = invalid {
             let good = workspace.state.good_settings()?.and_then(|good| sources.load_with(good, &[]).ok());
             let Some(good) = good else { return Err(error) };
@@ -191,9 +197,23 @@ impl Opened {
 
     /// Opens the remote. Nobody outside is asked yet.
     pub fn remote(&self) -> Result<Box<dyn Remote>, CommandError> {
+        Ok(retrying(self.git(&self.address()?)?))
+    }
+
+    /// The remote as git, where strangers could ask it too: over HTTP.
+    pub fn git_over_http(&self) -> Result<Option<GitRemote>, CommandError> {
+        let address = self.address()?;
+        let over_http = matches!(address.place(), Place::Url(url) if url.starts_with("http"));
+        over_http.then(|| self.git(&address)).transpose()
+    }
+
+    fn git(&self, address: &Address) -> Result<GitRemote, CommandError> {
         let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
-        let git = open_git(&self.workspace, &self.address()?, access)?;
-        Ok(retrying(git))
+        let git = open_git(&self.workspace, address, access)?;
+        Ok(match self.loaded.settings.config().content_bytes_max {
+            Some(limit) => git.limited(limit),
+            None => git,
+        })
     }
 
     /// The remote, where there is one that can be opened: for commands that can do without. A repository on a disk that

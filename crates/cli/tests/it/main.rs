@@ -8,7 +8,13 @@ mod bad_inputs;
 mod beside;
 mod contact;
 mod daily;
+mod diff;
+mod export;
+mod exposure;
 mod kill;
+mod network;
+mod overview;
+mod records;
 mod reports;
 mod rules;
 

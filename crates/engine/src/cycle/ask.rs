@@ -6,22 +6,33 @@ use instep_core::remote::{Class, Lineage, Remote, Revision};
 use super::{Cycle, Look};
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
-use crate::state::{RemoteRecord, State};
+use crate::state::{Offered, RemoteRecord, State};
 
 impl<F: Folder> Cycle<'_, F> {
     /// Settles what the last commit offered, and halts if the head found does not follow from the one known, unless a
     /// person allowed it.
-    pub(super) fn trust_head(&mut self, record: &mut RemoteRecord, look: &Look) -> Result<(), EngineError> {
-        settle_offer(&mut self.workspace.state, self.remote, record, look.head.as_ref())?;
+    pub(super) fn trust_head(
+        &mut self,
+        record: &mut RemoteRecord,
+        look: &mut Look,
+    ) -> Result<(), EngineError> {
+        if settle_offer(&mut self.workspace.state, self.remote, record, look.head.as_ref())? {
+            look.known = None;
+        }
         match danger(self.remote, record, look.head.as_ref())? {
-            Some(danger) => self.allow_rewind(record, danger),
+            Some(danger) => self.allow_rewind(record, look, danger),
             None => Ok(()),
         }
     }
 
     /// With a person's leave, what the remote holds now is taken for what both sides agreed on wherever something stands
     /// here, and all else is new: what is newer here goes there, what is missing there goes there, nothing is deleted.
-    fn allow_rewind(&mut self, record: &mut RemoteRecord, danger: Danger) -> Result<(), EngineError> {
+    fn allow_rewind(
+        &mut self,
+        record: &mut RemoteRecord,
+        look: &mut Look,
+        danger: Danger,
+    ) -> Result<(), EngineError> {
         if !self.request.allow_rewind {
             return Err(EngineError::Halted(danger));
         }
@@ -36,6 +47,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| write.forget_remote(id))?;
         record.head = None;
         record.quiet = None;
+        look.known = None;
         self.rewound = keeps_lineage;
         Ok(())
     }
@@ -73,35 +85,38 @@ pub(crate) fn danger(
 }
 
 /// A cycle that died between commit and apply left a note of what it offered. If the remote took it, that is what both
-/// sides agree on, as if the cycle had ended.
+/// sides agree on, as if the cycle had ended. What made the commit may outlive its cycle: until the head has moved on
+/// without it, the offer may still be taken. Answers whether anything was.
 pub(crate) fn settle_offer(
     state: &mut State,
     remote: &dyn Remote,
     record: &mut RemoteRecord,
     head: Option<&Revision>,
-) -> Result<(), EngineError> {
-    let Some(offered) = state.offered(record.id)? else { return Ok(()) };
-    let taken = match head {
-        Some(head) if *head == offered.revision => true,
-        Some(head) => match remote.lineage(&offered.revision, head) {
-            Ok(lineage) => matches!(lineage, Lineage::Same | Lineage::Ahead),
+) -> Result<bool, EngineError> {
+    let offers = state.offered(record.id)?;
+    let Some(head) = head.filter(|_| !offers.is_empty()) else { return Ok(false) };
+    let mut taken: Vec<Offered> = Vec::new();
+    for offered in offers {
+        let follows = || match remote.lineage(&offered.revision, head) {
+            Ok(lineage) => Ok(matches!(lineage, Lineage::Same | Lineage::Ahead)),
             // Who can't be asked has not said no.
-            Err(error) if matches!(error.class(), Class::Retry(_)) => return Err(error.into()),
-            Err(_) => false,
-        },
-        None => false,
-    };
+            Err(error) if matches!(error.class(), Class::Retry(_)) => Err(error),
+            Err(_) => Ok(false),
+        };
+        if *head == offered.revision || (offered.expected.as_ref() != Some(head) && follows()?) {
+            taken.push(offered);
+        }
+    }
     let id = record.id;
     state.transact(|write| {
-        if taken {
-            write.nodes(id, &offered.rows, &[], offered.next)?;
+        for offered in &taken {
+            write.nodes(id, &offered.rows, &offered.forgotten, offered.next)?;
             write.head(id, Some(&offered.revision), None)?;
         }
-        write.offered(id, None)
+        write.settle_offers(id, Some(head))
     })?;
-    if taken {
-        record.head = Some(offered.revision);
-        record.quiet = None;
-    }
-    Ok(())
+    let Some(newest) = taken.into_iter().next_back() else { return Ok(false) };
+    record.head = Some(newest.revision);
+    record.quiet = None;
+    Ok(true)
 }

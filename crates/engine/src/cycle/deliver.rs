@@ -144,7 +144,7 @@ impl<F: Folder> Cycle<'_, F> {
         let draft = self.draft(thought, &look.scan.tree, &object_of);
         let expected = look.head.as_ref();
         let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, &revision)?;
+        self.write_offer(record, thought, (expected, &revision))?;
         self.remote.commit(expected, &revision)?;
         // A content has a name there once a commit holds it: what was only offered counts as never sent.
         let id = record.id;
@@ -159,14 +159,15 @@ impl<F: Folder> Cycle<'_, F> {
         &mut self,
         record: &RemoteRecord,
         thought: &Thought,
-        revision: &Revision,
+        (expected, revision): (Option<&Revision>, &Revision),
     ) -> Result<(), EngineError> {
         let here: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
         let rows: Vec<Row> =
             thought.plan.rows.iter().filter(|row| !here.contains(&row.id)).cloned().collect();
-        let offered = Offered { revision: revision.clone(), rows, next: thought.plan.next };
+        let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
+        let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
-        self.workspace.state.transact(|write| write.offered(id, Some(&offered)))
+        self.workspace.state.transact(|write| write.offer(id, &offered))
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
@@ -251,16 +252,17 @@ fn still_there(thought: &Thought, mut names: BTreeMap<ContentId, ObjectId>) -> B
     names
 }
 
-/// The remote's names of contents, where it has any.
+/// The remote's names of contents, where it has any; of several the greatest.
 fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BTreeMap<ContentId, ObjectId> {
+    let mut names = BTreeMap::new();
     if contents.is_empty() {
-        return BTreeMap::new();
+        return names;
     }
-    objects
-        .iter()
-        .filter(|(_, (content, _))| contents.contains(content))
-        .map(|(object, (content, _))| (*content, *object))
-        .collect()
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+        let name = names.entry(*content).or_insert(*object);
+        *name = (*name).max(*object);
+    }
+    names
 }
 
 /// Contents on their way out, from the folder here or the staging folder. Each is named again while it is read: a file

@@ -7,6 +7,7 @@ mod history;
 mod line;
 mod lives;
 mod places;
+mod races;
 mod retention;
 mod rules;
 mod world;
