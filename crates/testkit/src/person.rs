@@ -102,6 +102,6 @@ impl Person {
     /// Mostly small files, now and then one that takes a while to write.
     fn content(&mut self) -> Vec<u8> {
         let length = if self.0.percent(5) { 400_000 } else { 10 + self.0.below(3000) };
-        self.0.bytes(length as usize)
+        self.0.bytes(length)
     }
 }
