@@ -13,7 +13,7 @@ use instep_core::remote::{ObjectId, Snapshot};
 use instep_core::safety::Halt;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
-use super::far::{Built, Far, Objects, View};
+use super::far::{Far, Objects, View};
 use super::merging::Tried;
 use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
@@ -80,24 +80,24 @@ impl<F: Folder> Cycle<'_, F> {
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
         let mut objects = self.workspace.state.objects(record.id)?;
-        let mut targets = self.workspace.state.targets()?;
+        let targets = self.workspace.state.targets()?;
+        let mut learned = targets.clone();
         let mut received_bytes = 0;
-        let far = loop {
-            let view = View {
-                snapshot: snapshot.as_ref(),
-                known: &known,
-                settings,
-                ignore: &look.scan.ignore,
-                local: &look.scan.tree,
-                abilities: tools.folder.abilities(),
-                targets: &targets,
-            };
-            let Built { far, missing } = view.build(&objects);
-            if missing.is_empty() {
-                break far;
-            }
-            received_bytes += self.learn(record, &missing, &mut objects, &mut targets, tools)?;
+        let view = View {
+            snapshot: snapshot.as_ref(),
+            known: &known,
+            settings,
+            ignore: &look.scan.ignore,
+            local: &look.scan.tree,
+            abilities: tools.folder.abilities(),
+            targets: &targets,
         };
+        let mut built = view.build(&objects);
+        while !built.missing.is_empty() {
+            received_bytes += self.learn(record, &built.missing, &mut objects, &mut learned, tools)?;
+            View { targets: &learned, ..view }.complete(&mut built, &objects);
+        }
+        let far = built.far;
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
         }
