@@ -13,6 +13,8 @@ use instep_remote::git::GitRemote;
 
 use crate::commands::Context;
 use crate::configuration::change::Target;
+use crate::configuration::layers::Sources;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::{Access, Opened, open_git, to_sync};
@@ -35,11 +37,31 @@ pub struct SetUp<'a> {
     pub name: Option<&'a str>,
     /// A missing repository on a path may be made.
     pub create: bool,
+    /// A repository that everybody can read is one to be asked about, or may be used.
+    pub public: Public,
+}
+
+/// What becomes of a repository that everybody can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Public {
+    /// It is refused.
+    Refused,
+    /// A person said that it may be used.
+    Allowed,
+    /// It is used, with a warning: nothing is sent yet.
+    Warned,
 }
 
 impl SetUp<'_> {
-    /// Does it. All that is made is remembered in `traces`.
-    pub fn run(&self, context: &Context, traces: &Traces) -> Result<Opened, CommandError> {
+    /// Does it. All that is made is remembered in `traces`. `rules` writes down which paths take part, or answers what
+    /// is to be written for this machine: the remote is known only together with them, so that no sync after a kill
+    /// goes by other rules than those that were typed.
+    pub fn run<'e>(
+        &self,
+        context: &Context,
+        traces: &Traces,
+        rules: impl FnOnce(&Sources, &GitRemote) -> Result<Vec<Edit<'e>>, CommandError>,
+    ) -> Result<Opened, CommandError> {
         check_overlap(context, self.root)?;
         let sources = context.sources(self.root);
         let loaded = sources.load(&[])?;
@@ -63,7 +85,11 @@ impl SetUp<'_> {
             Edit::Set { key: "sync.remote", value: &address },
         ];
         changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
+        changes.extend(rules(&sources, &git)?);
         sources.change(Target::Here, &changes)?;
+        if self.public == Public::Allowed {
+            exposure::remember(&sources, true)?;
+        }
         let loaded = sources.load(&[])?;
         Ok(Opened { workspace, sources, loaded })
     }
@@ -81,6 +107,7 @@ impl SetUp<'_> {
             traces.remember(path.clone());
         }
         let git = open_git(workspace, self.address, Access { branch: self.branch, create })?;
+        self.check_public(context, &git)?;
         if let Some(hooks) = git.survey()?.hooks {
             context
                 .terminal
@@ -91,6 +118,20 @@ impl SetUp<'_> {
             }
         }
         Ok(git)
+    }
+
+    fn check_public(&self, context: &Context, git: &GitRemote) -> Result<(), CommandError> {
+        match exposure::check(git, self.address, self.public == Public::Allowed) {
+            Err(error) if error.code == "E-REMOTE-PUBLIC" && self.public == Public::Warned => {
+                context.terminal.warn(&format!(
+                    "{} Nothing is sent there unless `instep config set {} true --machine` allows it.",
+                    error.what,
+                    exposure::ALLOWED
+                ));
+                Ok(())
+            }
+            checked => checked,
+        }
     }
 }
 

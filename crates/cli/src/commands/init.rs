@@ -7,20 +7,23 @@ use clap::Args;
 use instep_core::config::edit::Edit;
 use instep_core::operation::OperationKind;
 use instep_core::path::escape;
+use instep_core::remote::Remote as _;
 use instep_engine::cycle;
 use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
+use instep_remote::git::GitRemote;
 
 use super::Context;
 use super::sync::run_cycle;
 use crate::configuration::change::Target;
+use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::Opened;
 use crate::place::shown;
 use crate::render::outcome::quoted_text;
 use crate::render::plan;
-use crate::set_up::SetUp;
+use crate::set_up::{Public, SetUp};
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt::Question;
 
@@ -92,16 +95,16 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         branch: arguments.branch.as_deref(),
         name: arguments.name.as_deref(),
         create: true,
+        public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
-    let mut opened = set_up.run(context, &traces)?;
-    write_rules(context, arguments, &opened, &traces)?;
-    opened.loaded = opened.sources.load(&[])?;
+    let rules = |sources: &Sources, git: &GitRemote| rules(context, arguments, (sources, git), &traces);
+    let mut opened = set_up.run(context, &traces, rules)?;
     if context.global.dry_run {
         return first_sync(context, &mut opened, &request(true));
     }
     if arguments.no_sync {
         traces.keep();
-        context.terminal.data(&format!("Set up. {}\n", written(&opened)));
+        context.terminal.done(&format!("Set up. {}\n", written(&opened)));
         context.terminal.hint(Some("`instep sync` sends and receives.".to_owned()));
         return Ok(Exit::Done);
     }
@@ -113,6 +116,12 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     let exit = first_sync(context, &mut opened, &request(false))?;
     farewell(context, arguments, &opened, &address);
     Ok(exit)
+}
+
+/// What this machine said before of a place that everybody can read.
+fn known_public(context: &Context, root: &Path) -> Result<Public, CommandError> {
+    let allowed = context.sources(root).load(&[])?.settings.config().allow_public;
+    Ok(if allowed { Public::Allowed } else { Public::Refused })
 }
 
 fn request(dry_run: bool) -> Request {
@@ -206,31 +215,33 @@ fn address_text(context: &Context, arguments: &InitArguments, root: &Path) -> Re
     context.terminal.ask(Question { text: "Address:", option: "--remote ADDRESS" }, None)
 }
 
-/// The rules that were typed: for all machines, unless the remote has settings already, which govern then.
-fn write_rules(
+/// The rules that were typed: written for all machines, unless the remote has settings already, which govern then;
+/// answers those that are for this machine.
+fn rules<'e>(
     context: &Context,
-    arguments: &InitArguments,
-    opened: &Opened,
+    arguments: &'e InitArguments,
+    (sources, git): (&Sources, &GitRemote),
     traces: &Traces,
-) -> Result<(), CommandError> {
-    let shared = opened.sources.shared();
-    let is_first = opened.remote()?.head()?.is_none();
-    let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
+) -> Result<Vec<Edit<'e>>, CommandError> {
+    let shared = sources.shared();
+    let is_first = git.head()?.is_none();
     let included = arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item });
     let excluded = preset(arguments)?.iter().copied().chain(arguments.exclude.iter().map(String::as_str));
     let changes: Vec<Edit<'_>> =
         included.chain(excluded.map(|item| Edit::Add { key: "sync.exclude", item })).collect();
-    if target == Target::Shared {
-        traces.remember(shared);
-    } else if !changes.is_empty() {
-        context
-            .terminal
-            .say("The repository has its own settings, so these rules are kept for this machine.");
+    if !is_first && !shared.exists() {
+        if !changes.is_empty() {
+            context
+                .terminal
+                .say("The repository has its own settings, so these rules are kept for this machine.");
+        }
+        return Ok(changes);
     }
-    if !changes.is_empty() || (is_first && target == Target::Shared) {
-        opened.sources.change(target, &changes)?;
+    traces.remember(shared);
+    if !changes.is_empty() || is_first {
+        sources.change(Target::Shared, &changes)?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Shows in one line what would travel, and asks. Nothing has left this machine yet.

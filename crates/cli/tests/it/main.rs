@@ -6,7 +6,13 @@ mod acceptance;
 mod bad_inputs;
 mod contact;
 mod daily;
+mod diff;
+mod export;
+mod exposure;
 mod kill;
+mod network;
+mod overview;
+mod records;
 mod reports;
 
 /// The program under test.
