@@ -205,6 +205,14 @@ impl Tree {
         &self.entries[place.index()]
     }
 
+    /// Says what an entry is that could not be told before; it is no folder, now or then.
+    pub fn tell(&mut self, place: Place, entry: Entry, modified: Option<Timestamp>) {
+        let told = &mut self.entries[place.index()];
+        debug_assert!(told.entry != Entry::Folder && entry != Entry::Folder, "a folder is told at once");
+        told.entry = entry;
+        told.modified = modified;
+    }
+
     /// All places, parents first.
     pub fn places(&self) -> impl Iterator<Item = Place> + use<> {
         (0..self.entries.len() as u32).map(Place)

@@ -53,6 +53,8 @@ pub struct Built {
     pub far: Far,
     /// The remote's names of those contents, and whether a file or a link has it; each once.
     pub missing: Vec<(ObjectId, LeafKind)>,
+    /// Where they stand, and which entries of the snapshot they are.
+    open: Vec<(Place, u32)>,
 }
 
 impl View<'_> {
@@ -62,11 +64,14 @@ impl View<'_> {
         let remembered = Remembered::new(self.known);
         let mut builder = TreeBuilder::new(None);
         let mut listed = vec![None];
-        let mut missing = Vec::new();
+        let (mut missing, mut open) = (Vec::new(), Vec::new());
         let mut queue = VecDeque::from([(Place::ROOT, self.root())]);
         while let Some((place, folder)) = queue.pop_front() {
             let mut found = self.entries_of(&folder, &children, &remembered, objects, &mut missing);
             found.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
+            let first = listed.len() as u32;
+            let still_open = (first..).zip(&found).filter(|(_, one)| one.open);
+            open.extend(still_open.filter_map(|(place, one)| Some((Place(place), one.index?))));
             listed.extend(found.iter().map(|one| one.index));
             let (entries, below): (Vec<NewEntry>, Vec<Option<Visit>>) =
                 found.into_iter().map(|one| (one.entry, one.below)).unzip();
@@ -78,7 +83,23 @@ impl View<'_> {
         }
         missing.sort_unstable();
         missing.dedup();
-        Built { far: Far { tree: builder.finish(), listed }, missing }
+        Built { far: Far { tree: builder.finish(), listed }, missing, open }
+    }
+
+    /// Completes a tree by what was learned of the contents that were missing.
+    pub fn complete(&self, built: &mut Built, objects: &Objects) {
+        built.missing.clear();
+        let items = self.snapshot.map_or(&[][..], |snapshot| &snapshot.entries);
+        built.open.retain(|&(place, index)| {
+            let path = built.far.tree.path(place);
+            let count = built.missing.len();
+            let entry = self.leaf(&items[index as usize], &path, objects, &mut built.missing);
+            let modified = matches!(entry, Entry::Leaf(_)).then(|| self.modified(&path)).flatten();
+            built.far.tree.tell(place, entry, modified);
+            built.missing.len() > count
+        });
+        built.missing.sort_unstable();
+        built.missing.dedup();
     }
 
     fn root(&self) -> Visit {
@@ -101,6 +122,7 @@ impl View<'_> {
         for &index in within {
             let item = &items[index as usize];
             let spot = self.spot(folder, &item.name, remembered);
+            let count = missing.len();
             let entry = self.entry(item, folder, &spot, objects, missing);
             let modified = match entry {
                 Entry::Leaf(_) => self.modified(&spot.path),
@@ -109,7 +131,7 @@ impl View<'_> {
             let below =
                 (entry == Entry::Folder).then(|| self.visit(folder, &item.name, Listing::At(index), spot));
             let entry = NewEntry { name: item.name.clone(), entry, key: None, modified };
-            found.push(Found { index: Some(index), entry, below });
+            found.push(Found { index: Some(index), entry, below, open: missing.len() > count });
         }
         self.add_unspoken(folder, remembered, &mut found);
         found
@@ -126,7 +148,7 @@ impl View<'_> {
             }
             let below = self.visit(folder, name, Listing::Nowhere, self.spot(folder, name, remembered));
             let entry = NewEntry { name: name.clone(), entry: Entry::Folder, key: None, modified: None };
-            found.push(Found { index: None, entry, below: Some(below) });
+            found.push(Found { index: None, entry, below: Some(below), open: false });
         }
     }
 
@@ -174,6 +196,17 @@ impl View<'_> {
         if let Some(invalid) = self.invalid.filter(|_| spot.path.as_bytes() == SETTINGS.as_bytes()) {
             return Entry::Unknown(invalid.entry());
         }
+        self.leaf(item, &spot.path, objects, missing)
+    }
+
+    /// What an entry is that takes part.
+    fn leaf(
+        &self,
+        item: &Listed,
+        path: &TreePath,
+        objects: &Objects,
+        missing: &mut Vec<(ObjectId, LeafKind)>,
+    ) -> Entry {
         match &item.kind {
             ListedKind::Folder => Entry::Folder,
             ListedKind::Unfit { code, why } => Entry::Unknown(Unknown::Unfit { code, why: why.clone() }),
@@ -182,7 +215,7 @@ impl View<'_> {
                     missing.push((item.object, *kind));
                     Entry::Unknown(Unknown::Unreadable("its target could not be fetched".to_owned()))
                 }
-                Some((content, _)) if *kind == LeafKind::Link && !self.carries(*content, &spot.path) => {
+                Some((content, _)) if *kind == LeafKind::Link && !self.carries(*content, path) => {
                     Entry::Unknown(Unknown::LinkOutside)
                 }
                 Some((content, size)) if self.fits(*kind, *size) => {
@@ -280,6 +313,8 @@ enum Listing {
 /// One entry of a folder, as it was found.
 struct Found {
     index: Option<u32>,
+    /// Its content is missing.
+    open: bool,
     entry: NewEntry,
     below: Option<Visit>,
 }

@@ -13,7 +13,7 @@ use instep_core::remote::{ObjectId, Snapshot};
 use instep_core::safety::Halt;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
-use super::far::{Built, Far, Objects, View};
+use super::far::{Far, Objects, View};
 use super::merging::Tried;
 use super::rules::Invalid;
 use super::settings::SyncSettings;
@@ -83,10 +83,11 @@ impl<F: Folder> Cycle<'_, F> {
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
         let mut objects = self.workspace.state.objects(record.id)?;
-        let mut targets = self.workspace.state.targets()?;
+        let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
         let far = loop {
+            let targets = learned.clone();
             let view = View {
                 snapshot: snapshot.as_ref(),
                 known: &known,
@@ -97,17 +98,18 @@ impl<F: Folder> Cycle<'_, F> {
                 targets: &targets,
                 invalid: invalid.as_ref(),
             };
-            let Built { far, missing } = view.build(&objects);
-            if missing.is_empty() {
-                if invalid.is_none() {
-                    invalid = self.invalid_there(&known, look, &far.tree, record, tools)?;
-                    if invalid.is_some() {
-                        continue;
-                    }
-                }
-                break far;
+            let mut built = view.build(&objects);
+            while !built.missing.is_empty() {
+                received_bytes += self.learn(record, &built.missing, &mut objects, &mut learned, tools)?;
+                View { targets: &learned, ..view }.complete(&mut built, &objects);
             }
-            received_bytes += self.learn(record, &missing, &mut objects, &mut targets, tools)?;
+            if invalid.is_none() {
+                invalid = self.invalid_there(&known, look, &built.far.tree, record, tools)?;
+                if invalid.is_some() {
+                    continue;
+                }
+            }
+            break built.far;
         };
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
