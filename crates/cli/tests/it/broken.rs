@@ -248,3 +248,21 @@ fn an_undo_that_is_pushed_after_the_next_run_deletes_nothing_here() {
     assert_ne!(pair.bare.head(), before, "the push has landed");
     new_stands_everywhere(&pair);
 }
+
+#[test]
+fn a_version_that_was_displaced_before_a_kill_can_be_restored() {
+    let pair = one_file_to_receive();
+    fs::write(pair.left.folder().join("f"), "only here").unwrap();
+    let mut kept = false;
+    assert!(killed(&pair.left, &["sync", "--strategy", "keep-remote"], |call| {
+        let now = kept && call.by_program;
+        kept |= call.name == "renameat2" && call.about.len() == 64;
+        now
+    }));
+    let synced = pair.left.run(["sync"]);
+    assert_eq!(synced.code, 0, "{synced}");
+    assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "from the right");
+    let restored = pair.left.run(["restore", "--yes", "--no-pager", "f"]);
+    assert_eq!(restored.code, 0, "{restored}");
+    assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "only here", "{restored}");
+}
