@@ -46,7 +46,7 @@ pub struct GlobalArguments {
     /// Print objects for programs.
     #[arg(long, global = true)]
     pub json: bool,
-    /// No progress, no hints.
+    /// No progress, no hints, no word of success.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show all of long lists; twice: log what happens.

@@ -1,10 +1,8 @@
-//! Copies of contents in a folder of their own, for an editor or a merge program; gone when the work is done.
+//! Copies of contents in a folder of their own, for an editor, a merge program or one that shows differences; gone when the work is done.
 
 use std::path::PathBuf;
 
 use instep_core::clock::Clock;
-use instep_core::path::escape;
-use instep_engine::cycle::outcome::OpenConflict;
 
 use crate::clock::SystemClock;
 use crate::failure::CommandError;
@@ -17,15 +15,15 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Makes the folder, readable by its owner alone, and puts the copies in it. Each keeps the ending of the file, so that
+    /// Makes the folder for copies of the file at a path, as it is shown; readable by its owner alone, and puts the copies in it. Each keeps the ending of the file, so that
     /// programs know its kind.
-    pub fn lay_out(open: &OpenConflict, copies: &[(&str, &Vec<u8>)]) -> Result<Self, CommandError> {
+    pub fn lay_out(path: &str, copies: &[(&str, &Vec<u8>)]) -> Result<Self, CommandError> {
         use std::os::unix::fs::DirBuilderExt;
         let folder = std::env::temp_dir().join(format!("instep-{:016x}", SystemClock.random()));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|error| CommandError::file("make", &folder, &error))?;
-        let name = open.conflict.path.name().map(|name| escape(name.as_bytes())).unwrap_or_default();
-        let desk = Desk { folder, name: name.replace(['/', '\\'], "_") };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let desk = Desk { folder, name: name.replace('\\', "_") };
         for (role, bytes) in copies {
             let path = desk.path(role);
             std::fs::write(&path, bytes).map_err(|error| CommandError::file("write", &path, &error))?;

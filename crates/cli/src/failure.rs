@@ -124,6 +124,17 @@ impl CommandError {
         CommandError::new("E-IO", Exit::Failed, format!("Could not {verb} a file.")).at(path).because(source)
     }
 
+    /// A file that a person named could not be read: that is wrong usage where it is not there.
+    pub fn named_file(path: &Path, source: &std::io::Error) -> Self {
+        let failed = CommandError::file("read", path, source);
+        match source.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory => {
+                CommandError { code: "E-USAGE", exit: Exit::Usage, ..failed }
+            }
+            _ => failed,
+        }
+    }
+
     /// Adds the path, which must be escaped already.
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into().into());

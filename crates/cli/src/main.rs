@@ -11,6 +11,8 @@ mod clock;
 mod commands;
 mod configuration;
 mod desk;
+mod export;
+mod exposure;
 mod failure;
 mod interrupt;
 mod moment;

@@ -12,7 +12,7 @@ use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
 use instep_engine::workspace::{self, Opening, Workspace};
-use instep_remote::address::{Address, Typed, redact};
+use instep_remote::address::{Address, Place, Typed, redact};
 use instep_remote::git::{Environment, GitOptions, GitRemote};
 use instep_remote::layer::retry::{Pace, Retry};
 
@@ -55,24 +55,28 @@ impl Context {
 
     /// Opens it, waiting for another process if need be.
     pub fn open(&self) -> Result<Opened, CommandError> {
-        self.open_within(PATIENCE)
+        self.open_within(&self.root()?, PATIENCE)
     }
 
     /// Opens it for a look, which is not worth a long wait.
     pub fn open_for_a_look(&self) -> Result<Opened, CommandError> {
-        self.open_within(GLANCE).map_err(|error| match error.exit {
+        self.look_at(&self.root()?)
+    }
+
+    /// Opens the workspace in a folder for a look.
+    pub fn look_at(&self, root: &Path) -> Result<Opened, CommandError> {
+        self.open_within(root, GLANCE).map_err(|error| match error.exit {
             Exit::Locked => CommandError { why: vec![BUSY.to_owned()], ..error }
                 .hinted("the same again when it has ended; `instep status --wait` waits for it."),
             _ => error,
         })
     }
 
-    fn open_within(&self, patience: Duration) -> Result<Opened, CommandError> {
-        let root = self.root()?;
-        let sources = self.sources(&root);
+    fn open_within(&self, root: &Path, patience: Duration) -> Result<Opened, CommandError> {
+        let sources = self.sources(root);
         let loaded = sources.load(&[])?;
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
-        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(&root, opening))?;
+        let workspace = self.enter_within(patience, &machine, |opening| Workspace::open(root, opening))?;
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
@@ -149,9 +153,23 @@ impl Opened {
 
     /// Opens the remote. Nobody outside is asked yet.
     pub fn remote(&self) -> Result<Box<dyn Remote>, CommandError> {
+        Ok(retrying(self.git(&self.address()?)?))
+    }
+
+    /// The remote as git, where strangers could ask it too: over HTTP.
+    pub fn git_over_http(&self) -> Result<Option<GitRemote>, CommandError> {
+        let address = self.address()?;
+        let over_http = matches!(address.place(), Place::Url(url) if url.starts_with("http"));
+        over_http.then(|| self.git(&address)).transpose()
+    }
+
+    fn git(&self, address: &Address) -> Result<GitRemote, CommandError> {
         let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
-        let git = open_git(&self.workspace, &self.address()?, access)?;
-        Ok(retrying(git))
+        let git = open_git(&self.workspace, address, access)?;
+        Ok(match self.loaded.settings.config().content_bytes_max {
+            Some(limit) => git.limited(limit),
+            None => git,
+        })
     }
 
     /// The remote, where there is one that can be opened: for commands that can do without. A repository on a disk that

@@ -35,7 +35,7 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// Takes `.` and `..` out by their words alone.
-fn plain(path: &Path) -> PathBuf {
+pub fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

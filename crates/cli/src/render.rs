@@ -1,11 +1,13 @@
 //! Values become text and JSON. Nothing here prints, asks the time or reads a setting: a [`Look`] brings all of it.
 
+pub mod audit;
 pub mod checks;
 pub mod conflict;
 pub mod difference;
 pub mod explanation;
 pub mod log;
 pub mod outcome;
+pub mod overview;
 pub mod plan;
 pub mod settings;
 pub mod status;

@@ -14,6 +14,7 @@ use instep_remote::git::GitRemote;
 use crate::commands::Context;
 use crate::configuration::change::Target;
 use crate::configuration::layers::Sources;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::opening::{Access, Opened, open_git, to_sync};
@@ -36,6 +37,19 @@ pub struct SetUp<'a> {
     pub name: Option<&'a str>,
     /// A missing repository on a path may be made.
     pub create: bool,
+    /// A repository that everybody can read is one to be asked about, or may be used.
+    pub public: Public,
+}
+
+/// What becomes of a repository that everybody can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Public {
+    /// It is refused.
+    Refused,
+    /// A person said that it may be used.
+    Allowed,
+    /// It is used, with a warning: nothing is sent yet.
+    Warned,
 }
 
 impl SetUp<'_> {
@@ -73,6 +87,9 @@ impl SetUp<'_> {
         changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
         changes.extend(rules(&sources, &git)?);
         sources.change(Target::Here, &changes)?;
+        if self.public == Public::Allowed {
+            exposure::remember(&sources, true)?;
+        }
         let loaded = sources.load(&[])?;
         Ok(Opened { workspace, sources, loaded })
     }
@@ -90,6 +107,7 @@ impl SetUp<'_> {
             traces.remember(path.clone());
         }
         let git = open_git(workspace, self.address, Access { branch: self.branch, create })?;
+        self.check_public(context, &git)?;
         if let Some(hooks) = git.survey()?.hooks {
             context
                 .terminal
@@ -100,6 +118,20 @@ impl SetUp<'_> {
             }
         }
         Ok(git)
+    }
+
+    fn check_public(&self, context: &Context, git: &GitRemote) -> Result<(), CommandError> {
+        match exposure::check(git, self.address, self.public == Public::Allowed) {
+            Err(error) if error.code == "E-REMOTE-PUBLIC" && self.public == Public::Warned => {
+                context.terminal.warn(&format!(
+                    "{} Nothing is sent there unless `instep config set {} true --machine` allows it.",
+                    error.what,
+                    exposure::ALLOWED
+                ));
+                Ok(())
+            }
+            checked => checked,
+        }
     }
 }
 

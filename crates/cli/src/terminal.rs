@@ -24,7 +24,7 @@ pub struct Terminal {
     pub look: Look,
     /// Objects for programs in place of text.
     pub json: bool,
-    /// No progress and no hints.
+    /// No progress, no hints, no word of success.
     pub quiet: bool,
     /// Questions are not asked: a missing answer ends the command.
     pub no_input: bool,
@@ -45,7 +45,7 @@ pub struct Manner {
     pub look: Look,
     /// Objects for programs in place of text.
     pub json: bool,
-    /// No progress and no hints.
+    /// No progress, no hints, no word of success.
     pub quiet: bool,
     /// Questions are not asked.
     pub no_input: bool,
@@ -76,6 +76,13 @@ impl Terminal {
     /// Prints data as it is.
     pub fn data(&self, text: &str) {
         self.write(text.as_bytes());
+    }
+
+    /// Prints what a command did, which `--quiet` leaves out: the exit code says that it went well.
+    pub fn done(&self, text: &str) {
+        if !self.quiet {
+            self.data(text);
+        }
     }
 
     /// Prints bytes as they are: a file's content.
@@ -127,6 +134,11 @@ impl Terminal {
         } else {
             self.aside(&failure_text(&self.look, error));
         }
+    }
+
+    /// Answers whether somebody still takes the data.
+    pub fn is_heard(&self) -> bool {
+        self.failed.lock().is_ok_and(|failed| failed.is_none())
     }
 
     /// Answers how the program must end when standard output failed: the data did not arrive.

@@ -57,6 +57,8 @@ pub struct Config {
     pub branch: Option<String>,
     /// Which way changes go.
     pub direction: Direction,
+    /// Whether a repository that everybody can read may be used.
+    pub allow_public: bool,
     /// Whether the background sync runs by itself.
     pub auto_sync: bool,
     /// How long between two full scans.

@@ -28,11 +28,11 @@ use std::time::Duration;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
-use instep_core::node::PerSide;
+use instep_core::node::{Known, PerSide};
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::remote::{Class, Remote, Revision};
+use instep_core::remote::{Class, Remote, RemoteError, Revision, Snapshot};
 use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
@@ -89,7 +89,7 @@ pub fn run<F: Folder>(
             Err(PassEnd::Failed(EngineError::Remote(error))) if error.class() == Class::Stale => {
                 let why = "the remote changed meanwhile; planning again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
-                std::thread::sleep(pause(workspace, attempt));
+                (workspace.wait)(pause(workspace, attempt));
             }
             Err(PassEnd::Failed(error)) => return Err(error),
         }
@@ -191,6 +191,17 @@ struct Look {
     head: Option<Revision>,
     /// When the remote was asked for the head; `None` if it never was.
     asked: Option<Timestamp>,
+    /// What a head holds that is not the known one, read while the folder was scanned.
+    ahead: Option<Ahead>,
+    /// What is remembered, if it was read already.
+    known: Option<Known>,
+}
+
+/// A listing that was asked for before anybody knew whether the head is to be trusted.
+struct Ahead {
+    /// The head that was known then.
+    known: Option<Revision>,
+    listed: Result<Snapshot, RemoteError>,
 }
 
 /// The staging folder and the kept contents, open.
@@ -247,12 +258,12 @@ impl<'a, F: Folder> Cycle<'a, F> {
                     look = self.look(&settings, &record, fetch)?;
                 }
             }
-            if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &look)? {
+            if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
                 self.tidy(&settings, &tools, &mut outcome);
                 return Ok(outcome);
             }
-            self.trust_head(&mut record, &look)?;
-            let thought = self.think(&settings, &record, &look, &mut tools)?;
+            self.trust_head(&mut record, &mut look)?;
+            let thought = self.think(&settings, &record, &mut look, &mut tools)?;
             if rounds < RULE_TRIES
                 && !self.request.dry_run
                 && self.settle_rules(&thought, &look, &mut tools)?
@@ -330,16 +341,28 @@ impl<'a, F: Folder> Cycle<'a, F> {
             observer: self.observer,
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
-        let (head, scan) = if settings.workers > 1 && fetch {
+        // A new head is brought here and listed while the folder is scanned.
+        let ask_and_list = || {
+            let head = remote.head()?;
+            let new = head.as_ref().filter(|head| record.head.as_ref() != Some(head));
+            let ahead = new.map(|head| Ahead {
+                known: record.head.clone(),
+                listed: remote.snapshot(head, record.head.as_ref()),
+            });
+            Ok((head, ahead))
+        };
+        let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
-                let asking = scope.spawn(ask);
+                let asking = scope.spawn(ask_and_list);
                 let scan = crate::scan::scan(&*self.workspace.folder, &options);
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask(), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
         };
-        Ok(Look { scan: scan?, head: head?, asked })
+        let scan = scan?;
+        let (head, ahead) = asked_for?;
+        Ok(Look { scan, head, asked, ahead, known: None })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.
@@ -347,7 +370,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         &mut self,
         settings: &SyncSettings,
         record: &RemoteRecord,
-        look: &Look,
+        look: &mut Look,
     ) -> Result<Option<Outcome>, EngineError> {
         if record.head.is_none() || record.head != look.head || !self.is_whole() {
             return Ok(None);
@@ -378,7 +401,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         &self,
         settings: &SyncSettings,
         record: &RemoteRecord,
-        look: &Look,
+        look: &mut Look,
     ) -> Result<bool, EngineError> {
         let state = &self.workspace.state;
         let settled = state.note(&settled_note(record.id))?;
@@ -388,7 +411,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
         {
             return Ok(false);
         }
-        Ok(quiet::is_as_known(&state.known(record.id)?, &look.scan.tree))
+        let known = state.known(record.id)?;
+        let is_as_known = quiet::is_as_known(&known, &look.scan.tree);
+        look.known = Some(known);
+        Ok(is_as_known)
     }
 
     /// Answers whether the request is for everything, in the workspace's own way.

@@ -88,6 +88,16 @@ pub fn explain<F: Folder>(
         row.views.base().map(|value| value.body) == here
     });
     let verdict = verdict(workspace, record.as_ref().map(|record| record.id), path, entry, agrees, &rules)?;
+    let refused = match entry {
+        Some(Entry::Leaf(leaf)) => remote.and_then(|remote| remote.refuses(path, leaf.size)),
+        _ => None,
+    };
+    let verdict = match (verdict, refused) {
+        (Verdict::WaitsToSend, Some(refusal)) => {
+            Verdict::NotSynced(Unknown::Unfit { code: refusal.code, why: refusal.why })
+        }
+        (verdict, _) => verdict,
+    };
     let word = |value: &Value| word(&value.body);
     Ok(Explained {
         path: path.clone(),

@@ -2,6 +2,8 @@
 
 pub mod act;
 pub mod contents;
+pub mod export;
+pub mod follow;
 pub mod log;
 pub mod restore;
 pub mod retention;

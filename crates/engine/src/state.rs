@@ -9,7 +9,7 @@ mod write;
 
 pub use write::Write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use instep_core::clock::Timestamp;
@@ -91,6 +91,14 @@ impl State {
         State::ready(Connection::open_in_memory()?)
     }
 
+    /// A database in memory in which nothing can be committed while `refuses` says so: a machine that crashed, or a
+    /// disk that is full.
+    pub fn in_memory_refusing(refuses: impl Fn() -> bool + Send + 'static) -> Result<Self, EngineError> {
+        let state = State::in_memory()?;
+        state.connection.commit_hook(Some(refuses))?;
+        Ok(state)
+    }
+
     fn ready(connection: Connection) -> Result<Self, EngineError> {
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
@@ -168,11 +176,11 @@ impl State {
     }
 
     /// The contents behind a remote's names.
-    pub fn objects(&self, remote: i64) -> Result<BTreeMap<ObjectId, (ContentId, u64)>, EngineError> {
+    pub fn objects(&self, remote: i64) -> Result<HashMap<ObjectId, (ContentId, u64)>, EngineError> {
         let mut query =
             self.connection.prepare_cached("SELECT object, content, size FROM object WHERE remote = ?1")?;
         let mut found = query.query([remote])?;
-        let mut objects = BTreeMap::new();
+        let mut objects = HashMap::new();
         while let Some(row) = found.next()? {
             let object = ObjectId::new(row.get_ref(0)?.as_blob().map_err(nonsense)?)
                 .ok_or_else(|| EngineError::StateCorrupt("an object's name is too long".into()))?;

@@ -19,6 +19,11 @@ use crate::state::State;
 /// The name of the database in our state folder.
 const DATABASE: &str = "state.db";
 
+/// Where the database of a workspace stands.
+pub(crate) fn database(root: &Path) -> PathBuf {
+    root.join(STATE).join(DATABASE)
+}
+
 /// A folder that is kept the same elsewhere, open for work.
 pub struct Workspace<F: Folder = DiskFolder> {
     /// The door to its files.
@@ -33,6 +38,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub person: Option<String>,
     /// The system's own name for its present start, where it has one; a new one means that the machine was off.
     pub boot: Option<String>,
+    /// How it is waited between two tries; a simulation does not wait.
+    pub wait: fn(Duration),
     root: PathBuf,
     _lock: Option<WorkspaceLock>,
 }
@@ -127,6 +134,7 @@ impl Workspace {
             clock,
             person: None,
             boot: boot(),
+            wait: std::thread::sleep,
             root: root.to_owned(),
             _lock: Some(lock),
         })
@@ -142,7 +150,8 @@ impl<F: Folder> Workspace<F> {
         clock: Arc<dyn Clock>,
         root: PathBuf,
     ) -> Self {
-        Workspace { folder, state, machine, clock, person: None, boot: None, root, _lock: None }
+        let wait = std::thread::sleep;
+        Workspace { folder, state, machine, clock, person: None, boot: None, wait, root, _lock: None }
     }
 
     /// The workspace's folder, for people and for other programs.

@@ -7,7 +7,7 @@
 //! head      for-each-ref | ls-remote
 //! snapshot  fetch, cat-file --batch        upload   fast-import
 //! fetch     cat-file --batch               prepare  mktree --batch, commit-tree
-//!                                          commit   push, on the expected head or not at all
+//! tidy      repack --geometric             commit   push, on the expected head or not at all
 //! ```
 
 mod commit;
@@ -17,11 +17,13 @@ mod history;
 mod local;
 mod locks;
 mod objects;
+mod parts;
 mod program;
 mod push;
 mod quote;
 mod settings;
 mod shelf;
+mod tidy;
 mod tree;
 mod visibility;
 
@@ -29,8 +31,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -47,6 +48,7 @@ pub use visibility::Visibility;
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
+use parts::Parts;
 use program::{ASK_SECONDS_MAX, Program, Scope};
 use shelf::Shelf;
 
@@ -85,11 +87,21 @@ pub struct GitRemote {
     create: bool,
     content_bytes_max: Option<u64>,
     is_http: bool,
-    /// A large content was sent since the last commit.
-    sent_large: AtomicBool,
-    /// The commit that was written last, and its parent.
-    written: Mutex<Option<(Oid, Option<Oid>)>>,
+    /// What goes to a host at once, in bytes.
+    part_bytes_max: u64,
+    /// The contents that were sent since the last commit, with their lengths.
+    sent: Mutex<Vec<(Oid, u64)>>,
+    /// The commit that was written last.
+    written: Mutex<Option<Written>>,
     clock: Arc<dyn Clock>,
+}
+
+/// A commit that we wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    oid: Oid,
+    parent: Option<Oid>,
+    machine: String,
 }
 
 /// What there is to know before a repository is used for the first time.
@@ -136,10 +148,22 @@ impl GitRemote {
             create: options.create,
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
-            sent_large: AtomicBool::new(false),
+            part_bytes_max: parts::BYTES_MAX,
+            sent: Mutex::default(),
             written: Mutex::new(None),
             clock: options.clock,
         })
+    }
+
+    /// Takes no content above this length, whatever is known of the host.
+    pub fn limited(self, content_bytes_max: u64) -> Self {
+        GitRemote { content_bytes_max: Some(content_bytes_max), ..self }
+    }
+
+    /// Sends what is more than so many bytes in parts of that size.
+    pub fn with_part_bytes_max(mut self, max: u64) -> Self {
+        self.part_bytes_max = max;
+        self
     }
 
     /// Looks at the repository before it is used for the first time, and refuses what can't be: a branch that a work
@@ -257,7 +281,9 @@ impl GitRemote {
         ]);
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
-        call.answer().map(drop)
+        call.answer()?;
+        self.tidy();
+        Ok(())
     }
 
     /// Reads a commit, from the remote if it is not here.
@@ -285,10 +311,25 @@ impl GitRemote {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
     }
 
+    /// Sends ahead what a host would not take at once; answers what is to be removed then. A path has no such limit.
+    fn send_parts(&self, push: &push::Push<'_>) -> Result<Option<Parts<'_>>, RemoteError> {
+        let mut sent = locked(&self.sent).clone();
+        // What was sent again counts once.
+        sent.sort_unstable();
+        sent.dedup();
+        let bytes: u64 = sent.iter().map(|(_, size)| size).sum();
+        let written = locked(&self.written).clone().filter(|written| written.oid == push.new);
+        let Some(written) = written.filter(|_| push.git_dir.is_none() && bytes > self.part_bytes_max) else {
+            return Ok(None);
+        };
+        let parts = Parts::of(&self.program, &written.machine);
+        Ok(parts.send(&sent, self.part_bytes_max)?.then_some(parts))
+    }
+
     /// A lease alone would let a commit replace the head that is no child of it.
     fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
-        let written = *self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written == Some((push.new, push.expected)) {
+        let written = locked(&self.written).clone();
+        if written.is_some_and(|written| (written.oid, written.parent) == (push.new, push.expected)) {
             return Ok(());
         }
         let raw = Objects::of(&self.program).read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
@@ -300,6 +341,11 @@ impl GitRemote {
             return Ok(());
         }
         Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
+    }
+
+    /// What can't be put together now is the next time; real damage shows where objects are read.
+    fn tidy(&self) {
+        let _ = tidy::tidy(&self.program);
     }
 
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
@@ -332,22 +378,29 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-MISSING") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
         for oddity in program::HARMLESS {
             call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
         }
-        if call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success() {
+        let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
+        // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
+        if is_sound && error.code != "E-GIT-MISSING" {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
-        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *locked(&self.written) = None;
+        locked(&self.sent).clear();
         self.program.forget();
         make_ours(&self.program)?;
         Ok(true)
     }
+}
+
+fn locked<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn path_url(path: &Path) -> Result<String, RemoteError> {
@@ -515,7 +568,10 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
         let sent = self.mended(|| contents::send(&self.program, offered, from, observer))?;
-        self.sent_large.fetch_or(sent.any_large, Ordering::Relaxed);
+        let mut all = locked(&self.sent);
+        for (object, size) in sent.named.iter().zip(&sent.sizes) {
+            all.push((Oid::of(object)?, *size));
+        }
         Ok(sent.named)
     }
 
@@ -533,7 +589,8 @@ impl Remote for GitRemote {
             }
             other => other,
         })?;
-        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((oid, parent));
+        let machine = draft.machine.id.clone();
+        *locked(&self.written) = Some(Written { oid, parent, machine });
         Ok(Revision(oid.to_string()))
     }
 
@@ -543,18 +600,22 @@ impl Remote for GitRemote {
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
             git_dir: self.git_dir()?,
-            as_pack: self.sent_large.load(Ordering::Relaxed),
+            as_pack: locked(&self.sent).iter().any(|(_, size)| *size >= contents::LARGE_BYTES_MIN),
         };
+        let mut parts = None;
         self.mended_from_start(|| {
             self.check_parent(&push)?;
+            parts = self.send_parts(&push)?;
             push.run(&self.program, || self.found_head())
         })?;
-        self.sent_large.store(false, Ordering::Relaxed);
+        parts.iter().for_each(Parts::remove);
+        locked(&self.sent).clear();
         // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
         let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
         if noted.trim_ascii_end() != push.new.to_string() {
             let _ = self.hold(HEAD, push.new);
         }
+        self.tidy();
         Ok(())
     }
 
@@ -574,9 +635,10 @@ impl Remote for GitRemote {
             return refusal("E-PATH-DEEP", format!("it lies more than {} folders deep", tree::DEPTH_MAX));
         }
         match self.content_bytes_max {
-            Some(max) if size > max => {
-                refusal("E-SIZE-REMOTE", format!("{size} bytes are more than the {max} that the host takes"))
-            }
+            Some(max) if size > max => refusal(
+                "E-SIZE-REMOTE",
+                format!("{size} bytes are more than the {max} that the remote takes"),
+            ),
             _ => None,
         }
     }

@@ -25,6 +25,7 @@ pub mod machine;
 pub mod meddler;
 pub mod person;
 pub mod powercut;
+pub mod proxy;
 pub mod remote_suite;
 pub mod rest;
 pub mod scenes;

@@ -13,7 +13,7 @@ use super::sync::run_cycle;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::place::shown;
-use crate::set_up::SetUp;
+use crate::set_up::{Public, SetUp};
 
 /// Options of `clone`.
 #[derive(Debug, Args)]
@@ -62,6 +62,7 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
         branch: arguments.branch.as_deref(),
         name: arguments.name.as_deref(),
         create: false,
+        public: Public::Warned,
     };
     let only = arguments.only.iter().map(|item| Edit::Add { key: "sync.include", item }).collect();
     let mut opened = set_up.run(context, &traces, |_, _| Ok(only))?;

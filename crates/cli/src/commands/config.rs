@@ -210,11 +210,33 @@ fn change(
             "schema": 1, "command": "config", "key": key, "file": file.name(), "changed": changed,
         }));
     } else if changed {
-        context.terminal.data(&format!("Changed {key} in {}.\n", file.name()));
+        context.terminal.done(&format!("Changed {key} in {}.\n", file.name()));
+        warn_if_overruled(context, sources, key, file)?;
     } else {
-        context.terminal.data(&format!("{key} stays as it is in {}.\n", file.name()));
+        context.terminal.done(&format!("{key} stays as it is in {}.\n", file.name()));
     }
     Ok(Exit::Done)
+}
+
+/// A value that another place overrules has no effect, which a person would look for long.
+fn warn_if_overruled(
+    context: &Context,
+    sources: &Sources,
+    key: &str,
+    file: change::Target,
+) -> Result<(), CommandError> {
+    let loaded = sources.load(&[])?;
+    let Some(entry) = loaded.settings.entry(key).filter(|entry| !entry.spec.is_joined()) else {
+        return Ok(());
+    };
+    let given_here = |origin: &str| origin.starts_with(file.name());
+    let lost = entry.inert.iter().any(|(given, _)| given_here(&given.origin.to_string()));
+    if let Some(winner) =
+        entry.acting.first().filter(|winner| lost && !given_here(&winner.origin.to_string()))
+    {
+        context.terminal.warn(&format!("{} gives another value, which wins.", winner.origin));
+    }
+    Ok(())
 }
 
 fn path(context: &Context, sources: &Sources) -> Result<Exit, CommandError> {
@@ -277,7 +299,7 @@ fn trust_shared(context: &Context, sources: &Sources) -> Result<Exit, CommandErr
         return Ok(Exit::Done);
     }
     trust::give(&sources.surroundings.home, &sources.root, &loaded.shared)?;
-    context.terminal.data("Trusted. Any edit of the shared settings withdraws it.\n");
+    context.terminal.done("Trusted. Any edit of the shared settings withdraws it.\n");
     Ok(Exit::Done)
 }
 
@@ -303,6 +325,6 @@ fn edit(context: &Context, sources: &Sources, target: Target) -> Result<Exit, Co
     let layer = if target.machine { Layer::here(name, &new) } else { Layer::shared(name, &new) };
     layer?;
     files::write(&file, &new)?;
-    context.terminal.data(&format!("Saved {}.\n", shown(&file)));
+    context.terminal.done(&format!("Saved {}.\n", shown(&file)));
     Ok(Exit::Done)
 }

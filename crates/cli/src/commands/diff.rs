@@ -1,5 +1,7 @@
 //! `diff`: what differs.
 
+mod past;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,12 +18,14 @@ use instep_engine::history::restore;
 use serde_json::json;
 
 use super::Context;
+use crate::desk::Desk;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
 use crate::place::on_disk;
 use crate::render::Look;
 use crate::render::difference::{self, Pair};
 use crate::render::outcome::side_word;
+use crate::terminal::program;
 use crate::terminal::progress::Progress;
 
 /// Options of `diff`.
@@ -34,11 +38,20 @@ pub struct DiffArguments {
     #[arg(long)]
     pub stat: bool,
     /// From what both last agreed on to what is here.
-    #[arg(long, conflicts_with = "there")]
+    #[arg(long, conflicts_with_all = ["there", "base"])]
     pub here: bool,
     /// From what both last agreed on to what is there.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "base")]
     pub there: bool,
+    /// From what both last agreed on to each side.
+    #[arg(long)]
+    pub base: bool,
+    /// From how it was after this operation to how it is here; with two, from one to the other.
+    #[arg(long, value_name = "OPERATION", num_args = 1..=2, conflicts_with_all = ["here", "there", "base"])]
+    pub at: Vec<String>,
+    /// Show each in this program: its words are parted at spaces, and the two files come last.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "stat")]
+    pub tool: Option<String>,
 }
 
 /// The largest file that is compared line by line.
@@ -47,24 +60,58 @@ const COMPARED_BYTES_MAX: u64 = 64 << 20;
 /// Shows what differs between here and there, as far as was last asked.
 pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
-    let remote = opened.remote()?;
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
     let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
+    let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
+    let pairs = match arguments.at.as_slice() {
+        [] => present(context, &mut opened, arguments, &wanted)?,
+        [from, to @ ..] => past::pairs(context, &opened, from, to.first().map(String::as_str), &wanted)?,
+    };
+    match &arguments.tool {
+        Some(tool) => show_in(tool, &pairs)?,
+        None => tell(context, arguments, &pairs),
+    }
+    Ok(Exit::Done)
+}
+
+/// What differs between here, there and what was last agreed on.
+fn present(
+    context: &Context,
+    opened: &mut Opened,
+    arguments: &DiffArguments,
+    wanted: &dyn Fn(&TreePath) -> bool,
+) -> Result<Vec<Pair>, CommandError> {
+    let remote = opened.remote()?;
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
     let request = Request { dry_run: true, ..Request::default() };
     let outcome = cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?;
-    let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
     let mut pairs = Vec::new();
     for difference in differences(&outcome).into_iter().filter(|one| wanted(&one.path)) {
-        if let Some((old, new)) = difference.ends(arguments) {
-            let reader = Reader { opened: &opened, remote: remote.as_ref(), progress: &progress };
-            pairs.push(reader.pair(&outcome, &difference, (old, new))?);
+        for ends in difference.ends(arguments) {
+            let reader = Reader { opened, remote: remote.as_ref(), progress: &progress };
+            pairs.push(reader.pair(&outcome, &difference, ends)?);
         }
     }
-    drop(progress);
-    tell(context, arguments, &pairs);
-    Ok(Exit::Done)
+    Ok(pairs)
+}
+
+/// Shows each pair in a program of the person's, one after the other. That it tells of differences by its exit code is
+/// no failure.
+fn show_in(tool: &str, pairs: &[Pair]) -> Result<(), CommandError> {
+    for pair in pairs {
+        if crate::interrupt::is_asked() {
+            return Err(CommandError::interrupted());
+        }
+        let (old, new) = (pair.old.clone().unwrap_or_default(), pair.new.clone().unwrap_or_default());
+        let desk = Desk::lay_out(&pair.path, &[("OLD", &old), ("NEW", &new)])?;
+        program::difference_tool(tool, &desk.path("OLD"), &desk.path("NEW")).map_err(|error| {
+            CommandError::usage("The program that was to show differences can't be started.")
+                .at(escape(tool.as_bytes()))
+                .because(error)
+        })?;
+    }
+    Ok(())
 }
 
 /// One path that differs, with the content's name on each side.
@@ -86,13 +133,15 @@ enum End {
 }
 
 impl Difference {
-    /// What to compare; nothing if that side did not change.
-    fn ends(&self, arguments: &DiffArguments) -> Option<(End, End)> {
-        match (arguments.here, arguments.there) {
-            (true, _) => self.changed.local.then_some((End::Base, End::Here)),
-            (_, true) => self.changed.remote.then_some((End::Base, End::There)),
-            _ => Some((End::There, End::Here)),
+    /// What to compare; nothing of a side that did not change.
+    fn ends(&self, arguments: &DiffArguments) -> Vec<(End, End)> {
+        if !arguments.here && !arguments.there && !arguments.base {
+            return vec![(End::There, End::Here)];
         }
+        let here = (arguments.here || arguments.base) && self.changed.local;
+        let there = (arguments.there || arguments.base) && self.changed.remote;
+        let ends = [(here, End::Here), (there, End::There)];
+        ends.into_iter().filter(|(wanted, _)| *wanted).map(|(_, end)| (End::Base, end)).collect()
     }
 }
 
@@ -170,23 +219,23 @@ impl Reader<'_> {
 
     fn read(&self, difference: &Difference, end: End) -> Result<Option<Vec<u8>>, CommandError> {
         let content = match end {
-            End::Here => return Ok(self.on_disk(&difference.path)),
+            End::Here => return Ok(standing(self.opened, &difference.path)),
             End::Base => difference.base,
             End::There => difference.there,
         };
         let Some(content) = content else { return Ok(None) };
         Ok(restore::read_version(&self.opened.workspace, Some(self.remote), content, self.progress)?)
     }
+}
 
-    /// What stands here; a link's target for a link, nothing for what can't be read.
-    fn on_disk(&self, path: &TreePath) -> Option<Vec<u8>> {
-        let path = on_disk(self.opened.workspace.root(), path);
-        let metadata = path.symlink_metadata().ok()?;
-        if metadata.is_symlink() {
-            return Some(std::fs::read_link(&path).ok()?.into_os_string().into_encoded_bytes());
-        }
-        (metadata.is_file() && metadata.len() <= COMPARED_BYTES_MAX).then(|| std::fs::read(&path).ok())?
+/// What stands here; a link's target for a link, nothing for what can't be read.
+fn standing(opened: &Opened, path: &TreePath) -> Option<Vec<u8>> {
+    let path = on_disk(opened.workspace.root(), path);
+    let metadata = path.symlink_metadata().ok()?;
+    if metadata.is_symlink() {
+        return Some(std::fs::read_link(&path).ok()?.into_os_string().into_encoded_bytes());
     }
+    (metadata.is_file() && metadata.len() <= COMPARED_BYTES_MAX).then(|| std::fs::read(&path).ok())?
 }
 
 fn tell(context: &Context, arguments: &DiffArguments, pairs: &[Pair]) {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::configuration::change::Target;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
 use crate::terminal::prompt::Question;
@@ -30,7 +31,7 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
     if context.terminal.json {
         context.terminal.object(&json!({"schema": 1, "command": "disconnect", "remote": address}));
     } else {
-        context.terminal.data("Sync disconnected. All files and their history stay here.\n");
+        context.terminal.done("Sync disconnected. All files and their history stay here.\n");
         context.terminal.hint(Some("`instep init --remote ADDRESS` connects again.".to_owned()));
     }
     Ok(Exit::Done)
@@ -42,6 +43,9 @@ pub fn forget(opened: &mut Opened) -> Result<(), CommandError> {
     let mut edits = vec![Edit::Unset { key: "sync.remote" }];
     if given_here(opened, "sync.branch") {
         edits.push(Edit::Unset { key: "sync.branch" });
+    }
+    if given_here(opened, exposure::ALLOWED) {
+        edits.push(Edit::Unset { key: exposure::ALLOWED });
     }
     opened.sources.change(Target::Here, &edits)?;
     // All of them: a base with a place used before the present one would outlive what a person said.

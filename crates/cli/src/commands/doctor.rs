@@ -13,6 +13,7 @@ use super::Context;
 use super::sync::only_origin;
 use crate::clock::SystemClock;
 use crate::configuration::layers::Loaded;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
 use crate::place::shown;
@@ -65,6 +66,7 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
     checks.push(remote(&opened));
+    checks.extend(exposed(&opened));
 }
 
 /// A failure as a check: its sentence, the first cause, and its hint as the fix.
@@ -193,6 +195,22 @@ fn disk(opened: &Opened) -> Check {
         return Check::new(Level::Ok, "disk", "can do all that is needed");
     }
     Check::new(Level::Info, "disk", found.join("; "))
+}
+
+/// Whether everybody can read what is sent; nothing is said where that can't be asked.
+fn exposed(opened: &Opened) -> Option<Check> {
+    const NAME: &str = "privacy";
+    match exposure::is_public(opened).ok()?? {
+        false => Some(Check::new(Level::Ok, NAME, "the repository asks for a login")),
+        true if opened.loaded.settings.config().allow_public => {
+            Some(Check::new(Level::Info, NAME, "everybody can read the repository, which you allowed"))
+        }
+        true => Some(
+            Check::new(Level::Error, NAME, "Everybody can read the repository; nothing is sent there.").fix(
+                format!("make it private, or `instep config set {} true --machine`.", exposure::ALLOWED),
+            ),
+        ),
+    }
 }
 
 fn remote(opened: &Opened) -> Check {

@@ -23,7 +23,7 @@ use crate::opening::Opened;
 use crate::place::shown;
 use crate::render::outcome::quoted_text;
 use crate::render::plan;
-use crate::set_up::SetUp;
+use crate::set_up::{Public, SetUp};
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt::Question;
 
@@ -95,6 +95,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         branch: arguments.branch.as_deref(),
         name: arguments.name.as_deref(),
         create: true,
+        public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
     let rules = |sources: &Sources, git: &GitRemote| rules(context, arguments, (sources, git), &traces);
     let mut opened = set_up.run(context, &traces, rules)?;
@@ -103,7 +104,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     }
     if arguments.no_sync {
         traces.keep();
-        context.terminal.data(&format!("Set up. {}\n", written(&opened)));
+        context.terminal.done(&format!("Set up. {}\n", written(&opened)));
         context.terminal.hint(Some("`instep sync` sends and receives.".to_owned()));
         return Ok(Exit::Done);
     }
@@ -115,6 +116,12 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     let exit = first_sync(context, &mut opened, &request(false))?;
     farewell(context, arguments, &opened, &address);
     Ok(exit)
+}
+
+/// What this machine said before of a place that everybody can read.
+fn known_public(context: &Context, root: &Path) -> Result<Public, CommandError> {
+    let allowed = context.sources(root).load(&[])?.settings.config().allow_public;
+    Ok(if allowed { Public::Allowed } else { Public::Refused })
 }
 
 fn request(dry_run: bool) -> Request {

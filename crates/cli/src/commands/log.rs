@@ -1,12 +1,13 @@
 //! `log`: what happened, or one file's versions.
 
+mod follow;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use instep_core::node::Side;
 use instep_core::operation::{Held, HeldKind, Operation, OperationId, PathRecord};
 use instep_core::path::TreePath;
-use instep_core::plan::ChangeKind;
 use instep_engine::cycle::outcome::Done;
 use instep_engine::history::{log, restore};
 use serde_json::json;
@@ -15,6 +16,7 @@ use super::Context;
 use crate::failure::{CommandError, Exit};
 use crate::moment;
 use crate::opening::Opened;
+use crate::render::audit;
 use crate::render::log::{self as render, FileVersion, Logged};
 use crate::render::outcome::quoted;
 use crate::render::path_object;
@@ -34,25 +36,41 @@ pub struct LogArguments {
     /// Only what happened since then: `2 days ago`, `2026-02-04`, `18:00`.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// At most so many.
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    pub limit: usize,
+    /// At most so many: 50 if none is said, 10 with --follow, all with --audit.
+    #[arg(long, value_name = "NUMBER")]
+    pub limit: Option<usize>,
+    /// Show the last ones, and new ones as they come, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["op", "since"])]
+    pub follow: bool,
+    /// For records: a line of JSON a change, oldest first, with who, when, and what was before and after.
+    #[arg(long)]
+    pub audit: bool,
 }
+
+/// How many operations are listed.
+const SHOWN: usize = 50;
 
 /// How many operations are looked through.
 const SEARCHED_MAX: usize = 100_000;
 
 /// Shows operations, one operation, or the versions of a file.
 pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandError> {
+    if arguments.follow {
+        return follow::run(context, arguments);
+    }
     let opened = context.open()?;
     let state = &opened.workspace.state;
     if let Some(typed) = &arguments.op {
         let operation = log::find(state, typed)?;
+        if arguments.audit {
+            tell_changes(context, &[operation]);
+            return Ok(Exit::Done);
+        }
         tell_one(context, &logged(&operation, &operation.id.to_string()[..8]));
         return Ok(Exit::Done);
     }
     let path = arguments.path.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?;
-    if let Some(path) = &path
+    if let Some(path) = path.as_ref().filter(|_| !arguments.audit)
         && tell_versions(context, &opened, path)?
     {
         return Ok(Exit::Done);
@@ -63,11 +81,24 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id).collect();
     operations.retain(|operation| since.is_none_or(|since| operation.time >= since));
     operations.retain(|operation| arguments.machine.as_ref().is_none_or(|name| *name == operation.machine));
-    operations.truncate(arguments.limit);
+    operations.truncate(arguments.limit.unwrap_or(if arguments.audit { usize::MAX } else { SHOWN }));
+    if arguments.audit {
+        operations.reverse();
+        tell_changes(context, &operations);
+        return Ok(Exit::Done);
+    }
     let list: Vec<Logged> =
         operations.iter().map(|operation| logged(operation, &short(operation.id, &ids))).collect();
     tell(context, &list);
     Ok(Exit::Done)
+}
+
+/// Prints a line a change.
+fn tell_changes(context: &Context, operations: &[Operation]) {
+    for operation in operations {
+        let one = logged(operation, &operation.id.to_string()[..8]);
+        audit::lines(operation, &one).iter().for_each(|line| context.terminal.object(line));
+    }
 }
 
 /// As few digits as tell it from the others; for a long log not worth the search.
@@ -153,15 +184,8 @@ fn changes(record: &PathRecord) -> Vec<Done> {
     let mut changes = Vec::new();
     for side in Side::BOTH {
         let Some(change) = sides[side] else { continue };
-        let moved = change.moved_from.is_some();
         let same = change.before.and_then(|held| held.content) == change.after.and_then(|held| held.content);
-        let kind = match (change.before, change.after, moved) {
-            (None, ..) => ChangeKind::Create,
-            (_, None, _) => ChangeKind::Remove,
-            (_, _, true) if same => ChangeKind::Move,
-            (_, _, true) => ChangeKind::MoveAndWrite,
-            _ => ChangeKind::Write,
-        };
+        let kind = audit::change_kind(change);
         let held = change.after.or(change.before);
         changes.push(Done {
             side,

@@ -78,7 +78,7 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
         return Err(CommandError::usage("One file can't be the answer to several conflicts."));
     }
     if chosen.is_empty() {
-        context.terminal.data(&render::list(&context.terminal.look, &[]));
+        context.terminal.done(&render::list(&context.terminal.look, &[]));
         return Ok(Exit::Done);
     }
     let mut settled = Vec::new();
@@ -140,7 +140,7 @@ fn chosen(
 fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice>, CommandError> {
     if let Some(file) = &arguments.use_file {
         let path = context.surroundings.folder.join(file);
-        let bytes = std::fs::read(&path).map_err(|error| CommandError::file("read", &path, &error))?;
+        let bytes = std::fs::read(&path).map_err(|error| CommandError::named_file(&path, &error))?;
         return Ok(Some(Choice::Content(bytes)));
     }
     let keep = match (arguments.ours, arguments.theirs) {
@@ -201,7 +201,7 @@ fn ask(
 fn with_editor(opened: &Opened, remote: &dyn Remote, open: &OpenConflict) -> Result<Answer, CommandError> {
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
     let start = contents.local.or(contents.remote).unwrap_or_default();
-    let files = Desk::lay_out(open, &[("MERGED", &start)])?;
+    let files = Desk::lay_out(&open.conflict.path.to_string(), &[("MERGED", &start)])?;
     let merged = files.path("MERGED");
     program::edit(&merged).map_err(|error| CommandError::file("edit", &merged, &error))?;
     let result = files.read("MERGED")?;
@@ -225,7 +225,7 @@ fn with_tool(
         ("MERGED", local),
     ];
     let borrowed: Vec<(&str, &Vec<u8>)> = sides.iter().map(|(name, bytes)| (*name, bytes)).collect();
-    let files = Desk::lay_out(open, &borrowed)?;
+    let files = Desk::lay_out(&open.conflict.path.to_string(), &borrowed)?;
     let paths = sides.each_ref().map(|(name, _)| (*name, files.path(name)));
     let variables = paths.each_ref().map(|(name, path)| (*name, path.as_path()));
     let ended = program::merge_tool(tool, &variables);
@@ -250,11 +250,12 @@ fn tell(context: &Context, settled: &[(&OpenConflict, Choice)], of: usize) {
         terminal.object(&json!({"schema": 1, "command": "resolve", "settled": list, "dry_run": dry_run}));
         return;
     }
+    let print = |text: &str| if context.global.dry_run { terminal.data(text) } else { terminal.done(text) };
     for (open, choice) in settled {
-        terminal.data(&format!("{}  {}  {}\n", open.short(), open.conflict.path, word(choice)));
+        print(&format!("{}  {}  {}\n", open.short(), open.conflict.path, word(choice)));
     }
     let (count, verb) = (settled.len(), if context.global.dry_run { "would be settled" } else { "settled" });
-    terminal.data(&format!("{count} of {of} {verb}.\n"));
+    print(&format!("{count} of {of} {verb}.\n"));
     if count > 0 && !context.global.dry_run {
         terminal
             .hint(Some("`instep sync` tells the other machines; `instep undo` takes it back.".to_owned()));

@@ -9,12 +9,15 @@ use instep_engine::cycle;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
 use instep_engine::cycle::settings::SettingsSource as _;
+use instep_engine::failure::EngineError;
 use instep_engine::history::{act, log};
+use instep_engine::registry::Registry;
 
 use super::{Context, conflicts};
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::outcome;
+use crate::render::overview::{self, OneOfAll};
 use crate::render::status::{self, Health, KnownFile, LeftOut, Place, Status};
 use crate::terminal::progress::Progress;
 
@@ -37,7 +40,7 @@ pub struct StatusArguments {
     #[arg(long, requires = "json")]
     pub files: bool,
     /// All workspaces of this user.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["wait", "ignored", "files"])]
     pub all: bool,
     /// Wait until everything is in sync, at most so long.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", require_equals = true)]
@@ -50,7 +53,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Shows where the workspace stands.
 pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandError> {
     if arguments.all {
-        return Err(CommandError::later("`status --all`"));
+        return all(context, arguments);
     }
     let patience = arguments.wait.as_deref().map(patience).transpose()?;
     let started = Instant::now();
@@ -91,6 +94,38 @@ instep keeps this folder the same on all your machines, in a private place you o
   instep clone ADDRESS    bring an existing one here
   instep --help           all commands
 ";
+
+/// Shows a line for every workspace of this user, problems last. One that can't be opened is one of them.
+fn all(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandError> {
+    if context.global.config.is_some() {
+        return Err(CommandError::usage("`--config` names the settings of one workspace, not of all."));
+    }
+    let known = Registry::load(&context.surroundings.home).map_err(EngineError::from)?;
+    let mut lines = Vec::new();
+    for workspace in known.workspaces() {
+        if crate::interrupt::is_asked() {
+            return Err(CommandError::interrupted());
+        }
+        let looked = context
+            .look_at(&workspace.path)
+            .and_then(|mut opened| look(context, &mut opened, arguments))
+            .map_err(Box::new);
+        lines.push(OneOfAll { path: workspace.path.clone(), looked });
+    }
+    lines.sort_by_key(OneOfAll::urgency);
+    let terminal = &context.terminal;
+    if terminal.json {
+        terminal.object(&overview::to_json(&lines));
+    } else {
+        terminal.data(&overview::text(&terminal.look, &lines));
+        terminal.hint(overview::hint(&lines));
+    }
+    let ends = lines.iter().map(|line| match &line.looked {
+        Ok(status) => exit(status),
+        Err(error) => error.exit,
+    });
+    Ok(if arguments.exit_code { ends.fold(Exit::Done, Exit::and) } else { Exit::Done })
+}
 
 /// `10m`, `90s`, `1h`.
 fn patience(text: &str) -> Result<Duration, CommandError> {
@@ -216,6 +251,10 @@ fn tell(context: &Context, arguments: &StatusArguments, status: &Status, waited:
     if !arguments.exit_code && !waited {
         return Exit::Done;
     }
+    exit(status)
+}
+
+fn exit(status: &Status) -> Exit {
     let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
     outcome::exit(&status.outcome).and(changes)
 }

@@ -8,6 +8,7 @@ use instep_engine::cycle::plan_file::PlanFile;
 use instep_engine::cycle::request::Request;
 
 use super::Context;
+use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::opening::{ORIGIN, Opened};
 use crate::render::{outcome, plan};
@@ -89,6 +90,7 @@ fn cycle_of(
     opened.check_enabled()?;
     if direction != Direction::Pull && !context.global.dry_run {
         opened.check_may_send()?;
+        exposure::check_again(&mut opened)?;
     }
     let request = request(context, &opened, arguments, direction, mirror)?;
     run_cycle(context, &mut opened, &request)
@@ -150,7 +152,7 @@ fn strategy(typed: &str) -> Result<Strategy, CommandError> {
 
 fn read_plan(context: &Context, file: &std::path::Path) -> Result<PlanFile, CommandError> {
     let path = context.surroundings.folder.join(file);
-    let bytes = std::fs::read(&path).map_err(|error| CommandError::file("read", &path, &error))?;
+    let bytes = std::fs::read(&path).map_err(|error| CommandError::named_file(&path, &error))?;
     let plan: PlanFile = serde_json::from_slice(&bytes).map_err(|error| {
         CommandError::new("E-PLAN-PARSE", Exit::Usage, "This file is not a plan.")
             .at(crate::place::shown(&path))
@@ -196,7 +198,14 @@ fn tell(context: &Context, outcome: &Outcome, request: &Request) {
             outcome::json_lines(outcome, exit).iter().for_each(|line| terminal.object(line));
         }
         (false, true) => terminal.data(&plan::text(look, outcome)),
-        (false, false) => terminal.data(&outcome::text(look, outcome)),
+        (false, false) => terminal.done(&outcome::text(look, outcome)),
+    }
+    if terminal.quiet
+        && !terminal.json
+        && !request.dry_run
+        && let Some(waiting) = outcome::in_brief(outcome)
+    {
+        terminal.warn(&waiting);
     }
     outcome.notices.iter().for_each(|notice| terminal.say(&crate::failure::sentence(notice)));
     terminal.hint(outcome::hint(outcome));

@@ -108,19 +108,20 @@ fn tell(context: &Context, undone: &Undone, dry_run: bool) {
         }));
         return;
     }
-    terminal.data(&list(undone));
+    let print = |text: &str| if dry_run { terminal.data(text) } else { terminal.done(text) };
+    print(&list(undone));
     let Some(operation) = operation else {
         let words = if dry_run {
             "would be undone. Nothing was changed."
         } else {
             "needs no undoing: all is as it was."
         };
-        terminal.data(&format!("{} {words}\n", named(context, undone)));
+        print(&format!("{} {words}\n", named(context, undone)));
         return;
     };
-    terminal.data(&format!("Undone as {operation}.\n"));
+    terminal.done(&format!("Undone as {operation}.\n"));
     if undone.waits_for_remote {
-        terminal.data("The remote could not be reached: its part goes with the next sync.\n");
+        terminal.done("The remote could not be reached: its part goes with the next sync.\n");
     }
     let held = "What went back is held: it moves again at your next `instep sync`.";
     terminal.hint(Some(format!("{held} Take it back: `instep undo --redo`.")));

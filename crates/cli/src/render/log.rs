@@ -66,17 +66,17 @@ impl Logged {
         };
         parts.iter().filter(|(_, how_many)| *how_many > 0).map(shown).collect::<Vec<_>>().join(" ")
     }
+}
 
-    /// The word that document-style logs know: `push`, `pull`, `init` or `conflict`.
-    fn operation(&self) -> &str {
-        match self.verb.as_str() {
-            "init" | "clone" => "init",
-            _ if self.sent > 0 => "push",
-            _ if self.received > 0 || self.merged > 0 => "pull",
-            _ if self.conflicts > 0 => "conflict",
-            "push" => "push",
-            _ => "pull",
-        }
+/// The word that other programs' logs know: `push`, `pull`, `init` or `conflict`.
+pub fn word(logged: &Logged) -> &str {
+    match logged.verb.as_str() {
+        "init" | "clone" => "init",
+        _ if logged.sent > 0 => "push",
+        _ if logged.received > 0 || logged.merged > 0 => "pull",
+        _ if logged.conflicts > 0 => "conflict",
+        "push" => "push",
+        _ => "pull",
     }
 }
 
@@ -159,7 +159,7 @@ pub fn to_json(logged: &Logged) -> Value {
     json!({
         "id": logged.id,
         "timestamp": rfc3339(logged.time),
-        "operation": logged.operation(),
+        "operation": word(logged),
         "verb": logged.verb,
         "machine": logged.machine,
         "message": logged.note,

@@ -122,6 +122,22 @@ fn waiting(outcome: &Outcome) -> Vec<String> {
     parts
 }
 
+/// What waits, in one sentence with names: all that `--quiet` says.
+pub fn in_brief(outcome: &Outcome) -> Option<String> {
+    const NAMED_MAX: usize = 3;
+    let open = outcome.conflicts.iter().filter(|open| !open.conflict.settled);
+    let conflicts = open.map(|open| format!("{} ({})", open.conflict.path, open.short()));
+    let held = outcome.held.iter().map(|held| format!("{} ({})", held.path, held.code));
+    let names: Vec<String> = conflicts.chain(held).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let rest = if more > 0 { format!(" and {} more", number(more as u64)) } else { String::new() };
+    let named = names[..NAMED_MAX.min(names.len())].join(", ");
+    Some(format!("{}: {named}{rest}.", waiting(outcome).join(", ")))
+}
+
 /// One line a change; merges of both sides once.
 pub fn changes(look: &Look, outcome: &Outcome) -> String {
     let mut columns = Columns::indented(2);

@@ -165,7 +165,7 @@ fn title(look: &Look, status: &Status) -> String {
 }
 
 /// The second line: what stands out, and how old the knowledge of the remote is.
-fn sentence(look: &Look, status: &Status) -> String {
+pub fn sentence(look: &Look, status: &Status) -> String {
     let counts = status.counts();
     let mut parts = Vec::new();
     for (how_many, icon, words) in [

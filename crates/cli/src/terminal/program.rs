@@ -38,6 +38,14 @@ pub fn merge_tool(tool: &str, files: &[(&str, &Path)]) -> io::Result<ExitStatus>
     command.stdout(io::stderr()).status()
 }
 
+/// Runs a program that shows the differences of two files. Its words are parted at spaces, no shell reads them, and the
+/// files come last.
+pub fn difference_tool(tool: &str, old: &Path, new: &Path) -> io::Result<ExitStatus> {
+    let mut words = tool.split_whitespace();
+    let program = words.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    Command::new(program).args(words).arg(old).arg(new).status()
+}
+
 /// The version of the git program, if there is one.
 pub fn git_version() -> Option<String> {
     let output = Command::new("git").arg("--version").stdin(Stdio::null()).output().ok()?;

@@ -170,3 +170,47 @@ fn nobody_is_asked_where_nobody_can_answer() {
     let error: Value = serde_json::from_str(pair.left.run(["sync", "--json"]).stderr.trim()).unwrap();
     assert_eq!((&error["code"], &error["exit_code"]), (&"E-WORKSPACE-NONE".into(), &10.into()));
 }
+
+#[test]
+fn quiet_says_nothing_of_success_and_one_line_of_what_waits() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "one\nleft\nthree\n");
+    write(&pair.right, "x.txt", "one\nright\nthree\n");
+    let sent = pair.left.run(["sync", "-q"]);
+    assert_eq!((sent.code, sent.stdout.as_str(), sent.stderr.as_str()), (0, "", ""), "{sent}");
+    let waits = pair.right.run(["sync", "-q"]);
+    let line = "Warning: 1 conflict waiting: x.txt (c1).\n";
+    assert_eq!((waits.code, waits.stdout.as_str(), waits.stderr.as_str()), (4, "", line), "{waits}");
+    for words in [
+        &["resolve", "--all", "--keep", "here", "-q"][..],
+        &["undo", "-q", "--yes"],
+        &["config", "-q", "add", "exclude", "*.tmp"],
+    ] {
+        let done = pair.right.run(words);
+        assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""), "{words:?}: {done}");
+    }
+    fs::remove_dir_all(pair.left.folder().join("sub")).unwrap();
+    fs::remove_file(pair.left.folder().join("x.txt")).unwrap();
+    let halted = pair.left.run(["sync", "-q"]);
+    assert!(halted.code == 6 && halted.stdout.is_empty() && halted.mentions("E-GUARD"), "{halted}");
+}
+
+#[test]
+fn a_file_that_was_named_and_is_not_there_is_wrong_usage() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "left\n");
+    write(&pair.right, "x.txt", "right\n");
+    assert_eq!((pair.left.run(["sync"]).code, pair.right.run(["sync"]).code), (0, 4));
+    for words in [
+        &["sync", "--plan", "no-such"][..],
+        &["resolve", "x.txt", "--use", "no-such"],
+        &["resolve", "x.txt", "--use", "sub"],
+    ] {
+        let refused = pair.right.run(words);
+        assert!(
+            refused.code == 2 && refused.mentions("E-USAGE  Could not read a file."),
+            "{words:?}: {refused}"
+        );
+    }
+    assert_eq!(read(&pair.right, "x.txt"), "right\n");
+}

@@ -9,7 +9,13 @@ mod bad_inputs;
 mod broken;
 mod contact;
 mod daily;
+mod diff;
+mod export;
+mod exposure;
 mod kill;
+mod network;
+mod overview;
+mod records;
 mod reports;
 
 /// The program under test.

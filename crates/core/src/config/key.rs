@@ -86,6 +86,7 @@ pub const KEYS: &[KeySpec] = &[
     key("sync.enabled", Kind::Bool).reach(Reach::HereOnly).or("true"),
     key("sync.remote", Kind::Text).reach(Reach::Trusted),
     key("sync.branch", Kind::Text).or("main"),
+    key("sync.allow_public", Kind::Bool).reach(Reach::HereOnly).or("false"),
     key("sync.direction", Kind::Word(DIRECTIONS)).or("both"),
     key("sync.auto_sync", Kind::Bool).reach(Reach::HereOnly).or("false"),
     key("sync.sync_interval", Kind::Interval).or("15m"),

@@ -23,6 +23,7 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
         remote: sync.text("remote"),
         branch: sync.text_of_someone("branch"),
         direction: sync.word("direction", DIRECTIONS).unwrap_or_default(),
+        allow_public: sync.bool("allow_public").unwrap_or(false),
         auto_sync: sync.bool("auto_sync").unwrap_or(false),
         sync_interval: sync.time("sync_interval").unwrap_or(Duration::from_secs(900)),
         on_change: sync.bool("on_change").unwrap_or(true),

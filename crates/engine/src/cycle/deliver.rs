@@ -305,16 +305,17 @@ fn still_there(thought: &Thought, mut names: BTreeMap<ContentId, ObjectId>) -> B
     names
 }
 
-/// The remote's names of contents, where it has any.
+/// The remote's names of contents, where it has any; of several the greatest.
 fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BTreeMap<ContentId, ObjectId> {
+    let mut names = BTreeMap::new();
     if contents.is_empty() {
-        return BTreeMap::new();
+        return names;
     }
-    objects
-        .iter()
-        .filter(|(_, (content, _))| contents.contains(content))
-        .map(|(object, (content, _))| (*content, *object))
-        .collect()
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+        let name = names.entry(*content).or_insert(*object);
+        *name = (*name).max(*object);
+    }
+    names
 }
 
 /// Contents on their way out, from the folder here or the staging folder. Each is named again while it is read: a file

@@ -3,7 +3,7 @@
 //! The log holds what each path held before and after every operation, so that walking it backwards from the present
 //! gives the state at any moment. A version that was never synced nor displaced is in no log: it was a person's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -111,7 +111,7 @@ fn wish_for(
 }
 
 /// The place of a path below another folder: what was asked for keeps its own name there.
-fn rebase(path: &TreePath, asked: &TreePath, folder: &TreePath) -> TreePath {
+pub(super) fn rebase(path: &TreePath, asked: &TreePath, folder: &TreePath) -> TreePath {
     let above = asked.parent().map_or(0, |parent| parent.depth());
     path.names().skip(above).fold(folder.clone(), |path, name| path.join(&name))
 }
@@ -144,10 +144,26 @@ pub fn past(
             }
         }
     }
+    settle(&mut past, &operations[until..], path);
     if past.values().all(Option::is_none) {
         past.clear();
     }
     Ok(past)
+}
+
+/// What stands here may hold edits that no operation knows of yet. What the last operation up to the moment left at a
+/// path was there at the moment, whatever stands there now.
+fn settle(past: &mut Past, until_then: &[Operation], asked: &TreePath) {
+    let mut settled = BTreeSet::new();
+    for record in until_then.iter().flat_map(|operation| &operation.paths) {
+        let Some(side) = record.local.as_ref().or(record.remote.as_ref()) else { continue };
+        let left = side.moved_from.as_ref().map(|from| (from, None));
+        for (path, held) in std::iter::once((&record.path, side.after)).chain(left) {
+            if path.is_within(asked) && settled.insert(path.clone()) {
+                past.insert(path.clone(), held);
+            }
+        }
+    }
 }
 
 /// Answers whether an operation left or displaced another version of the path than the one that stands there now.

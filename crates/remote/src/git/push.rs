@@ -107,7 +107,7 @@ fn said(outcome: &Outcome) -> String {
 }
 
 /// The words in brackets behind a refused ref, such as `remote rejected] (hook declined)`.
-fn refusal(stdout: &[u8]) -> Option<String> {
+pub(super) fn refusal(stdout: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stdout);
     let line = text.lines().find(|line| line.starts_with('!'))?;
     Some(line.rsplit('\t').next().unwrap_or(line).trim().to_owned())
