@@ -274,13 +274,13 @@ impl World {
         if scene.start != Start::Agreed && !matches!(output.code, 0 | 4) {
             let repeated = machine.run(&words);
             let output = machine.run(["sync"]);
-            if !matches!(output.code, 0 | 4) {
+            if again && !matches!(output.code, 0 | 4) {
                 return Err(format!("after {words:?} again ({repeated}): sync: {output}"));
             }
         } else if again && !matches!(output.code, 0 | 4) {
             return Err(format!("the sync after it: {output}"));
         }
-        self.connected[side] = true;
+        self.connected[side] |= again;
         Ok(())
     }
 

@@ -259,10 +259,18 @@ fn a_version_that_was_displaced_before_a_kill_can_be_restored() {
         kept |= call.name == "renameat2" && call.about.len() == 64;
         now
     }));
-    let synced = pair.left.run(["sync"]);
-    assert_eq!(synced.code, 0, "{synced}");
     assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "from the right");
     let restored = pair.left.run(["restore", "--yes", "--no-pager", "f"]);
     assert_eq!(restored.code, 0, "{restored}");
     assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "only here", "{restored}");
+}
+
+#[test]
+fn an_edit_that_was_displaced_and_never_sent_is_the_previous_version() {
+    let pair = one_file_to_receive();
+    fs::write(pair.left.folder().join("f"), "only here").unwrap();
+    assert_eq!(pair.left.run(["sync", "--strategy", "keep-remote"]).code, 0);
+    assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "from the right");
+    assert_eq!(pair.left.run(["restore", "--yes", "--no-pager", "f"]).code, 0);
+    assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "only here");
 }
