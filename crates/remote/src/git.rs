@@ -583,7 +583,7 @@ impl Remote for GitRemote {
         };
         let oid = self.mended_from_start(|| match write() {
             // What the draft builds on may have been lost with our copy.
-            Err(error) if parent.is_some() && error.code == "E-GIT-CORRUPT" => {
+            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-MISSING") => {
                 self.fetch_branch()?;
                 write()
             }
