@@ -460,7 +460,7 @@ impl<F: Folder> Work<'_, '_, F> {
     fn settle(&mut self) -> Result<(), EngineError> {
         if self.journaled > 0 && !self.applied.failed.is_empty() {
             let Setting { folder, state, now, .. } = &mut self.setting;
-            self.applied.notices = crate::journal::recover(*folder, state, *now)?.notices;
+            self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
         }
         Ok(())
     }

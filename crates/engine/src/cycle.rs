@@ -146,7 +146,7 @@ fn may_finish_undos(request: &Request) -> bool {
 pub fn recover<F: Folder>(workspace: &mut Workspace<F>) -> Result<Vec<String>, EngineError> {
     let now = workspace.clock.now();
     let folder = Arc::clone(&workspace.folder);
-    let recovered = journal::recover(&*folder, &mut workspace.state, now)?;
+    let recovered = journal::recover(&*folder, &mut workspace.state, now, Some(&workspace.machine.name))?;
     Staging::open(&*folder)?.sweep()?;
     Ok(recovered.notices)
 }

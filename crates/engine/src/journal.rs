@@ -4,13 +4,18 @@
 //! version (the step did not happen) or the person's old one (it did), and its content tells which. Creations and plain
 //! renames need no entry: whether they happened or not, the next cycle finds out by looking.
 
+use std::collections::BTreeMap;
+
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::operation::{
+    Counts, Held, HeldKind, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger,
+};
 use instep_core::path::{Name, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::EngineError;
-use crate::folder::{DiskKind, Folder, FolderError, FolderFailure};
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{Contents, content_of};
 use crate::state::{Kept, State};
 
@@ -49,24 +54,44 @@ pub struct Recovered {
     pub notices: Vec<String>,
 }
 
-/// Puts right what a crash left half done. Safe to be interrupted and run again.
-pub fn recover<F: Folder>(folder: &F, state: &mut State, now: Timestamp) -> Result<Recovered, EngineError> {
+/// Puts right what a crash left half done. Safe to be interrupted and run again. With the machine's name, what the
+/// interrupted operation displaced goes into the log; without it, the operation goes on and does that itself.
+pub fn recover<F: Folder>(
+    folder: &F,
+    state: &mut State,
+    now: Timestamp,
+    machine: Option<&str>,
+) -> Result<Recovered, EngineError> {
     let open = state.journal()?;
     if open.is_empty() {
         return Ok(Recovered::default());
     }
     let staging = folder.open_folder(&folder.state(), &slot_name("staging")?)?;
     let contents = Contents::open(folder)?;
-    let mut recovery = Recovery { folder, staging, contents, now, kept: Vec::new(), notices: Vec::new() };
+    let mut recovery = Recovery {
+        folder,
+        staging,
+        contents,
+        now,
+        kept: Vec::new(),
+        displaced: BTreeMap::new(),
+        notices: Vec::new(),
+    };
     for (operation, text) in &open {
         // An entry that makes no sense is refused: its path is looked at anew by the next scan.
         let Ok(entry) = serde_json::from_str::<Entry>(text) else { continue };
         recovery.settle(operation, &entry)?;
     }
-    let Recovery { kept, notices, .. } = recovery;
+    let Recovery { kept, displaced, notices, .. } = recovery;
     folder.sync_all()?;
     state.transact(|write| {
         write.kept(&kept)?;
+        for (id, paths) in displaced {
+            let Some((id, machine)) = OperationId::parse(&id).zip(machine) else { continue };
+            let operation = interrupted(id, machine, now, paths);
+            let value = serde_json::to_string(&operation).expect("because an operation is plain data");
+            write.operation(&id.to_string(), now, &value)?;
+        }
         write.clear_journal()
     })?;
     Ok(Recovered { entries: open.len(), notices })
@@ -78,6 +103,8 @@ struct Recovery<'a, F: Folder> {
     contents: Contents<'a, F>,
     now: Timestamp,
     kept: Vec<Kept>,
+    /// What was displaced, by operation.
+    displaced: BTreeMap<String, Vec<PathRecord>>,
     notices: Vec<String>,
 }
 
@@ -86,7 +113,10 @@ impl<F: Folder> Recovery<'_, F> {
         let (Entry::Write { slot, .. } | Entry::Park { slot, .. }) = entry;
         let slot = slot_name(slot)?;
         if self.folder.metadata(&self.staging, &slot)?.is_none() {
-            return Ok(());
+            return match entry {
+                Entry::Write { path, old, new, .. } => self.note_kept(operation, path, old, new.as_deref()),
+                Entry::Park { .. } => Ok(()),
+            };
         }
         match entry {
             Entry::Write { path, old, new, .. } => {
@@ -117,7 +147,35 @@ impl<F: Folder> Recovery<'_, F> {
             ));
             return Ok(());
         }
-        self.keep(operation, slot, path, found)
+        self.keep(operation, slot, path, (found, new))
+    }
+
+    /// The step did not begin, or it came to its end and nobody wrote down what it kept. Then a person must be able to
+    /// find it.
+    fn note_kept(
+        &mut self,
+        operation: &str,
+        path: &[u8],
+        old: &str,
+        new: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let Some(content) = ContentId::parse(old) else { return Ok(()) };
+        let stands = self.standing(path)?.map(|(content, _)| content);
+        if let Some(metadata) = self.contents.look(content)?.filter(|_| stands != Some(content)) {
+            self.note(operation, path, (content, metadata), new)?;
+        }
+        Ok(())
+    }
+
+    /// What stands at a path now.
+    fn standing(&self, path: &[u8]) -> Result<Option<(ContentId, Metadata)>, EngineError> {
+        let Some((dir, name)) = self.locate(path)? else { return Ok(None) };
+        let found = self.folder.metadata(&dir, &name)?;
+        let Some(metadata) = found.filter(|found| matches!(found.kind, DiskKind::File | DiskKind::Link))
+        else {
+            return Ok(None);
+        };
+        Ok(Some((content_of(self.folder, &dir, &name, &mut std::io::sink())?, metadata)))
     }
 
     fn keep(
@@ -125,20 +183,43 @@ impl<F: Folder> Recovery<'_, F> {
         operation: &str,
         slot: &Name,
         path: &[u8],
-        content: ContentId,
+        (content, new): (ContentId, Option<&str>),
     ) -> Result<(), EngineError> {
         let metadata = self.folder.metadata(&self.staging, slot)?;
         self.contents.keep((&self.staging, slot), content)?;
         if let Some(metadata) = metadata {
-            self.kept.push(Kept {
-                content,
-                path: path.to_vec(),
-                operation: operation.to_owned(),
-                time: self.now,
-                size: metadata.size,
-                kind: kept_kind(metadata.kind, metadata.exec()).to_owned(),
+            self.note(operation, path, (content, metadata), new)?;
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        operation: &str,
+        path: &[u8],
+        (content, metadata): (ContentId, Metadata),
+        new: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let after = match new.and_then(ContentId::parse) {
+            Some(new) => self.standing(path)?.map(|(_, metadata)| held(new, &metadata)),
+            None => None,
+        };
+        if let Ok(path) = TreePath::new(path) {
+            let local = Some(SideRecord { before: Some(held(content, &metadata)), after, moved_from: None });
+            self.displaced.entry(operation.to_owned()).or_default().push(PathRecord {
+                path,
+                local,
+                remote: None,
             });
         }
+        self.kept.push(Kept {
+            content,
+            path: path.to_vec(),
+            operation: operation.to_owned(),
+            time: self.now,
+            size: metadata.size,
+            kind: kept_kind(metadata.kind, metadata.exec()).to_owned(),
+        });
         Ok(())
     }
 
@@ -209,6 +290,30 @@ impl<F: Folder> Recovery<'_, F> {
         }
         Ok((!name.is_reserved()).then_some((dir, name)))
     }
+}
+
+/// The entry in the log of an operation that came to no end.
+fn interrupted(id: OperationId, machine: &str, time: Timestamp, mut paths: Vec<PathRecord>) -> Operation {
+    paths.sort_by(|a, b| a.path.cmp(&b.path));
+    Operation {
+        id,
+        time,
+        machine: machine.to_owned(),
+        kind: OperationKind::Sync,
+        trigger: Trigger::default(),
+        person: None,
+        message: Some("interrupted".to_owned()),
+        counts: Counts::default(),
+        remote: None,
+        undoes: None,
+        paths,
+    }
+}
+
+/// A file or link as the log words it.
+fn held(content: ContentId, metadata: &Metadata) -> Held {
+    let kind = if metadata.kind == DiskKind::Link { HeldKind::Link } else { HeldKind::File };
+    Held { kind, content: Some(content), size: metadata.size, exec: metadata.exec() }
 }
 
 /// Reads a slot's name as the journal wrote it: one of ours, and nothing else.

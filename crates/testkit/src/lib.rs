@@ -11,7 +11,9 @@
 #![allow(clippy::unwrap_used, reason = "a failure of the kit is a failure of the test")]
 
 pub mod bare;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod breaker;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod calls;
 pub mod drawing;
 pub mod flaky;
@@ -26,4 +28,5 @@ pub mod proxy;
 pub mod remote_suite;
 pub mod rest;
 pub mod scenes;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tracer;

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::drawing::Drawing;
-use crate::drawing::disk;
 use instep_core::generate::Random;
+
+use crate::drawing::disk;
+use crate::drawing::{Body, Drawing};
 
 /// How a file is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Somebody who swaps folders of a workspace for links to a folder outside.
 #[derive(Debug)]
 pub struct Flipper {
+    folder: PathBuf,
     folders: Vec<PathBuf>,
     beside: PathBuf,
     outside: PathBuf,
@@ -177,17 +179,25 @@ impl Flipper {
         for (path, drawn) in &inside.0 {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
             fs::create_dir_all(&outside)?;
-            if drawn.body != crate::drawing::Body::Folder {
+            if drawn.body != Body::Folder {
                 fs::write(disk::on_disk(&outside, name), "a witness")?;
             }
         }
-        let folders = inside.0.iter().filter(|(_, drawn)| drawn.body == crate::drawing::Body::Folder);
+        let folders = inside.0.iter().filter(|(_, drawn)| drawn.body == Body::Folder);
         let folders = folders.map(|(path, _)| disk::on_disk(folder, path)).collect();
         let beside = folder.with_extension("flip");
         _ = fs::remove_file(&beside);
         symlink(&outside, &beside)?;
         let witness = look(&outside)?;
-        Ok(Flipper { folders, beside, outside, witness, flipped: None, chance: Random::new(seed) })
+        Ok(Flipper {
+            folder: folder.to_owned(),
+            folders,
+            beside,
+            outside,
+            witness,
+            flipped: None,
+            chance: Random::new(seed),
+        })
     }
 
     /// Swaps some folder and the link.
@@ -203,7 +213,18 @@ impl Flipper {
     /// Swaps them back.
     pub fn flip_back(&mut self) -> Result<(), String> {
         let Some(folder) = self.flipped.take() else { return Ok(()) };
-        if self.exchange(&folder) { Ok(()) } else { Err(format!("{} can't be put back", folder.display())) }
+        // The run may have moved what the link stands in.
+        let link = self.link().map_err(|error| error.to_string())?.unwrap_or(folder);
+        if self.exchange(&link) { Ok(()) } else { Err(format!("{} can't be put back", link.display())) }
+    }
+
+    /// Where the link that leads outside stands now.
+    fn link(&self) -> io::Result<Option<PathBuf>> {
+        let target = self.outside.as_os_str().as_encoded_bytes();
+        let drawing = disk::read(&self.folder)?;
+        let mut links =
+            drawing.0.iter().filter(|(_, drawn)| matches!(&drawn.body, Body::Link(to) if to == target));
+        Ok(links.next().map(|(path, _)| disk::on_disk(&self.folder, path)))
     }
 
     fn exchange(&self, folder: &Path) -> bool {

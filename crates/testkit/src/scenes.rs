@@ -9,6 +9,7 @@ use crate::drawing::disk::{self, Times};
 use crate::drawing::{Body, Drawing};
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Output, Pair};
+use instep_core::generate::Random;
 
 /// How a scene begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Scene {
     pub name: &'static str,
     /// How it begins.
     pub start: Start,
+    /// It takes seconds each time, and a world of its own.
+    pub is_heavy: bool,
     base: &'static str,
     /// What the right machine made of it and sent; `^` is the base.
     right: &'static str,
@@ -37,6 +40,13 @@ pub struct Scene {
     before: &'static [&'static [&'static str]],
     /// The command that is disturbed: on the right machine where that is new, else on the left one.
     deed: &'static [&'static str],
+}
+
+impl Scene {
+    /// Answers whether its command is what is done after any interruption.
+    pub fn is_sync(&self) -> bool {
+        self.deed == SYNC
+    }
 }
 
 const SYNC: &[&str] = &["sync"];
@@ -49,7 +59,20 @@ const fn scene(
     before: &'static [&'static [&'static str]],
     deed: &'static [&'static str],
 ) -> Scene {
-    Scene { name, start: Start::Agreed, base: BASE, right, left, before, deed }
+    Scene { name, start: Start::Agreed, is_heavy: false, base: BASE, right, left, before, deed }
+}
+
+const fn heavy(name: &'static str, right: &'static str, left: &'static str) -> Scene {
+    Scene {
+        name,
+        start: Start::Agreed,
+        is_heavy: true,
+        base: "a=1;b=2",
+        right,
+        left,
+        before: &[],
+        deed: SYNC,
+    }
 }
 
 /// All of them.
@@ -57,6 +80,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "init",
         start: Start::Unknown,
+        is_heavy: false,
         base: BASE,
         right: "^",
         left: "^",
@@ -66,6 +90,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "clone",
         start: Start::Alone,
+        is_heavy: false,
         base: BASE,
         right: "^",
         left: "^",
@@ -103,6 +128,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "merge",
         start: Start::Agreed,
+        is_heavy: false,
         base: "a=p<0a>q<0a>r<0a>s<0a>t<0a>u;b=2",
         right: "a=p<0a>q<0a>r<0a>s<0a>t<0a>U;b=2",
         left: "a=p<0a>Q<0a>r<0a>s<0a>t<0a>u;b=2",
@@ -127,6 +153,10 @@ pub const SCENES: &[Scene] = &[
     scene("restore", "^", "b=2;x=6+x;l->a;empty/", &[SYNC], &["restore", "--yes", "--no-pager", "d"]),
     scene("pull", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["pull"]),
     scene("push", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["push"]),
+    heavy("many-receive", "^;many/f1..f5000", "^"),
+    heavy("many-send", "^", "^;many/f1..f5000"),
+    heavy("large-receive", "^;large=@33554432", "^"),
+    heavy("large-send", "^", "^;large=@33554432"),
 ];
 
 /// Finds a scene by its name.
@@ -182,7 +212,7 @@ impl World {
 
     /// Answers whether a scene can be set up on what was played before.
     pub fn fits(&self, scene: &Scene) -> bool {
-        scene.start == Start::Agreed || self.connected == [false; 2]
+        scene.start == Start::Agreed && !scene.is_heavy || self.connected == [false; 2]
     }
 
     /// Sets a scene up to the moment before its deed.
@@ -244,13 +274,13 @@ impl World {
         if scene.start != Start::Agreed && !matches!(output.code, 0 | 4) {
             let repeated = machine.run(&words);
             let output = machine.run(["sync"]);
-            if !matches!(output.code, 0 | 4) {
+            if again && !matches!(output.code, 0 | 4) {
                 return Err(format!("after {words:?} again ({repeated}): sync: {output}"));
             }
         } else if again && !matches!(output.code, 0 | 4) {
             return Err(format!("the sync after it: {output}"));
         }
-        self.connected[side] = true;
+        self.connected[side] |= again;
         Ok(())
     }
 
@@ -318,17 +348,21 @@ impl World {
         self.pair.bare.damage()
     }
 
+    /// Reads a drawing; `@N` as a content is N bytes.
     fn drawing(&self, text: &str, base: &Drawing) -> Drawing {
-        let mut drawing = Drawing::parse(text, &Drawing::default()).expect("because a scene is well drawn");
-        if text.starts_with('^') {
-            drawing = base.clone();
-        }
+        let drawn = Drawing::parse(text, &Drawing::default()).expect("because a scene is well drawn");
+        let mut drawing = drawn.settled(&[]);
         for drawn in drawing.0.values_mut() {
             if let Body::File { content, .. } = &mut drawn.body {
+                let length =
+                    content.strip_prefix(b"@").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                if let Some(length) = length {
+                    *content = Random::new(7).bytes(length);
+                }
                 salted(content, self.salt);
             }
         }
-        drawing
+        if text.starts_with('^') { base.union(&drawing) } else { drawing }
     }
 
     /// Changes a machine's folder.
@@ -374,7 +408,7 @@ impl World {
     }
 }
 
-/// The number stands in a last line of its own, so that merges do not meet it.
+/// The number stands in a line of its own, so that merges do not meet it.
 fn salted(content: &mut Vec<u8>, salt: u64) {
     let first = format!("#{salt}\n").into_bytes();
     content.splice(0..0, first);

@@ -25,7 +25,7 @@ use crate::calls::{self, Effect};
 const SECONDS_MAX: u64 = 120;
 
 /// Which calls are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Watch {
     /// Those that change files, of all processes; what is written to a pipe changes none.
     Changes,
@@ -208,7 +208,8 @@ impl Tracer {
     /// Until all have ended, or the program was killed and the others are left alone.
     fn run(&mut self, act: &mut dyn FnMut(&Call) -> Act) -> io::Result<()> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
-        while !self.tasks.is_empty() && !(self.holds && self.code.is_some()) {
+        let is_left_alone = |tracer: &Tracer| tracer.holds && tracer.code.is_some();
+        while !self.tasks.is_empty() && !is_left_alone(self) {
             let status = match waitpid(None, Some(flags)) {
                 Ok(status) => status,
                 Err(Errno::EINTR) => continue,

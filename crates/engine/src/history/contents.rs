@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use instep_core::content::{ContentHasher, ContentId};
 use instep_core::path::Name;
 
-use crate::folder::{DiskKind, Folder, FolderError, FolderFailure};
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 
 /// How many files may stand under one content's name before we give up: each but the first ends in `.1`, `.2` ….
 const TWINS_MAX: u32 = 10_000;
@@ -40,6 +40,11 @@ impl<'a, F: Folder> Contents<'a, F> {
     /// Answers whether a content is kept; looks at its name only.
     pub fn has(&self, content: ContentId) -> Result<bool, FolderError> {
         Ok(self.folder.metadata(&self.dir, &twin_name(content, 0))?.is_some())
+    }
+
+    /// Looks at the file in which a content is kept, by its name only.
+    pub fn look(&self, content: ContentId) -> Result<Option<Metadata>, FolderError> {
+        self.folder.metadata(&self.dir, &twin_name(content, 0))
     }
 
     /// Copies a kept content; answers false, with nothing or something else written, if no whole copy of it is kept.

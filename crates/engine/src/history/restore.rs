@@ -143,7 +143,10 @@ pub fn past(
             }
         }
     }
-    settle(&mut past, &operations[until..], path);
+    // The version before is the one that the operation displaced, also where that was an edit of which none knew.
+    if *moment != Moment::Previous {
+        settle(&mut past, &operations[until..], path);
+    }
     if past.values().all(Option::is_none) {
         past.clear();
     }

@@ -37,6 +37,11 @@ fn raced() -> usize {
     std::env::var("INSTEP_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(5 * FILES)
 }
 
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").unwrap();
+}
+
 /// What somebody saved, by the inode that it went to.
 #[derive(Default)]
 struct Saved {
@@ -156,7 +161,7 @@ fn nothing_saved_is_lost(pattern: Pattern) {
         assert_eq!(left.drawing(), right.drawing(), "{pattern:?}");
         saves += saved.count;
     }
-    writeln!(std::io::stdout(), "{pattern:?}: {} files raced for, {saves} saves", worlds * FILES).unwrap();
+    say(&format!("{pattern:?}: {} files raced for, {saves} saves", worlds * FILES));
 }
 
 #[test]
@@ -218,5 +223,5 @@ fn a_folder_swapped_for_a_link_in_the_moment_of_apply_leads_nowhere() {
         });
         assert_eq!(look(), before);
     }
-    writeln!(std::io::stdout(), "{} files raced for, {flips} swaps", worlds * FILES).unwrap();
+    say(&format!("{} files raced for, {flips} swaps", worlds * FILES));
 }
