@@ -271,7 +271,8 @@ pub trait Remote: Send + Sync {
         observer: &dyn Observer,
     ) -> Result<(), RemoteError>;
 
-    /// Sends contents, invisibly; answers the remote's name for each, in the same order. May be repeated.
+    /// Sends contents, invisibly; answers the remote's name for each, in the same order. May be repeated. What no commit
+    /// holds may be forgotten at any time: only what the head lists is there without being sent.
     fn upload(
         &self,
         offered: &[ContentId],

@@ -15,6 +15,7 @@ pub mod settings;
 mod ask;
 mod damage;
 mod deliver;
+mod durable;
 mod merging;
 mod record;
 mod report;
@@ -27,11 +28,11 @@ use std::time::Duration;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
-use instep_core::node::PerSide;
+use instep_core::node::{Known, PerSide};
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::remote::{Class, Remote, Revision};
+use instep_core::remote::{Class, Remote, RemoteError, Revision, Snapshot};
 use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
@@ -45,6 +46,7 @@ use crate::stage::Staging;
 use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
+use damage::Damaged;
 use outcome::Outcome;
 use request::Request;
 use settings::{SettingsSource, SyncSettings};
@@ -71,7 +73,7 @@ pub fn run<F: Folder>(
     }
     let mut restless = BTreeMap::<TreePath, u32>::new();
     for attempt in 1..=STALE_TRIES {
-        let cycle = Cycle::new(workspace, remote, source, request, observer, &restless);
+        let cycle = Cycle::new(workspace, remote, source, request, observer, &restless, &mut notices);
         match cycle.pass(true) {
             Ok(mut outcome) => {
                 notices.append(&mut outcome.notices);
@@ -91,6 +93,8 @@ pub fn run<F: Folder>(
             }
             Err(PassEnd::Failed(error)) => return Err(error),
         }
+        // The next pass begins with an empty staging folder, as the first did.
+        Staging::open(&*workspace.folder)?.sweep()?;
     }
     Err(EngineError::RemoteBusy(STALE_TRIES))
 }
@@ -104,9 +108,10 @@ pub fn look<F: Folder>(
     fetch: bool,
     observer: &dyn Observer,
 ) -> Result<Outcome, EngineError> {
-    let notices = recover(workspace)?;
+    let mut notices = recover(workspace)?;
     let request = Request { dry_run: true, ..request.clone() };
-    let cycle = Cycle::new(workspace, remote, source, &request, observer, &BTreeMap::new());
+    let none = BTreeMap::new();
+    let cycle = Cycle::new(workspace, remote, source, &request, observer, &none, &mut notices);
     let mut outcome = match cycle.pass(fetch) {
         Ok(outcome) => outcome,
         Err(PassEnd::Failed(error)) => return Err(error),
@@ -156,12 +161,14 @@ struct Cycle<'a, F: Folder> {
     operation: String,
     /// The files that would not hold still in earlier passes.
     restless: BTreeSet<TreePath>,
-    /// The files that lost all they had, as far as a restart of the system may be the cause.
-    emptied: BTreeSet<TreePath>,
+    /// The files that lost what they had when the system stopped, and could not be helped yet.
+    damaged: Damaged,
     /// The system was started anew since the last cycle.
     restarted: bool,
     /// A person allowed a remote that was put back.
     rewound: bool,
+    /// What there is to say beside the outcome.
+    notices: &'a mut Vec<String>,
 }
 
 /// Why a pass ended early.
@@ -184,6 +191,17 @@ struct Look {
     head: Option<Revision>,
     /// When the remote was asked for the head; `None` if it never was.
     asked: Option<Timestamp>,
+    /// What a head holds that is not the known one, read while the folder was scanned.
+    ahead: Option<Ahead>,
+    /// What is remembered, if it was read already.
+    known: Option<Known>,
+}
+
+/// A listing that was asked for before anybody knew whether the head is to be trusted.
+struct Ahead {
+    /// The head that was known then.
+    known: Option<Revision>,
+    listed: Result<Snapshot, RemoteError>,
 }
 
 /// The staging folder and the kept contents, open.
@@ -201,6 +219,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         request: &'a Request,
         observer: &'a dyn Observer,
         restless: &BTreeMap<TreePath, u32>,
+        notices: &'a mut Vec<String>,
     ) -> Self {
         let operation = workspace.new_operation();
         // A file that changed twice while it was sent waits for a quieter moment; the rest goes on.
@@ -214,7 +233,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
             observer,
             operation,
             restless,
-            emptied: BTreeSet::new(),
+            damaged: Damaged::new(),
+            notices,
             restarted: false,
             rewound: false,
         }
@@ -230,17 +250,20 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let mut rounds = 0;
         loop {
             let mut look = self.look(&settings, &record, fetch)?;
-            if self.restarted && self.emptied.is_empty() {
-                self.emptied = self.emptied(&record, &look.scan.tree)?;
-                if !self.emptied.is_empty() {
+            if self.restarted && rounds == 0 {
+                let damaged = self.find_damaged(&record, &look.scan)?;
+                if !damaged.is_empty() {
+                    let dry_run = self.request.dry_run;
+                    self.damaged = if dry_run { damaged } else { self.mend(&record, &look, damaged)? };
                     look = self.look(&settings, &record, fetch)?;
                 }
             }
-            if let Some(outcome) = self.nothing_to_do(&settings, &record, &look)? {
+            if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
+                self.tidy(&settings, &tools, &mut outcome);
                 return Ok(outcome);
             }
-            self.trust_head(&mut record, &look)?;
-            let thought = self.think(&settings, &record, &look, &mut tools)?;
+            self.trust_head(&mut record, &mut look)?;
+            let thought = self.think(&settings, &record, &mut look, &mut tools)?;
             if rounds < RULE_TRIES
                 && !self.request.dry_run
                 && self.settle_rules(&thought, &look, &mut tools)?
@@ -253,10 +276,21 @@ impl<'a, F: Folder> Cycle<'a, F> {
             if self.request.dry_run {
                 return Ok(self.preview(&settings, &record, &look, thought)?);
             }
-            let outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
-            let now = self.workspace.clock.now();
-            retention::run(&mut self.workspace.state, &tools.contents, record.id, &settings.retention, now)?;
+            let mut outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
+            self.tidy(&settings, &tools, &mut outcome);
             return Ok(outcome);
+        }
+    }
+
+    /// Drops what is over its time. A failure of it is told, and takes nothing from what the cycle did.
+    fn tidy(&mut self, settings: &SyncSettings, tools: &Tools<'_, F>, outcome: &mut Outcome) {
+        if self.request.dry_run {
+            return;
+        }
+        let now = self.workspace.clock.now();
+        let tidied = retention::run(&mut self.workspace.state, &tools.contents, &settings.retention, now);
+        if let Err(error) = tidied {
+            outcome.notices.push(format!("old versions could not be dropped: {error}"));
         }
     }
 
@@ -278,16 +312,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
-        let (remote, restless, emptied) = (self.remote, &self.restless, &self.emptied);
+        let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
         let seen = record.seen.clone();
         let refuses = |path: &TreePath, size: u64| {
             if restless.contains(path) {
                 return Some(Unknown::Changing);
             }
-            if emptied.contains(path) {
+            if damaged.contains_key(path) {
                 let why =
-                    "it lost all it held when the machine stopped; `instep restore` brings it back, and the \
-                           next sync takes it as it is"
+                    "it lost its content when the machine stopped; a sync that reaches the remote brings it \
+                           back, and deleting it says that nobody needs it"
                         .to_owned();
                 return Some(Unknown::Unfit { code: "E-DAMAGED", why });
             }
@@ -307,16 +341,28 @@ impl<'a, F: Folder> Cycle<'a, F> {
             observer: self.observer,
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
-        let (head, scan) = if settings.workers > 1 && fetch {
+        // A new head is brought here and listed while the folder is scanned.
+        let ask_and_list = || {
+            let head = remote.head()?;
+            let new = head.as_ref().filter(|head| record.head.as_ref() != Some(head));
+            let ahead = new.map(|head| Ahead {
+                known: record.head.clone(),
+                listed: remote.snapshot(head, record.head.as_ref()),
+            });
+            Ok((head, ahead))
+        };
+        let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
-                let asking = scope.spawn(ask);
+                let asking = scope.spawn(ask_and_list);
                 let scan = crate::scan::scan(&*self.workspace.folder, &options);
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask(), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
         };
-        Ok(Look { scan: scan?, head: head?, asked })
+        let scan = scan?;
+        let (head, ahead) = asked_for?;
+        Ok(Look { scan, head, asked, ahead, known: None })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.
@@ -324,7 +370,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         &mut self,
         settings: &SyncSettings,
         record: &RemoteRecord,
-        look: &Look,
+        look: &mut Look,
     ) -> Result<Option<Outcome>, EngineError> {
         if record.head.is_none() || record.head != look.head || !self.is_whole() {
             return Ok(None);
@@ -335,7 +381,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
         if !self.request.dry_run {
             let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
-            let boot = self.workspace.boot.clone().filter(|_| self.restarted);
+            let boot = self.looked_into().filter(|_| self.restarted);
             self.workspace.state.transact(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
@@ -355,7 +401,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         &self,
         settings: &SyncSettings,
         record: &RemoteRecord,
-        look: &Look,
+        look: &mut Look,
     ) -> Result<bool, EngineError> {
         let state = &self.workspace.state;
         let settled = state.note(&settled_note(record.id))?;
@@ -365,7 +411,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
         {
             return Ok(false);
         }
-        Ok(quiet::is_as_known(&state.known(record.id)?, &look.scan.tree))
+        let known = state.known(record.id)?;
+        let is_as_known = quiet::is_as_known(&known, &look.scan.tree);
+        look.known = Some(known);
+        Ok(is_as_known)
     }
 
     /// Answers whether the request is for everything, in the workspace's own way.

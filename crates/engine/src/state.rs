@@ -9,7 +9,7 @@ mod write;
 
 pub use write::Write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use instep_core::clock::Timestamp;
@@ -164,11 +164,11 @@ impl State {
     }
 
     /// The contents behind a remote's names.
-    pub fn objects(&self, remote: i64) -> Result<BTreeMap<ObjectId, (ContentId, u64)>, EngineError> {
+    pub fn objects(&self, remote: i64) -> Result<HashMap<ObjectId, (ContentId, u64)>, EngineError> {
         let mut query =
             self.connection.prepare_cached("SELECT object, content, size FROM object WHERE remote = ?1")?;
         let mut found = query.query([remote])?;
-        let mut objects = BTreeMap::new();
+        let mut objects = HashMap::new();
         while let Some(row) = found.next()? {
             let object = ObjectId::new(row.get_ref(0)?.as_blob().map_err(nonsense)?)
                 .ok_or_else(|| EngineError::StateCorrupt("an object's name is too long".into()))?;
@@ -192,6 +192,23 @@ impl State {
         let name: Option<Vec<u8>> =
             query.query_row(params![remote, content.as_bytes()], |row| row.get(0)).optional()?;
         Ok(name.and_then(|bytes| ObjectId::new(&bytes)))
+    }
+
+    /// The numbers of all remotes that were ever known.
+    pub fn remotes(&self) -> Result<Vec<i64>, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT id FROM remote ORDER BY id")?;
+        let found = query.query_map([], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// Answers whether any remote was seen to hold a content.
+    pub fn has_reached_a_remote(&self, content: ContentId) -> Result<bool, EngineError> {
+        for remote in self.remotes()? {
+            if self.object_of(remote, content)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What the last commit offered, if it is not settled yet.
@@ -291,6 +308,12 @@ impl State {
         let mut query = self.connection.prepare_cached(sql)?;
         let found = query.query_map([remote], |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// One operation as stored.
+    pub fn operation(&self, id: &str) -> Result<Option<String>, EngineError> {
+        let sql = "SELECT value FROM operation WHERE id = ?1";
+        Ok(self.connection.query_row(sql, [id], |row| row.get(0)).optional()?)
     }
 
     /// The operations, newest first, as stored.

@@ -7,7 +7,7 @@
 //! head      for-each-ref | ls-remote
 //! snapshot  fetch, cat-file --batch        upload   fast-import
 //! fetch     cat-file --batch               prepare  mktree --batch, commit-tree
-//!                                          commit   push, on the expected head or not at all
+//! tidy      repack --geometric             commit   push, on the expected head or not at all
 //! ```
 
 mod commit;
@@ -17,10 +17,13 @@ mod history;
 mod local;
 mod locks;
 mod objects;
+mod parts;
 mod program;
 mod push;
 mod quote;
 mod settings;
+mod shelf;
+mod tidy;
 mod tree;
 mod visibility;
 
@@ -28,8 +31,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -46,12 +48,12 @@ pub use visibility::Visibility;
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
+use parts::Parts;
 use program::{ASK_SECONDS_MAX, Program, Scope};
+use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
 const HEAD: &str = "refs/instep/head";
-/// What we offered last.
-const PREPARED: &str = "refs/instep/prepared";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The oldest version that works.
@@ -85,9 +87,21 @@ pub struct GitRemote {
     create: bool,
     content_bytes_max: Option<u64>,
     is_http: bool,
-    /// A large content was sent since the last commit.
-    sent_large: AtomicBool,
+    /// What goes to a host at once, in bytes.
+    part_bytes_max: u64,
+    /// The contents that were sent since the last commit, with their lengths.
+    sent: Mutex<Vec<(Oid, u64)>>,
+    /// The commit that was written last.
+    written: Mutex<Option<Written>>,
     clock: Arc<dyn Clock>,
+}
+
+/// A commit that we wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    oid: Oid,
+    parent: Option<Oid>,
+    machine: String,
 }
 
 /// What there is to know before a repository is used for the first time.
@@ -134,7 +148,9 @@ impl GitRemote {
             create: options.create,
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
-            sent_large: AtomicBool::new(false),
+            part_bytes_max: parts::BYTES_MAX,
+            sent: Mutex::default(),
+            written: Mutex::new(None),
             clock: options.clock,
         })
     }
@@ -142,6 +158,12 @@ impl GitRemote {
     /// Takes no content above this length, whatever is known of the host.
     pub fn limited(self, content_bytes_max: u64) -> Self {
         GitRemote { content_bytes_max: Some(content_bytes_max), ..self }
+    }
+
+    /// Sends what is more than so many bytes in parts of that size.
+    pub fn with_part_bytes_max(mut self, max: u64) -> Self {
+        self.part_bytes_max = max;
+        self
     }
 
     /// Looks at the repository before it is used for the first time, and refuses what can't be: a branch that a work
@@ -259,11 +281,21 @@ impl GitRemote {
         ]);
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
-        call.answer().map(drop)
+        call.answer()?;
+        self.tidy();
+        Ok(())
     }
 
     /// Reads a commit, from the remote if it is not here.
-    fn commit_at(&self, objects: &mut Objects, oid: Oid) -> Result<Commit, RemoteError> {
+    fn commit_at(
+        &self,
+        objects: &mut Objects<'_>,
+        shelf: &mut Shelf,
+        oid: Oid,
+    ) -> Result<Commit, RemoteError> {
+        if let Some(raw) = shelf.get(oid, Kind::Commit) {
+            return Commit::parse(raw);
+        }
         let raw = match objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)? {
             Some(raw) => raw,
             None => {
@@ -271,16 +303,36 @@ impl GitRemote {
                 objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.ok_or_else(push::stale)?
             }
         };
+        shelf.put(oid, Kind::Commit, &raw);
         Commit::parse(&raw)
     }
 
-    fn has(&self, objects: &mut Objects, oid: Oid) -> Result<bool, RemoteError> {
+    fn has(&self, objects: &mut Objects<'_>, oid: Oid) -> Result<bool, RemoteError> {
         Ok(objects.read(oid, Kind::Commit, COMMIT_BYTES_MAX)?.is_some())
+    }
+
+    /// Sends ahead what a host would not take at once; answers what is to be removed then. A path has no such limit.
+    fn send_parts(&self, push: &push::Push<'_>) -> Result<Option<Parts<'_>>, RemoteError> {
+        let mut sent = locked(&self.sent).clone();
+        // What was sent again counts once.
+        sent.sort_unstable();
+        sent.dedup();
+        let bytes: u64 = sent.iter().map(|(_, size)| size).sum();
+        let written = locked(&self.written).clone().filter(|written| written.oid == push.new);
+        let Some(written) = written.filter(|_| push.git_dir.is_none() && bytes > self.part_bytes_max) else {
+            return Ok(None);
+        };
+        let parts = Parts::of(&self.program, &written.machine);
+        Ok(parts.send(&sent, self.part_bytes_max)?.then_some(parts))
     }
 
     /// A lease alone would let a commit replace the head that is no child of it.
     fn check_parent(&self, push: &push::Push<'_>) -> Result<(), RemoteError> {
-        let raw = Objects::open(&self.program)?.read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
+        let written = locked(&self.written).clone();
+        if written.is_some_and(|written| (written.oid, written.parent) == (push.new, push.expected)) {
+            return Ok(());
+        }
+        let raw = Objects::of(&self.program).read(push.new, Kind::Commit, COMMIT_BYTES_MAX)?;
         let parents = match raw {
             Some(raw) => Commit::parse(&raw)?.parents,
             None => return Err(objects::missing(push.new)),
@@ -289,6 +341,11 @@ impl GitRemote {
             return Ok(());
         }
         Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
+    }
+
+    /// What can't be put together now is the next time; real damage shows where objects are read.
+    fn tidy(&self) {
+        let _ = tidy::tidy(&self.program);
     }
 
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
@@ -332,10 +389,16 @@ impl GitRemote {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
-        self.program.forget_settings();
+        *locked(&self.written) = None;
+        locked(&self.sent).clear();
+        self.program.forget();
         make_ours(&self.program)?;
         Ok(true)
     }
+}
+
+fn locked<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn path_url(path: &Path) -> Result<String, RemoteError> {
@@ -420,8 +483,8 @@ impl Remote for GitRemote {
         }
         let (known, head) = (oid_of(known)?, oid_of(head)?);
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let newest = self.commit_at(&mut objects, head)?;
+            let mut objects = Objects::of(&self.program);
+            let newest = self.commit_at(&mut objects, &mut Shelf::open(self.program.directory()), head)?;
             if newest.parents == [known] {
                 return Ok(Lineage::Ahead);
             }
@@ -437,10 +500,12 @@ impl Remote for GitRemote {
         let oid = oid_of(at)?;
         let known = known.map(oid_of).transpose()?;
         self.mended(|| {
-            let mut objects = Objects::open(&self.program)?;
-            let commit = self.commit_at(&mut objects, oid)?;
+            let mut objects = Objects::of(&self.program);
+            let mut shelf = Shelf::open(self.program.directory());
+            let commit = self.commit_at(&mut objects, &mut shelf, oid)?;
             let root = commit.tree.expect("because a parsed commit object has a tree");
-            let entries = tree::list(&mut objects, root)?;
+            let entries = tree::list(&mut objects, &mut shelf, root)?;
+            shelf.close();
             let trailers = Trailers::of(&commit.message);
             let (speaks, times) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
@@ -485,7 +550,10 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
         let sent = self.mended(|| contents::send(&self.program, offered, from, observer))?;
-        self.sent_large.fetch_or(sent.any_large, Ordering::Relaxed);
+        let mut all = locked(&self.sent);
+        for (object, size) in sent.named.iter().zip(&sent.sizes) {
+            all.push((Oid::of(object)?, *size));
+        }
         Ok(sent.named)
     }
 
@@ -503,7 +571,8 @@ impl Remote for GitRemote {
             }
             other => other,
         })?;
-        self.hold(PREPARED, oid)?;
+        let machine = draft.machine.id.clone();
+        *locked(&self.written) = Some(Written { oid, parent, machine });
         Ok(Revision(oid.to_string()))
     }
 
@@ -513,15 +582,22 @@ impl Remote for GitRemote {
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
             git_dir: self.git_dir()?,
-            as_pack: self.sent_large.load(Ordering::Relaxed),
+            as_pack: locked(&self.sent).iter().any(|(_, size)| *size >= contents::LARGE_BYTES_MIN),
         };
+        let mut parts = None;
         self.mended_from_start(|| {
             self.check_parent(&push)?;
+            parts = self.send_parts(&push)?;
             push.run(&self.program, || self.found_head())
         })?;
-        self.sent_large.store(false, Ordering::Relaxed);
-        // It is committed, whatever becomes of our own note of it.
-        let _ = self.hold(HEAD, push.new);
+        parts.iter().for_each(Parts::remove);
+        locked(&self.sent).clear();
+        // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
+        let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
+        if noted.trim_ascii_end() != push.new.to_string() {
+            let _ = self.hold(HEAD, push.new);
+        }
+        self.tidy();
         Ok(())
     }
 

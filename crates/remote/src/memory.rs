@@ -2,7 +2,7 @@
 //!
 //! A [`MemoryPlace`] stands for the place outside; any number of machines open their own [`MemoryRemote`] on it.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,6 +69,15 @@ impl MemoryPlace {
     /// Puts the head elsewhere, as an owner of the place may.
     pub fn put_back(&self, to: Option<&Revision>) {
         self.held().head = to.cloned();
+    }
+
+    /// Drops every content that the head does not hold, as an owner does who has no use for the past.
+    pub fn drop_past_contents(&self) {
+        let Some(head) = self.held().head.clone() else { return };
+        let root = self.held().commits[&head].root;
+        let listed = self.held().list(root).unwrap_or_default();
+        let here: BTreeSet<ObjectId> = listed.into_iter().map(|entry| entry.object).collect();
+        self.held().contents.retain(|object, _| here.contains(object));
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

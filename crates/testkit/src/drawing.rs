@@ -159,6 +159,14 @@ impl Drawing {
         })
     }
 
+    /// The content of the file or link at a path.
+    pub fn content(&self, path: &[u8]) -> Option<&[u8]> {
+        match self.body(path)? {
+            Body::File { content, .. } | Body::Link(content) => Some(content),
+            Body::Folder | Body::Named | Body::Socket => None,
+        }
+    }
+
     /// The same with a content for each file of which only the name is drawn: what stands at that path in the first of
     /// the drawings that knows, else the path itself.
     pub fn settled(&self, known: &[&Drawing]) -> Drawing {

@@ -11,24 +11,26 @@ pub mod guest;
 pub mod host;
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 use instep_core::content::ContentId;
 
 /// The file that says what the guest is doing: one line a step.
 const STEPS: &str = "steps";
+/// The file that says which machines are workspaces.
+const CONNECTED: &str = "connected";
 /// The file of contents that must be found again: one line each.
 const KEPT: &str = "kept";
-/// The file of contents that somebody wrote, kept or not: anything else is invented.
-const WRITTEN: &str = "written";
 /// The file of paths that a finished sync left in a tree, and that nobody took away since.
 const STANDING: &str = "standing";
 
 /// What the guest is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
+    /// The host turns the power on.
+    Started,
     /// Checks what the last cut left.
     Checking,
     /// All that was promised holds.
@@ -46,6 +48,7 @@ enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Step::Started => f.write_str("started"),
             Step::Checking => f.write_str("checking"),
             Step::Checked => f.write_str("checked"),
             Step::Editing => f.write_str("editing"),
@@ -60,6 +63,7 @@ impl Step {
     fn parse(line: &str) -> Option<Self> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         Some(match word {
+            "started" => Step::Started,
             "checking" => Step::Checking,
             "checked" => Step::Checked,
             "editing" => Step::Editing,
@@ -71,11 +75,19 @@ impl Step {
     }
 }
 
-/// The steps so far; a line that was cut off does not count.
+/// The steps since the last start; a line that was cut off does not count.
 fn steps(area: &Path) -> io::Result<Vec<Step>> {
     let text = read_text(&area.join(STEPS))?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    Ok(whole.lines().filter_map(Step::parse).collect())
+    let all: Vec<Step> = whole.lines().filter_map(Step::parse).collect();
+    let start = all.iter().rposition(|step| *step == Step::Started).map_or(0, |at| at + 1);
+    Ok(all[start..].to_vec())
+}
+
+/// Adds lines to a file, all at once.
+fn note(path: &Path, lines: &[String]) -> io::Result<()> {
+    let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// The contents named by a file of lines `ID what`.

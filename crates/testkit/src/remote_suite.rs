@@ -69,6 +69,7 @@ macro_rules! remote_suite {
                 a_rewound_head_is_not_brought_back,
                 an_old_revision_can_be_read,
                 history_is_newest_first,
+                a_listing_after_others_is_whole,
                 a_sink_need_not_read,
                 a_failing_sink_stops_the_fetch,
                 a_content_of_another_length_is_refused,

@@ -11,33 +11,37 @@ use crate::state::RemoteRecord;
 impl<F: Folder> Cycle<'_, F> {
     /// Settles what the last commit offered, and halts if the head found does not follow from the one known, unless a
     /// person allowed it.
-    pub(super) fn trust_head(&mut self, record: &mut RemoteRecord, look: &Look) -> Result<(), EngineError> {
+    pub(super) fn trust_head(
+        &mut self,
+        record: &mut RemoteRecord,
+        look: &mut Look,
+    ) -> Result<(), EngineError> {
         self.settle_offer(record, look)?;
         let Some(known) = record.head.clone() else { return Ok(()) };
         if look.head.as_ref() == Some(&known) {
             return Ok(());
         }
         let Some(found) = &look.head else {
-            return self
-                .allow_rewind(record, Danger::Rewritten { known: known.0, found: None, unrelated: false });
+            let danger = Danger::Rewritten { known: known.0, found: None, unrelated: false };
+            return self.allow_rewind(record, look, danger);
         };
         match self.remote.lineage(&known, found)? {
             Lineage::Same | Lineage::Ahead => Ok(()),
             Lineage::Rewound => {
                 let (known, found) = (known.0, found.0.clone());
-                self.allow_rewind(record, Danger::Rewound { known, found, seen: record.synced })
+                self.allow_rewind(record, look, Danger::Rewound { known, found, seen: record.synced })
             }
             lineage => {
                 let (known, found) = (known.0, Some(found.0.clone()));
                 let unrelated = lineage == Lineage::Unrelated;
-                self.allow_rewind(record, Danger::Rewritten { known, found, unrelated })
+                self.allow_rewind(record, look, Danger::Rewritten { known, found, unrelated })
             }
         }
     }
 
     /// A cycle that died between commit and apply left a note of what it offered. If the remote took it, that is what
     /// both sides agree on, as if the cycle had ended.
-    fn settle_offer(&mut self, record: &mut RemoteRecord, look: &Look) -> Result<(), EngineError> {
+    fn settle_offer(&mut self, record: &mut RemoteRecord, look: &mut Look) -> Result<(), EngineError> {
         let Some(offered) = self.workspace.state.offered(record.id)? else { return Ok(()) };
         let taken = match &look.head {
             Some(head) => {
@@ -60,13 +64,19 @@ impl<F: Folder> Cycle<'_, F> {
         if taken {
             record.head = Some(offered.revision);
             record.quiet = None;
+            look.known = None;
         }
         Ok(())
     }
 
     /// With a person's leave, what the remote holds now is taken for what both sides agreed on wherever something stands
     /// here, and all else is new: what is newer here goes there, what is missing there goes there, nothing is deleted.
-    fn allow_rewind(&mut self, record: &mut RemoteRecord, danger: Danger) -> Result<(), EngineError> {
+    fn allow_rewind(
+        &mut self,
+        record: &mut RemoteRecord,
+        look: &mut Look,
+        danger: Danger,
+    ) -> Result<(), EngineError> {
         if !self.request.allow_rewind {
             return Err(EngineError::Halted(danger));
         }
@@ -81,6 +91,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| write.forget_remote(id))?;
         record.head = None;
         record.quiet = None;
+        look.known = None;
         self.rewound = keeps_lineage;
         Ok(())
     }

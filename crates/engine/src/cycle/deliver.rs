@@ -93,6 +93,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
+        self.make_durable(look, &thought, tools)?;
         let sent = self.send(record, look, &thought, tools)?;
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
         Ok(self.record(settings, record, look, &thought, sent, applied)?)
@@ -172,7 +173,7 @@ impl<F: Folder> Cycle<'_, F> {
         }
         let needed: BTreeSet<ContentId> =
             changes.iter().filter_map(|change| change.after.as_ref()?.body.content()).collect();
-        let mut object_of = names_of(&thought.objects, &needed);
+        let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
         let offered: Vec<ContentId> =
             needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
         let source = Offer::new(tools, &look.scan.tree, &offered);
@@ -190,8 +191,11 @@ impl<F: Folder> Cycle<'_, F> {
         let draft = self.draft(thought, &look.scan.tree, &object_of);
         let expected = look.head.as_ref();
         let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, &revision, &objects)?;
+        self.write_offer(record, thought, &revision)?;
         self.remote.commit(expected, &revision)?;
+        // A content has a name there once a commit holds it: what was only offered counts as never sent.
+        let id = record.id;
+        self.workspace.state.transact(|write| write.objects(id, &objects))?;
         self.ended(Phase::Send);
         Ok(Some(Sent { revision, bytes }))
     }
@@ -203,17 +207,13 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         thought: &Thought,
         revision: &Revision,
-        objects: &[(ObjectId, ContentId, u64)],
     ) -> Result<(), EngineError> {
         let here: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
         let rows: Vec<Row> =
             thought.plan.rows.iter().filter(|row| !here.contains(&row.id)).cloned().collect();
         let offered = Offered { revision: revision.clone(), rows, next: thought.plan.next };
         let id = record.id;
-        self.workspace.state.transact(|write| {
-            write.objects(id, objects)?;
-            write.offered(id, Some(&offered))
-        })
+        self.workspace.state.transact(|write| write.offered(id, Some(&offered)))
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
@@ -294,16 +294,27 @@ fn brings_rules(change: &Change) -> bool {
     to.as_bytes() == b"instep.yaml" || to.name().is_some_and(|name| name.as_bytes() == b".instepignore")
 }
 
-/// The remote's names of contents, where it has any.
+/// The names among these that the remote's head lists: what was sent once and is in no head may be gone from there.
+fn still_there(thought: &Thought, mut names: BTreeMap<ContentId, ObjectId>) -> BTreeMap<ContentId, ObjectId> {
+    let asked: BTreeSet<ObjectId> = names.values().copied().collect();
+    let entries = thought.snapshot.iter().flat_map(|snapshot| &snapshot.entries);
+    let listed: BTreeSet<ObjectId> =
+        entries.map(|entry| entry.object).filter(|object| asked.contains(object)).collect();
+    names.retain(|_, object| listed.contains(object));
+    names
+}
+
+/// The remote's names of contents, where it has any; of several the greatest.
 fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BTreeMap<ContentId, ObjectId> {
+    let mut names = BTreeMap::new();
     if contents.is_empty() {
-        return BTreeMap::new();
+        return names;
     }
-    objects
-        .iter()
-        .filter(|(_, (content, _))| contents.contains(content))
-        .map(|(object, (content, _))| (*content, *object))
-        .collect()
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+        let name = names.entry(*content).or_insert(*object);
+        *name = (*name).max(*object);
+    }
+    names
 }
 
 /// Contents on their way out, from the folder here or the staging folder. Each is named again while it is read: a file

@@ -1,6 +1,6 @@
 //! The remote's side as a tree: what its snapshot lists, as far as it takes part here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -42,7 +42,7 @@ pub struct View<'a> {
 }
 
 /// The contents behind the remote's names.
-pub type Objects = BTreeMap<ObjectId, (ContentId, u64)>;
+pub type Objects = HashMap<ObjectId, (ContentId, u64)>;
 
 /// A tree, and what is missing to make it whole.
 pub struct Built {
@@ -55,7 +55,7 @@ pub struct Built {
 impl View<'_> {
     /// Builds the tree from what is known of contents.
     pub fn build(&self, objects: &Objects) -> Built {
-        let children = children_of(self.snapshot);
+        let children = Children::of(self.snapshot);
         let remembered = Remembered::new(self.known);
         let mut builder = TreeBuilder::new(None);
         let mut listed = vec![None];
@@ -80,8 +80,8 @@ impl View<'_> {
 
     fn root(&self) -> Visit {
         let rules = self.rules_at(None, &TreePath::root());
-        let path = TreePath::root();
-        Visit { index: Listing::Root, path, local: Some(Place::ROOT), node: Some(NodeId::ROOT), rules }
+        let spot = Spot { path: TreePath::root(), local: Some(Place::ROOT), node: Some(NodeId::ROOT) };
+        Visit { index: Listing::Root, spot, rules }
     }
 
     fn entries_of(
@@ -93,19 +93,18 @@ impl View<'_> {
         missing: &mut Vec<(ObjectId, LeafKind)>,
     ) -> Vec<Found> {
         let items = self.snapshot.map_or(&[][..], |snapshot| &snapshot.entries);
-        let mut found = Vec::new();
-        for &index in children.get(&folder.index).map_or(&[][..], Vec::as_slice) {
+        let within = children.within(folder.index);
+        let mut found = Vec::with_capacity(within.len());
+        for &index in within {
             let item = &items[index as usize];
-            let mut next = self.step(folder, &item.name, Listing::At(index), remembered);
-            let entry = self.entry(item, folder, &next, objects, missing);
-            let below = (entry == Entry::Folder).then(|| {
-                next.rules = self.rules_at(Some((&folder.rules, &item.name)), &next.path);
-                next
-            });
+            let spot = self.spot(folder, &item.name, remembered);
+            let entry = self.entry(item, folder, &spot, objects, missing);
             let modified = match entry {
-                Entry::Leaf(_) => self.modified(&folder.path.join(&item.name)),
+                Entry::Leaf(_) => self.modified(&spot.path),
                 _ => None,
             };
+            let below =
+                (entry == Entry::Folder).then(|| self.visit(folder, &item.name, Listing::At(index), spot));
             let entry = NewEntry { name: item.name.clone(), entry, key: None, modified };
             found.push(Found { index: Some(index), entry, below });
         }
@@ -116,26 +115,29 @@ impl View<'_> {
     /// Adds the folders without files that the remote held before, and of which its present head can't speak.
     fn add_unspoken(&self, folder: &Visit, remembered: &Remembered<'_>, found: &mut Vec<Found>) {
         let silent = self.snapshot.is_some_and(|snapshot| !snapshot.stamp.speaks_of_folders);
-        let Some(node) = folder.node.filter(|_| silent) else { return };
-        for (name, child) in remembered.children(node) {
+        let Some(node) = folder.spot.node.filter(|_| silent) else { return };
+        for child in remembered.children(node) {
+            let name = child.name;
             if found.iter().any(|one| one.entry.name == *name) || !remembered.is_folder_without_files(child) {
                 continue;
             }
-            let mut next = self.step(folder, name, Listing::Nowhere, remembered);
-            next.rules = self.rules_at(Some((&folder.rules, name)), &next.path);
+            let below = self.visit(folder, name, Listing::Nowhere, self.spot(folder, name, remembered));
             let entry = NewEntry { name: name.clone(), entry: Entry::Folder, key: None, modified: None };
-            found.push(Found { index: None, entry, below: Some(next) });
+            found.push(Found { index: None, entry, below: Some(below) });
         }
     }
 
-    fn step(&self, folder: &Visit, name: &Name, index: Listing, remembered: &Remembered<'_>) -> Visit {
-        Visit {
-            index,
-            path: folder.path.join(name),
-            local: folder.local.and_then(|place| self.local.child(place, name)),
-            node: folder.node.and_then(|node| remembered.child(node, name)),
-            rules: folder.rules.clone(),
+    fn spot(&self, folder: &Visit, name: &Name, remembered: &Remembered<'_>) -> Spot {
+        Spot {
+            path: folder.spot.path.join(name),
+            local: folder.spot.local.and_then(|place| self.local.child(place, name)),
+            node: folder.spot.node.and_then(|node| remembered.child(node, name)),
         }
+    }
+
+    fn visit(&self, above: &Visit, name: &Name, index: Listing, spot: Spot) -> Visit {
+        let rules = self.rules_at(Some((&above.rules, name)), &spot.path);
+        Visit { index, spot, rules }
     }
 
     fn rules_at(&self, parent: Option<(&FolderRules, &Name)>, path: &TreePath) -> FolderRules {
@@ -157,15 +159,15 @@ impl View<'_> {
         &self,
         item: &Listed,
         folder: &Visit,
-        next: &Visit,
+        spot: &Spot,
         objects: &Objects,
         missing: &mut Vec<(ObjectId, LeafKind)>,
     ) -> Entry {
         let is_folder = item.kind == ListedKind::Folder;
-        if let Some(unknown) = self.left_out(&item.name, is_folder, folder, next) {
+        if let Some(unknown) = self.left_out(&item.name, is_folder, folder, spot) {
             return Entry::Unknown(unknown);
         }
-        if let Some(unknown) = self.unfit(&item.name, next) {
+        if let Some(unknown) = self.unfit(&item.name, spot) {
             return Entry::Unknown(unknown);
         }
         match &item.kind {
@@ -176,7 +178,7 @@ impl View<'_> {
                     missing.push((item.object, *kind));
                     Entry::Unknown(Unknown::Unreadable("its target could not be fetched".to_owned()))
                 }
-                Some((content, _)) if *kind == LeafKind::Link && !self.carries(*content, &next.path) => {
+                Some((content, _)) if *kind == LeafKind::Link && !self.carries(*content, &spot.path) => {
                     Entry::Unknown(Unknown::LinkOutside)
                 }
                 Some((content, size)) if self.fits(*kind, *size) => {
@@ -206,7 +208,7 @@ impl View<'_> {
     }
 
     /// What the disk here can't hold.
-    fn unfit(&self, name: &Name, next: &Visit) -> Option<Unknown> {
+    fn unfit(&self, name: &Name, spot: &Spot) -> Option<Unknown> {
         if let Some((code, why)) = name.leads_elsewhere_on_windows() {
             return Some(Unknown::Unfit { code, why: why.to_owned() });
         }
@@ -215,7 +217,7 @@ impl View<'_> {
             let why = format!("the name is {length} bytes, this disk allows {max}");
             return Some(Unknown::Unfit { code: "E-PATH-LONG", why });
         }
-        if next.path.depth() > DEPTH_MAX {
+        if spot.path.depth() > DEPTH_MAX {
             let why = format!("it lies more than {} folders deep", DEPTH_MAX);
             return Some(Unknown::Unfit { code: "E-PATH-DEEP", why });
         }
@@ -224,24 +226,22 @@ impl View<'_> {
 
     /// The rules that leave an entry out. What only this machine leaves out is not brought here; but where something
     /// unknown stands here under a name that is new there, both are told.
-    fn left_out(&self, name: &Name, is_folder: bool, folder: &Visit, next: &Visit) -> Option<Unknown> {
+    fn left_out(&self, name: &Name, is_folder: bool, folder: &Visit, spot: &Spot) -> Option<Unknown> {
         match folder.rules.decide(name, is_folder) {
             Decision::Included | Decision::Passage => None,
             Decision::Reserved => Some(Unknown::Reserved),
             Decision::Excluded { by, here_only: false } => Some(Unknown::Excluded(by.to_string())),
             Decision::Excluded { by, here_only: true } => {
                 let stands_here =
-                    next.local.is_some_and(|place| matches!(self.local.at(place).entry, Entry::Unknown(_)));
-                (next.node.is_some() || !stands_here).then(|| Unknown::ExcludedHere(by.to_string()))
+                    spot.local.is_some_and(|place| matches!(self.local.at(place).entry, Entry::Unknown(_)));
+                (spot.node.is_some() || !stands_here).then(|| Unknown::ExcludedHere(by.to_string()))
             }
         }
     }
 }
 
-type Children = BTreeMap<Listing, Vec<u32>>;
-
 /// Which entry of the snapshot a folder is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 enum Listing {
     Root,
     At(u32),
@@ -255,48 +255,92 @@ struct Found {
     below: Option<Visit>,
 }
 
-/// One folder on the way.
-struct Visit {
-    index: Listing,
+/// Where an entry stands, there and here.
+struct Spot {
     path: TreePath,
     local: Option<Place>,
     node: Option<NodeId>,
+}
+
+/// One folder on the way.
+struct Visit {
+    index: Listing,
+    spot: Spot,
     rules: FolderRules,
 }
 
-/// What the remote held when the last cycle ended, by folder and name.
-struct Remembered<'a> {
-    folders: BTreeMap<NodeId, BTreeMap<&'a Name, (NodeId, &'a Body)>>,
+/// One node as the remote held it when the last cycle ended.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    folder: NodeId,
+    name: &'a Name,
+    node: NodeId,
+    body: &'a Body,
 }
+
+/// What the remote held when the last cycle ended, in order of folder and name.
+struct Remembered<'a>(Vec<Held<'a>>);
 
 impl<'a> Remembered<'a> {
     fn new(known: &'a Known) -> Self {
-        let mut folders: BTreeMap<NodeId, BTreeMap<&'a Name, (NodeId, &'a Body)>> = BTreeMap::new();
-        for row in known.rows() {
-            if let Some(value) = row.views.side(Side::Remote) {
-                folders.entry(value.parent).or_default().insert(&value.name, (row.id, &value.body));
-            }
-        }
-        Remembered { folders }
+        let mut held: Vec<Held<'a>> = Vec::with_capacity(known.rows().len());
+        held.extend(known.rows().iter().filter_map(|row| {
+            let value = row.views.side(Side::Remote)?;
+            Some(Held { folder: value.parent, name: &value.name, node: row.id, body: &value.body })
+        }));
+        // Stable, as most nodes got their numbers in this order.
+        held.sort_by(|a, b| (a.folder, a.name).cmp(&(b.folder, b.name)));
+        Remembered(held)
     }
 
     fn child(&self, folder: NodeId, name: &Name) -> Option<NodeId> {
-        self.folders.get(&folder)?.get(name).map(|found| found.0)
+        let at = self.0.binary_search_by(|held| (held.folder, held.name).cmp(&(folder, name))).ok()?;
+        Some(self.0[at].node)
     }
 
-    fn children(&self, folder: NodeId) -> impl Iterator<Item = (&'a Name, (NodeId, &'a Body))> + '_ {
-        self.folders.get(&folder).into_iter().flatten().map(|(name, found)| (*name, *found))
+    fn children(&self, folder: NodeId) -> &[Held<'a>] {
+        let first = self.0.partition_point(|held| held.folder < folder);
+        let count = self.0[first..].partition_point(|held| held.folder == folder);
+        &self.0[first..first + count]
     }
 
-    fn is_folder_without_files(&self, (node, body): (NodeId, &Body)) -> bool {
-        *body == Body::Folder && self.children(node).all(|(_, child)| self.is_folder_without_files(child))
+    fn is_folder_without_files(&self, held: &Held<'_>) -> bool {
+        *held.body == Body::Folder
+            && self.children(held.node).iter().all(|child| self.is_folder_without_files(child))
     }
 }
 
-fn children_of(snapshot: Option<&Snapshot>) -> Children {
-    let mut children = Children::new();
-    for (index, item) in snapshot.iter().flat_map(|snapshot| snapshot.entries.iter().enumerate()) {
-        children.entry(item.parent.map_or(Listing::Root, Listing::At)).or_default().push(index as u32);
+/// What stands in each folder of the snapshot, in its order.
+struct Children {
+    /// Where the entries of a folder begin; the root first, then every entry, and the end.
+    starts: Vec<u32>,
+    entries: Vec<u32>,
+}
+
+impl Children {
+    fn of(snapshot: Option<&Snapshot>) -> Self {
+        let items = snapshot.map_or(&[][..], |snapshot| &snapshot.entries);
+        let folder = |item: &Listed| item.parent.map_or(0, |parent| parent as usize + 1);
+        let mut starts = vec![0; items.len() + 2];
+        items.iter().for_each(|item| starts[folder(item) + 1] += 1);
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let (mut next, mut entries) = (starts.clone(), vec![0; items.len()]);
+        for (index, item) in (0..).zip(items) {
+            let place = &mut next[folder(item)];
+            entries[*place as usize] = index;
+            *place += 1;
+        }
+        Children { starts, entries }
     }
-    children
+
+    fn within(&self, folder: Listing) -> &[u32] {
+        let at = match folder {
+            Listing::Root => 0,
+            Listing::At(index) => index as usize + 1,
+            Listing::Nowhere => return &[],
+        };
+        &self.entries[self.starts[at] as usize..self.starts[at + 1] as usize]
+    }
 }

@@ -116,7 +116,7 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
-        let (id, request, boot) = (record.id, self.request, self.workspace.boot.clone());
+        let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);

@@ -57,19 +57,25 @@ impl<F: Folder> Cycle<'_, F> {
         &mut self,
         settings: &SyncSettings,
         record: &RemoteRecord,
-        look: &Look,
+        look: &mut Look,
         tools: &mut Tools<'_, F>,
     ) -> Result<Thought, EngineError> {
         let snapshot = match &look.head {
             Some(head) => {
                 self.began(Phase::Ask, None, None);
-                let snapshot = self.remote.snapshot(head, record.head.as_ref())?;
+                let snapshot = match look.ahead.take() {
+                    Some(ahead) if ahead.known == record.head => ahead.listed?,
+                    _ => self.remote.snapshot(head, record.head.as_ref())?,
+                };
                 self.ended(Phase::Ask);
                 Some(snapshot)
             }
             None => None,
         };
-        let known = self.workspace.state.known(record.id)?;
+        let known = match look.known.take() {
+            Some(known) => known,
+            None => self.workspace.state.known(record.id)?,
+        };
         let (mut known, given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();

@@ -50,11 +50,7 @@ impl<'a, F: Folder> Contents<'a, F> {
 
     /// The name under which a content is kept, unchanged since.
     fn sound_twin(&self, content: ContentId) -> Result<Option<Name>, FolderError> {
-        for twin in 0..TWINS_MAX {
-            let name = twin_name(content, twin);
-            if self.folder.metadata(&self.dir, &name)?.is_none() {
-                return Ok(None);
-            }
+        for name in self.twins(content)? {
             if content_of(self.folder, &self.dir, &name, &mut std::io::sink())? == content {
                 return Ok(Some(name));
             }
@@ -62,11 +58,31 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(None)
     }
 
-    /// Drops a kept content, if it still is what its name says; what a program wrote to meanwhile stays.
+    /// Drops every copy of a kept content that still is what its name says; what a program wrote to meanwhile stays.
+    /// Answers whether there was one.
     pub fn drop_content(&self, content: ContentId) -> Result<bool, FolderError> {
-        let Some(twin) = self.sound_twin(content)? else { return Ok(false) };
-        self.folder.remove_file(&self.dir, &twin)?;
-        Ok(true)
+        let mut dropped = false;
+        for twin in self.twins(content)?.into_iter().rev() {
+            if content_of(self.folder, &self.dir, &twin, &mut std::io::sink())? == content {
+                self.folder.remove_file(&self.dir, &twin)?;
+                dropped = true;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// The names of all copies that were kept of a content. The first free number ends them; from the last one down they
+    /// are dropped, so that none is cut off if that is interrupted.
+    fn twins(&self, content: ContentId) -> Result<Vec<Name>, FolderError> {
+        let mut twins = Vec::new();
+        for twin in 0..TWINS_MAX {
+            let name = twin_name(content, twin);
+            if self.folder.metadata(&self.dir, &name)?.is_none() {
+                break;
+            }
+            twins.push(name);
+        }
+        Ok(twins)
     }
 
     /// Makes the names durable.

@@ -27,6 +27,7 @@ pub fn log(state: &State, path: Option<&TreePath>, limit: usize) -> Result<Vec<O
     Ok(operations)
 }
 
+/// Reads an operation as it is stored.
 pub(super) fn parse(text: &str) -> Result<Operation, EngineError> {
     serde_json::from_str(text)
         .map_err(|error| EngineError::StateCorrupt(format!("an operation makes no sense: {error}")))

@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Side};
+use instep_core::operation::Operation;
 use instep_core::retention::{Kept as Aged, Retention, expired};
 
 use super::contents::Contents;
+use super::log;
 use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -27,7 +29,6 @@ const REST_SECONDS: i64 = 24 * 60 * 60;
 pub fn run<F: Folder>(
     state: &mut State,
     contents: &Contents<'_, F>,
-    remote: i64,
     retention: &Retention,
     now: Timestamp,
 ) -> Result<usize, EngineError> {
@@ -36,7 +37,7 @@ pub fn run<F: Folder>(
         return Ok(0);
     }
     let kept = state.kept(b"")?;
-    let aged = age(state, &kept, remote)?;
+    let aged = age(state, &kept)?;
     let mut dropped = BTreeSet::new();
     for content in expired(&aged, retention, now) {
         if contents.drop_content(content)? {
@@ -52,8 +53,8 @@ pub fn run<F: Folder>(
 }
 
 /// Each kept version with what decides about it.
-fn age(state: &State, kept: &[Kept], remote: i64) -> Result<Vec<Aged>, EngineError> {
-    let needed = needed_by_conflicts(state, remote)?;
+fn age(state: &State, kept: &[Kept]) -> Result<Vec<Aged>, EngineError> {
+    let needed = needed_by_conflicts(state)?;
     let mut files: BTreeMap<&[u8], NodeId> = BTreeMap::new();
     let mut newest: BTreeMap<&[u8], Timestamp> = BTreeMap::new();
     for version in kept {
@@ -62,22 +63,56 @@ fn age(state: &State, kept: &[Kept], remote: i64) -> Result<Vec<Aged>, EngineErr
         let latest = newest.entry(&version.path).or_insert(version.time);
         *latest = (*latest).max(version.time);
     }
+    let mut deletions = Deletions::default();
     let mut aged = Vec::with_capacity(kept.len());
     for version in kept {
-        let reached_remote = state.object_of(remote, version.content)?.is_some();
+        let is_newest = newest[version.path.as_slice()] == version.time;
         aged.push(Aged {
             content: version.content,
             node: files[version.path.as_slice()],
             displaced: version.time,
-            last: newest[version.path.as_slice()] == version.time,
-            pinned: !reached_remote || needed.contains(&version.content),
+            last: is_newest && deletions.hold(state, version)?,
+            pinned: !state.has_reached_a_remote(version.content)? || needed.contains(&version.content),
         });
     }
     Ok(aged)
 }
 
-fn needed_by_conflicts(state: &State, remote: i64) -> Result<BTreeSet<ContentId>, EngineError> {
-    let open = conflict::open(state, remote)?;
-    let versions = open.iter().flat_map(|open| Side::BOTH.map(|side| open.conflict.version(side)));
-    Ok(versions.flatten().filter_map(|version| Some(version.leaf?.content)).collect())
+/// What each operation deleted here, read when it is first asked for.
+#[derive(Default)]
+struct Deletions(BTreeMap<String, BTreeSet<Vec<u8>>>);
+
+impl Deletions {
+    /// Answers whether a version was put away because its file was deleted, not replaced. What the log does not know was
+    /// not deleted: then the longer time holds.
+    fn hold(&mut self, state: &State, version: &Kept) -> Result<bool, EngineError> {
+        if !self.0.contains_key(&version.operation) {
+            let deleted = match state.operation(&version.operation)? {
+                Some(text) => deleted(&log::parse(&text)?),
+                None => BTreeSet::new(),
+            };
+            self.0.insert(version.operation.clone(), deleted);
+        }
+        Ok(self.0[&version.operation].contains(&version.path))
+    }
+}
+
+fn deleted(operation: &Operation) -> BTreeSet<Vec<u8>> {
+    let here = operation.paths.iter().filter(|record| {
+        record.local.as_ref().is_some_and(|side| side.before.is_some() && side.after.is_none())
+    });
+    here.map(|record| record.path.as_bytes().to_vec()).collect()
+}
+
+/// The contents of all versions in open conflicts, whichever remote they are with.
+fn needed_by_conflicts(state: &State) -> Result<BTreeSet<ContentId>, EngineError> {
+    let mut needed = BTreeSet::new();
+    for remote in state.remotes()? {
+        for open in conflict::open(state, remote)? {
+            let versions = Side::BOTH.map(|side| open.conflict.version(side).cloned());
+            let all = versions.into_iter().chain([open.conflict.base]).flatten();
+            needed.extend(all.filter_map(|version| Some(version.leaf?.content)));
+        }
+    }
+    Ok(needed)
 }

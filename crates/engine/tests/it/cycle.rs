@@ -3,8 +3,9 @@
 use instep_core::conflict::ConflictKind;
 use instep_engine::cycle::request::Request;
 use instep_engine::failure::{Danger, EngineError};
+use instep_remote::memory::MemoryPlace;
 
-use crate::world::pair;
+use crate::world::{Machine, pair};
 
 #[test]
 fn what_is_new_here_arrives_there() {
@@ -23,6 +24,22 @@ fn a_second_sync_has_nothing_to_do() {
             assert_eq!(outcome.operation, None);
         }
     }
+}
+
+#[test]
+fn what_the_remote_forgot_is_sent_again() {
+    let place = MemoryPlace::new();
+    let mut left = Machine::new("left", &place);
+    for content in ["1", "2"] {
+        left.write("a", content);
+        left.sync();
+    }
+    place.drop_past_contents();
+    left.write("a", "1");
+    left.sync();
+    let mut right = Machine::new("right", &place);
+    right.sync();
+    assert_eq!(right.drawing(), "a=1");
 }
 
 #[test]
@@ -156,4 +173,21 @@ fn equal_files_in_the_same_conflict_in_two_folders_each_keep_a_record() {
         let shorts: Vec<String> = outcome.conflicts.iter().map(|conflict| conflict.short()).collect();
         assert_eq!(shorts, ["c1", "c2"]);
     }
+}
+
+#[test]
+fn a_remote_that_moves_on_while_contents_are_staged_costs_only_a_new_plan() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    left.write("a", "2 from left");
+    left.sync();
+    right.write("b", "2 from right");
+    left.write("c", "in the moment of the commit");
+    let left = std::sync::Mutex::new(left);
+    let left = std::sync::Arc::new(left);
+    let other = std::sync::Arc::clone(&left);
+    right.remote.before_commit(move || drop(other.lock().unwrap().sync()));
+    right.sync();
+    assert_eq!(right.drawing(), "a=2 from left;b=2 from right;c=in the moment of the commit");
+    left.lock().unwrap().sync();
+    assert_eq!(left.lock().unwrap().drawing(), right.drawing());
 }

@@ -50,19 +50,24 @@ fn a_damaged_database_is_put_aside_and_made_anew() {
 }
 
 #[test]
-fn a_file_that_a_power_cut_emptied_is_held_for_one_cycle() {
-    let (mut left, mut right) = pair(&[("f", "content"), ("g", "1")]);
-    left.workspace.boot = Some("first".to_owned());
-    left.write("g", "2");
-    left.sync();
-    left.workspace.boot = Some("second".to_owned());
-    left.write("f", "");
-    let outcome = left.sync();
-    assert_eq!(outcome.held.iter().map(|held| held.code).collect::<Vec<_>>(), ["E-DAMAGED"]);
-    right.sync();
-    assert_eq!(right.drawing(), "f=content;g=2");
-    // Told once; from then on it is what the person says it is.
-    left.sync();
-    right.sync();
-    assert_eq!(right.drawing(), "f=;g=2");
+fn a_file_that_a_power_cut_emptied_gets_back_what_it_had() {
+    for left_over in ["", "\0\0\0\0\0"] {
+        let (mut left, mut right) = pair(&[("f", "content"), ("g", "1")]);
+        left.workspace.boot = Some("first".to_owned());
+        left.write("g", "2");
+        left.sync();
+        left.workspace.boot = Some("second".to_owned());
+        left.write("f", left_over);
+        let outcome = left.sync();
+        assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
+        assert!(outcome.notices[0].starts_with("f had lost its content"), "{:?}", outcome.notices);
+        assert_eq!(left.drawing(), "f=content;g=2");
+        right.sync();
+        assert_eq!(right.drawing(), "f=content;g=2");
+        // Without a restart it is what the person says it is.
+        left.write("f", left_over);
+        left.sync();
+        right.sync();
+        assert_eq!(right.drawing(), format!("f={left_over};g=2"));
+    }
 }

@@ -4,4 +4,6 @@
 mod cycle;
 mod damage;
 mod history;
+mod line;
+mod retention;
 mod world;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use instep_core::clock::{Clock, Timestamp};
@@ -17,19 +17,25 @@ use instep_engine::failure::EngineError;
 use instep_engine::folder::disk::DiskFolder;
 use instep_engine::state::State;
 use instep_engine::workspace::Workspace;
-use instep_remote::memory::{MemoryPlace, MemoryRemote};
+use instep_remote::memory::MemoryPlace;
 
-/// The machine's own time, and numbers in a row for chance.
-struct Ticking(AtomicU64);
+use crate::line::Line;
+
+/// The machine's own time, which a test may set ahead, and numbers in a row for chance.
+pub struct Ticking {
+    ahead_seconds: AtomicI64,
+    next: AtomicU64,
+}
 
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_ns(since.as_nanos() as i64)
+        let ahead = self.ahead_seconds.load(Ordering::Relaxed) * 1_000_000_000;
+        Timestamp::from_ns(since.as_nanos() as i64 + ahead)
     }
 
     fn random(&self) -> u64 {
-        self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+        self.next.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
     }
 }
 
@@ -38,7 +44,8 @@ pub struct Machine {
     _home: tempfile::TempDir,
     pub root: PathBuf,
     pub workspace: Workspace,
-    pub remote: MemoryRemote,
+    pub remote: Line,
+    clock: Arc<Ticking>,
     pub settings: SyncSettings,
 }
 
@@ -49,10 +56,12 @@ impl Machine {
         let root = home.path().join("work");
         let folder = Arc::new(DiskFolder::create(&root).unwrap());
         let seed = name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte));
-        let clock = Arc::new(Ticking(AtomicU64::new(seed)));
+        let clock = Arc::new(Ticking { ahead_seconds: AtomicI64::new(0), next: AtomicU64::new(seed) });
         let stamp = MachineStamp { name: name.to_owned(), id: format!("{seed:016x}") };
-        let workspace = Workspace::assemble(folder, State::in_memory().unwrap(), stamp, clock, root.clone());
-        Machine { _home: home, root, workspace, remote: place.open(), settings: SyncSettings::default() }
+        let state = State::in_memory().unwrap();
+        let workspace = Workspace::assemble(folder, state, stamp, clock.clone(), root.clone());
+        let remote = Line::to(place.open());
+        Machine { _home: home, root, workspace, remote, clock, settings: SyncSettings::default() }
     }
 
     pub fn write(&self, path: &str, content: &str) {
@@ -69,6 +78,11 @@ impl Machine {
     pub fn rename(&self, from: &str, to: &str) {
         fs::create_dir_all(self.root.join(to).parent().unwrap()).unwrap();
         fs::rename(self.root.join(from), self.root.join(to)).unwrap();
+    }
+
+    /// Lets days go by.
+    pub fn wait_days(&self, days: i64) {
+        self.clock.ahead_seconds.fetch_add(days * 24 * 3_600, Ordering::Relaxed);
     }
 
     pub fn try_sync(&mut self, request: Request) -> Result<Outcome, EngineError> {

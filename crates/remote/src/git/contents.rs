@@ -1,7 +1,9 @@
 //! Contents on their way in and out: one `cat-file --batch`, one `fast-import`, and never more in memory than a buffer.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +20,9 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// What the files start with in which the program names what it took.
 const MARKS: &str = "instep.marks";
 /// From which size on a content is large.
-const LARGE_BYTES_MIN: u64 = 1024 * 1024;
+pub(super) const LARGE_BYTES_MIN: u64 = 1024 * 1024;
+/// From how many bits a byte on the start of a content looks packed or encrypted already.
+const PACKED_BITS_MIN: f64 = 7.8;
 
 /// Hands contents that are here to the sink; answers those that are not.
 pub(super) fn receive(
@@ -31,7 +35,7 @@ pub(super) fn receive(
     if wanted.is_empty() {
         return Ok(absent);
     }
-    let mut objects = Objects::open(program)?;
+    let mut objects = Objects::of(program);
     objects.walk(wanted.to_vec(), |objects, header, at| {
         if observer.is_cancelled() {
             return Err(cancelled());
@@ -58,8 +62,8 @@ pub(super) fn receive(
 pub(super) struct Sent {
     /// The names, in order.
     pub named: Vec<ObjectId>,
-    /// A large content was among them.
-    pub any_large: bool,
+    /// The lengths in bytes, in the same order.
+    pub sizes: Vec<u64>,
 }
 
 /// Writes contents into our repository; answers their names in order.
@@ -71,30 +75,66 @@ pub(super) fn send(
 ) -> Result<Sent, RemoteError> {
     sweep(program.directory());
     let mut named = vec![None; offered.len()];
-    let (mut small, mut large) = (None, None);
+    let (mut sizes, mut feeds) = (Vec::with_capacity(offered.len()), BTreeMap::new());
     for (at, &content) in offered.iter().enumerate() {
         if observer.is_cancelled() {
             return Err(cancelled());
         }
-        let offered = from.open(content)?;
+        let mut offered = from.open(content)?;
         let size = offered.size;
-        let feed = if size < LARGE_BYTES_MIN { &mut small } else { &mut large };
-        let feed = match feed {
-            Some(feed) => feed,
-            None => feed.insert(Feed::start(program, size)?),
+        sizes.push(size);
+        let bulk = Bulk::of(&mut offered)?;
+        let feed = match feeds.entry(bulk) {
+            Entry::Occupied(feed) => feed.into_mut(),
+            Entry::Vacant(free) => free.insert(Feed::start(program, bulk)?),
         };
         feed.write_blob(at + 1, offered)?;
         observer.observe(Event::Advanced { phase: Phase::Send, files: 1, bytes: size });
     }
-    let any_large = large.is_some();
-    for feed in [small, large].into_iter().flatten() {
+    for feed in feeds.into_values() {
         let marks = feed.finish()?;
         parse_marks(&marks, &mut named).ok_or_else(|| failure::protocol("git misnamed a content", &marks))?;
     }
     match named.into_iter().collect::<Option<Vec<_>>>() {
-        Some(named) => Ok(Sent { named, any_large }),
+        Some(named) => Ok(Sent { named, sizes }),
         None => Err(failure::protocol("git did not name all contents", &[])),
     }
+}
+
+/// How a content is best kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Bulk {
+    /// Few of them become a file each.
+    Small,
+    /// It stays in a pack as it was written, or it would be packed and unpacked once more.
+    Large,
+    /// As `Large`, and packed or encrypted already: to compress it once more takes most of the time and gains nothing.
+    Packed,
+}
+
+impl Bulk {
+    /// Looks at the start of a large content, which is still read from there.
+    fn of(offered: &mut OfferedContent) -> Result<Self, RemoteError> {
+        if offered.size < LARGE_BYTES_MIN {
+            return Ok(Bulk::Small);
+        }
+        let mut start = Vec::with_capacity(BUFFER_BYTES);
+        let read = (&mut offered.bytes).take(BUFFER_BYTES as u64).read_to_end(&mut start);
+        read.map_err(|error| failure::local("reading a file", error))?;
+        let bulk = if bits_a_byte(&start) < PACKED_BITS_MIN { Bulk::Large } else { Bulk::Packed };
+        let rest = std::mem::replace(&mut offered.bytes, Box::new(std::io::empty()));
+        offered.bytes = Box::new(Cursor::new(start).chain(rest));
+        Ok(bulk)
+    }
+}
+
+/// How many bits each byte is worth, by how often each value stands there.
+fn bits_a_byte(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+    let shares =
+        counts.iter().filter(|count| **count > 0).map(|&count| f64::from(count) / bytes.len() as f64);
+    shares.map(|share| -share * share.log2()).sum()
 }
 
 /// What goes to the program, in writes of some size: most files are small.
@@ -105,17 +145,23 @@ struct Feed {
 }
 
 impl Feed {
-    /// Starts the program. Few small contents become a file each; a large one stays in a pack as it was written, or it
-    /// would be packed and unpacked once more.
-    fn start(program: &Program, size: u64) -> Result<Self, RemoteError> {
+    /// Starts the program.
+    fn start(program: &Program, bulk: Bulk) -> Result<Self, RemoteError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let limit = if size < LARGE_BYTES_MIN { 100 } else { 0 };
+        let limit = if bulk == Bulk::Small { 100 } else { 0 };
+        let level = if bulk == Bulk::Packed { 0 } else { 1 };
         let own = format!("{MARKS}-{}-", std::process::id());
         sweep_marks(program.directory(), &own);
         let marks = program.directory().join(format!("{own}{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let mut call = program.call(Scope::Ours)?;
-        call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "-c", "pack.compression=1"]);
-        call.args(["-c".to_owned(), format!("fastimport.unpackLimit={limit}")]);
+        call.args(["-c", "core.fsync=none"]);
+        for setting in [
+            format!("core.compression={level}"),
+            format!("pack.compression={level}"),
+            format!("fastimport.unpackLimit={limit}"),
+        ] {
+            call.args(["-c".to_owned(), setting]);
+        }
         call.args(["fast-import", "--quiet", "--depth=0"]);
         let running = call.args([format!("--export-marks={}", marks.display())]).start()?;
         Ok(Feed { running, buffer: Vec::with_capacity(2 * BUFFER_BYTES), marks })
@@ -165,8 +211,9 @@ impl Feed {
 
 /// Removes what uploads that were stopped left half-written; nobody else writes into our repository.
 fn sweep(directory: &Path) {
+    let packs = directory.join("objects/pack");
     for (folder, start) in
-        [(directory.to_owned(), "fast_import_crash_"), (directory.join("objects/pack"), "tmp_pack_")]
+        [(directory, "fast_import_crash_"), (&packs, "tmp_pack_"), (&packs, "tmp_idx_"), (&packs, ".tmp-")]
     {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()) {
@@ -206,4 +253,24 @@ fn changed() -> RemoteError {
 
 fn cancelled() -> RemoteError {
     RemoteError::new(RemoteErrorKind::Cancelled, "E-CANCELLED", "Stopped on request.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_already_is_told_from_what_is_not() {
+        let text = b"what a person writes, or a program in words for people\n".repeat(100);
+        let machine: Vec<u8> = (0..20_000_u32).flat_map(|number| (number * 77).to_le_bytes()).collect();
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let noise: Vec<u8> = (0..BUFFER_BYTES).map(|_| noise()).collect();
+        assert!(bits_a_byte(&text) < 5.0 && bits_a_byte(&machine) < PACKED_BITS_MIN);
+        assert!(bits_a_byte(&noise) > PACKED_BITS_MIN);
+        assert_eq!(bits_a_byte(b""), 0.0);
+    }
 }

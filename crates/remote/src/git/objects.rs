@@ -71,6 +71,23 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// One byte for it, in files of ours.
+    pub fn byte(self) -> u8 {
+        match self {
+            Kind::Blob => b'b',
+            Kind::Tree => b't',
+            Kind::Commit => b'c',
+            Kind::Other => b'o',
+        }
+    }
+
+    /// Reads what [`Kind::byte`] wrote.
+    pub fn of_byte(byte: u8) -> Option<Self> {
+        [Kind::Blob, Kind::Tree, Kind::Commit].into_iter().find(|kind| kind.byte() == byte)
+    }
+}
+
 /// What stands before an object's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
@@ -78,17 +95,28 @@ pub(super) struct Header {
     pub size: u64,
 }
 
-/// A reader of our own repository's objects.
+/// A reader of our own repository's objects. The program starts at the first question, and waits for the next reader
+/// when all are answered.
 #[derive(Debug)]
-pub(super) struct Objects {
-    running: Running,
+pub(super) struct Objects<'a> {
+    program: &'a Program,
+    running: Option<Running>,
+    /// Something was asked that is not answered to the end.
+    asking: bool,
 }
 
-impl Objects {
-    /// Starts the program.
-    pub fn open(program: &Program) -> Result<Self, RemoteError> {
-        let running = program.call(Scope::Ours)?.args(["cat-file", "--batch"]).start()?;
-        Ok(Objects { running })
+impl Drop for Objects<'_> {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take().filter(|_| !self.asking) {
+            self.program.rest(running);
+        }
+    }
+}
+
+impl<'a> Objects<'a> {
+    /// A reader that has not asked anything yet.
+    pub fn of(program: &'a Program) -> Self {
+        Objects { program, running: None, asking: false }
     }
 
     /// Asks for the objects of a growing list, some ahead of the answers, and hands each answer on in order. What
@@ -116,13 +144,17 @@ impl Objects {
             answered += 1;
             wanted.extend(more);
         }
+        self.asking = false;
         Ok(())
     }
 
     /// Reads one object of a kind in whole; `None` if it is not there.
     pub fn read(&mut self, oid: Oid, kind: Kind, bytes_max: u64) -> Result<Option<Vec<u8>>, RemoteError> {
         self.ask(&[oid])?;
-        let Some(header) = self.header()? else { return Ok(None) };
+        let Some(header) = self.header()? else {
+            self.asking = false;
+            return Ok(None);
+        };
         if header.kind != kind {
             return Err(failure::corrupt(
                 "E-GIT-TREE",
@@ -131,6 +163,7 @@ impl Objects {
         }
         let body = self.body(header, bytes_max)?;
         self.skip(1)?;
+        self.asking = false;
         Ok(Some(body))
     }
 
@@ -143,36 +176,50 @@ impl Objects {
             ));
         }
         let mut body = vec![0; header.size as usize];
-        self.running.stdout.read_exact(&mut body).map_err(|error| self.running.fail(error))?;
+        let running = self.running();
+        running.stdout.read_exact(&mut body).map_err(|error| running.fail(error))?;
         Ok(body)
     }
 
     /// The bytes that a header announced, to be read up to their end.
     pub fn stream(&mut self, header: Header) -> io::Take<&mut dyn Read> {
-        let stdout: &mut dyn Read = &mut self.running.stdout;
+        let stdout: &mut dyn Read = &mut self.running().stdout;
         stdout.take(header.size)
     }
 
     /// Passes over bytes.
     pub fn skip(&mut self, count: u64) -> Result<(), RemoteError> {
-        let skipped = io::copy(&mut (&mut self.running.stdout).take(count), &mut io::sink());
-        match skipped {
+        let running = self.running();
+        match io::copy(&mut (&mut running.stdout).take(count), &mut io::sink()) {
             Ok(skipped) if skipped == count => Ok(()),
-            Ok(_) => Err(self.running.fail(io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(self.running.fail(error)),
+            Ok(_) => Err(running.fail(io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(running.fail(error)),
         }
     }
 
     fn ask(&mut self, wanted: &[Oid]) -> Result<(), RemoteError> {
+        if self.running.is_none() {
+            self.running = Some(match self.program.rested() {
+                Some(running) => running,
+                None => self.program.call(Scope::Ours)?.args(["cat-file", "--batch"]).start()?,
+            });
+        }
+        self.asking = true;
         let lines: String = wanted.iter().map(|oid| format!("{oid}\n")).collect();
-        self.running.send(lines.as_bytes()).map_err(|error| self.running.fail(error))
+        let running = self.running();
+        running.send(lines.as_bytes()).map_err(|error| running.fail(error))
+    }
+
+    fn running(&mut self) -> &mut Running {
+        self.running.as_mut().expect("because a question started it")
     }
 
     fn header(&mut self) -> Result<Option<Header>, RemoteError> {
         let mut line = Vec::new();
-        let length = self.running.stdout.by_ref().take(200).read_until(b'\n', &mut line);
-        if length.map_err(|error| self.running.fail(error))? == 0 {
-            return Err(self.running.fail(io::ErrorKind::UnexpectedEof.into()));
+        let running = self.running();
+        let length = running.stdout.by_ref().take(200).read_until(b'\n', &mut line);
+        if length.map_err(|error| running.fail(error))? == 0 {
+            return Err(running.fail(io::ErrorKind::UnexpectedEof.into()));
         }
         let text = String::from_utf8_lossy(&line);
         let mut words = text.split_ascii_whitespace().skip(1);

@@ -113,6 +113,15 @@ impl Environment {
         Environment(named.collect())
     }
 
+    /// Where a program is found. One that is started by its whole path need not be searched for by a copy of this
+    /// process, which is large where a workspace has many files.
+    fn locate(&self, program: &str) -> Option<PathBuf> {
+        let path = self.0.get(OsStr::new("PATH"))?;
+        let places = std::env::split_paths(path).take_while(|place| place.is_absolute());
+        let mut found = places.map(|place| place.join(program));
+        found.find(|file| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())
+    }
+
     /// Sets one more variable.
     pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.0.insert(name.into(), value.into());
@@ -136,17 +145,29 @@ pub(super) enum Scope<'a> {
 /// The program, as one remote uses it.
 #[derive(Debug)]
 pub(super) struct Program {
+    git: PathBuf,
     directory: PathBuf,
     environment: Environment,
     protocols: &'static str,
     url: String,
     settings: Mutex<Option<Arc<UserSettings>>>,
+    /// A reader of our repository with nothing to do.
+    resting: Mutex<Option<Running>>,
 }
 
 impl Program {
     /// Takes our repository's directory, and the remote's address with the protocols that it may be reached by.
     pub fn new(directory: PathBuf, environment: Environment, url: String, protocols: &'static str) -> Self {
-        Program { directory, environment, protocols, url, settings: Mutex::new(None) }
+        let git = environment.locate("git").unwrap_or_else(|| PathBuf::from("git"));
+        Program {
+            git,
+            directory,
+            environment,
+            protocols,
+            url,
+            settings: Mutex::new(None),
+            resting: Mutex::new(None),
+        }
     }
 
     /// Our own repository.
@@ -195,7 +216,7 @@ impl Program {
         if let Some(settings) = &*held {
             return Ok(Arc::clone(settings));
         }
-        let mut command = Command::new("git");
+        let mut command = Command::new(&self.git);
         command.env_clear().envs(&self.environment.0).env("LC_ALL", "C").current_dir(&self.directory);
         command.args(["config", "--list", "-z", "--show-scope"]);
         let listed = Call { command, deadline: None, ours: None }.answer()?;
@@ -204,9 +225,20 @@ impl Program {
         Ok(settings)
     }
 
-    /// Our copy of the user's configuration is gone: it is to be written again.
-    pub fn forget_settings(&self) {
+    /// Our repository is another one now: nothing that was read of it, and no copy of the user's configuration, is left.
+    pub fn forget(&self) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.rested();
+    }
+
+    /// Takes the reader that has nothing to do, if there is one.
+    pub fn rested(&self) -> Option<Running> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Lets a reader of our repository wait for its next questions.
+    pub fn rest(&self, running: Running) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 
     /// The installed version, as `(2, 47)`.
@@ -231,7 +263,7 @@ impl Program {
     }
 
     fn bare(&self) -> Command {
-        let mut command = Command::new("git");
+        let mut command = Command::new(&self.git);
         command.env_clear().envs(&self.environment.0);
         command.env("LC_ALL", "C").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_ALLOW_PROTOCOL", self.protocols).env("GIT_PROTOCOL_FROM_USER", "0");

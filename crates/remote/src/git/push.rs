@@ -7,6 +7,7 @@ use std::path::Path;
 
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
+use super::HEAD;
 use super::failure;
 use super::local::{self, PushRecord};
 use super::objects::Oid;
@@ -58,6 +59,9 @@ impl Push<'_> {
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
         let mut call = program.call(Scope::Talking)?;
         call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
+        // What the remote took is our own note of its head too: no wait for the disk, and no call of its own.
+        call.args(["-c".to_owned(), format!("remote.instep.fetch=+{}:{HEAD}", self.reference)]);
+        call.args(["-c", "core.fsync=none", "-c", "core.logAllRefUpdates=always"]);
         call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
         call.args(["--recurse-submodules=no"]);
         if self.as_pack && self.git_dir.is_some() {
@@ -103,7 +107,7 @@ fn said(outcome: &Outcome) -> String {
 }
 
 /// The words in brackets behind a refused ref, such as `remote rejected] (hook declined)`.
-fn refusal(stdout: &[u8]) -> Option<String> {
+pub(super) fn refusal(stdout: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stdout);
     let line = text.lines().find(|line| line.starts_with('!'))?;
     Some(line.rsplit('\t').next().unwrap_or(line).trim().to_owned())

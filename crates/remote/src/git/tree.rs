@@ -13,6 +13,7 @@ use instep_core::tree::LeafKind;
 use super::failure;
 use super::objects::{Kind, Objects, Oid, missing};
 use super::program::{Program, Running, Scope};
+use super::shelf::Shelf;
 
 /// The longest name that file systems hold.
 pub(super) const NAME_BYTES_MAX: usize = 255;
@@ -39,68 +40,101 @@ struct Raw<'a> {
 
 /// A folder still to be read.
 struct Folder {
+    oid: Oid,
     index: Option<u32>,
     depth: usize,
 }
 
-/// Lists all below a tree, parents before children.
-pub(super) fn list(objects: &mut Objects, root: Oid) -> Result<Vec<Listed>, RemoteError> {
+/// Lists all below a tree, parents before children. What the shelf does not hold is read from our repository.
+pub(super) fn list(
+    objects: &mut Objects<'_>,
+    shelf: &mut Shelf,
+    root: Oid,
+) -> Result<Vec<Listed>, RemoteError> {
     let mut entries = Vec::new();
-    let mut folders = vec![Folder { index: None, depth: 1 }];
-    let mut oids = vec![root];
-    objects.walk(vec![root], |objects, header, at| {
-        let Some(header) = header else { return Err(missing(oids[at])) };
-        if header.kind != Kind::Tree {
-            return Err(failure::corrupt("E-GIT-TREE", "The remote holds a folder that is none."));
+    let mut level = vec![Folder { oid: root, index: None, depth: 1 }];
+    while !level.is_empty() {
+        let absent: Vec<Oid> =
+            level.iter().map(|folder| folder.oid).filter(|oid| !shelf.has(*oid, Kind::Tree)).collect();
+        bring(objects, shelf, absent)?;
+        let mut below = Vec::new();
+        for folder in &level {
+            let body = shelf.get(folder.oid, Kind::Tree).ok_or_else(|| missing(folder.oid))?;
+            below.extend(take_folder(body, folder, &mut entries)?);
         }
-        let body = objects.body(header, TREE_BYTES_MAX)?;
-        let Folder { index, depth } = folders[at];
-        let below = take_folder(&body, index, depth, &mut entries)?;
-        let more: Vec<Oid> = below.iter().map(|&(_, oid)| oid).collect();
-        folders.extend(below.iter().map(|&(index, _)| Folder { index: Some(index), depth: depth + 1 }));
-        oids.extend(&more);
-        Ok(more)
-    })?;
-    check_links(objects, &mut entries)?;
+        level = below;
+    }
+    check_links(objects, shelf, &mut entries)?;
     Ok(entries)
 }
 
-/// Marks the links as unfit whose targets no disk can hold. They are few and short, so that they are just read.
-fn check_links(objects: &mut Objects, entries: &mut [Listed]) -> Result<(), RemoteError> {
-    let is_link = |entry: &Listed| matches!(entry.kind, ListedKind::Leaf { kind: LeafKind::Link, .. });
-    let links: Vec<usize> = (0..entries.len()).filter(|&at| is_link(&entries[at])).collect();
-    let oids = links.iter().map(|&at| Oid::of(&entries[at].object)).collect::<Result<Vec<_>, _>>()?;
-    objects.walk(oids.clone(), |objects, header, at| {
-        // What is missing, or no content, is told when it is wanted.
-        let Some(header) = header else { return Ok(Vec::new()) };
-        if header.kind != Kind::Blob || header.size > TARGET_BYTES_MAX {
-            objects.skip(header.size)?;
+/// Brings folders to the shelf.
+fn bring(objects: &mut Objects<'_>, shelf: &mut Shelf, mut wanted: Vec<Oid>) -> Result<(), RemoteError> {
+    wanted.sort_unstable();
+    wanted.dedup();
+    objects.walk(wanted.clone(), |objects, header, at| {
+        let Some(header) = header else { return Err(missing(wanted[at])) };
+        if header.kind != Kind::Tree {
+            return Err(failure::corrupt("E-GIT-TREE", "The remote holds a folder that is none."));
         }
-        let why = if header.kind != Kind::Blob {
-            return Ok(Vec::new());
-        } else if header.size > TARGET_BYTES_MAX {
-            format!("its target is {} bytes long, disks allow {TARGET_BYTES_MAX}", header.size)
-        } else {
-            match objects.body(header, TARGET_BYTES_MAX)? {
-                target if target.is_empty() => "its target is empty".to_owned(),
-                target if target.contains(&0) => "its target holds a zero byte".to_owned(),
-                _ => return Ok(Vec::new()),
-            }
-        };
-        let entry = &mut entries[links[at]];
-        entry.kind = ListedKind::Unfit { code: "E-LINK-TARGET", why };
-        entry.object = with_mode(oids[at], LINK);
+        shelf.put(wanted[at], Kind::Tree, &objects.body(header, TREE_BYTES_MAX)?);
         Ok(Vec::new())
     })
 }
 
+/// Marks the links as unfit whose targets no disk can hold. They are few and short, so that they are just read.
+fn check_links(
+    objects: &mut Objects<'_>,
+    shelf: &mut Shelf,
+    entries: &mut [Listed],
+) -> Result<(), RemoteError> {
+    let is_link = |entry: &Listed| matches!(entry.kind, ListedKind::Leaf { kind: LeafKind::Link, .. });
+    let mut unread = Vec::new();
+    for (at, entry) in entries.iter_mut().enumerate().filter(|(_, entry)| is_link(entry)) {
+        let oid = Oid::of(&entry.object)?;
+        match shelf.get(oid, Kind::Blob).map(why_unfit) {
+            Some(why) => judge_link(entry, oid, why),
+            None => unread.push((at, oid)),
+        }
+    }
+    let oids = unread.iter().map(|(_, oid)| *oid).collect();
+    objects.walk(oids, |objects, header, asked| {
+        // What is missing, or no content, is told when it is wanted.
+        let Some(header) = header else { return Ok(Vec::new()) };
+        let (at, oid) = unread[asked];
+        let why = if header.kind != Kind::Blob || header.size > TARGET_BYTES_MAX {
+            objects.skip(header.size)?;
+            let long = format!("its target is {} bytes long, disks allow {TARGET_BYTES_MAX}", header.size);
+            (header.kind == Kind::Blob).then_some(long)
+        } else {
+            let target = objects.body(header, TARGET_BYTES_MAX)?;
+            shelf.put(oid, Kind::Blob, &target);
+            why_unfit(&target)
+        };
+        judge_link(&mut entries[at], oid, why);
+        Ok(Vec::new())
+    })
+}
+
+/// Why no disk can hold a link to this target, if so.
+fn why_unfit(target: &[u8]) -> Option<String> {
+    match target {
+        [] => Some("its target is empty".to_owned()),
+        target if target.contains(&0) => Some("its target holds a zero byte".to_owned()),
+        _ => None,
+    }
+}
+
+fn judge_link(entry: &mut Listed, oid: Oid, why: Option<String>) {
+    if let Some(why) = why {
+        entry.kind = ListedKind::Unfit { code: "E-LINK-TARGET", why };
+        entry.object = with_mode(oid, LINK);
+    }
+}
+
 /// Adds one folder's entries; answers the folders among them.
-fn take_folder(
-    body: &[u8],
-    parent: Option<u32>,
-    depth: usize,
-    entries: &mut Vec<Listed>,
-) -> Result<Vec<(u32, Oid)>, RemoteError> {
+fn take_folder(body: &[u8], folder: &Folder, entries: &mut Vec<Listed>) -> Result<Vec<Folder>, RemoteError> {
+    let (parent, depth) = (folder.index, folder.depth);
     let mut folders = Vec::new();
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut rest = body;
@@ -122,7 +156,7 @@ fn take_folder(
             _ => raw.oid.into(),
         };
         if kind == ListedKind::Folder {
-            folders.push((entries.len() as u32, raw.oid));
+            folders.push(Folder { oid: raw.oid, index: Some(entries.len() as u32), depth: depth + 1 });
         }
         entries.push(Listed { parent, name, kind, object });
         if entries.len() > ENTRIES_MAX {

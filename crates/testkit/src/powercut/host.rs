@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::{Step, steps};
+use super::{STEPS, Step, note, steps};
 use crate::chance::Chance;
 
 /// A world is thrown away after so many cuts, so that checking stays quick.
@@ -155,15 +155,14 @@ impl<'a> World<'a> {
         if self.wait_for(&mut guest, &until, report)? {
             thread::sleep(wait);
         }
-        let checks = steps(self.area.path())?.iter().filter(|step| **step == Step::Checked).count();
         cut(&mut guest.0)?;
         report.cuts += 1;
         let steps = steps(self.area.path())?;
-        report.checks += u64::from(checks > 0 && steps.contains(&Step::Checked));
+        report.checks += u64::from(steps.contains(&Step::Checked));
         match steps.last() {
             Some(Step::Checking) => report.in_recovery += 1,
             Some(Step::Running(_)) => report.in_program += 1,
-            Some(Step::Failed(why)) => report.failures.push(why.clone()),
+            Some(Step::Failed(why)) if report.failures.is_empty() => report.failures.push(why.clone()),
             _ => {}
         }
         Ok(())
@@ -202,7 +201,7 @@ impl<'a> World<'a> {
     /// Starts the guest on the disks as they are.
     fn start(&self, seed: u64) -> io::Result<Guest> {
         let area = self.area.path();
-        _ = fs::remove_file(area.join(super::STEPS));
+        note(&area.join(STEPS), &[Step::Started.to_string()])?;
         let script = area.join("init");
         fs::write(&script, self.script(seed))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;

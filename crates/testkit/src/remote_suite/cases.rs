@@ -15,6 +15,7 @@ use instep_core::tree::LeafKind;
 
 use super::Bench;
 use super::sketch::{Bytes, Sketch, Thing, collect, draft_of, name, path, publish, read, upload};
+use crate::chance::Chance;
 
 fn is_stale(result: Result<(), RemoteError>) -> bool {
     matches!(result, Err(error) if error.class() == Class::Stale)
@@ -414,6 +415,33 @@ pub fn history_is_newest_first(bench: &Bench) {
         assert_eq!(revisions, [&third, &second]);
         assert_eq!(history[0].stamp.operation.as_deref(), Some("op1"));
         assert_eq!(remote.history(100).unwrap().len(), 3);
+    }
+}
+
+/// What a machine remembers of earlier listings must not show in the next.
+pub fn a_listing_after_others_is_whole(bench: &Bench) {
+    for seed in 0..3 {
+        let (writer, watcher) = (bench.open(), bench.open());
+        let (mut chance, mut sketch) = (Chance::new(seed), Sketch::new());
+        let mut heads: Vec<Revision> = writer.head().unwrap().into_iter().collect();
+        for _ in 0..8 {
+            for _ in 0..1 + chance.below(4) {
+                let folder = format!("{}/{}", chance.below(3), chance.below(3));
+                let (path, text) = (format!("{folder}/{}", chance.below(4)), chance.below(4).to_string());
+                match chance.below(6) {
+                    0 => sketch.0.retain(|path, _| !path.starts_with(folder.as_bytes())),
+                    1 => sketch = sketch.folder(format!("{folder}/empty")),
+                    2 => sketch = sketch.with(path, Thing::Link(text.into_bytes())),
+                    _ => sketch = sketch.file(path, text),
+                }
+            }
+            let known = heads.last().cloned();
+            heads.push(publish(&*writer, known.as_ref(), &sketch));
+            let at = &heads[heads.len() - 1 - chance.index(heads.len().min(3))];
+            let found = watcher.snapshot(at, None).unwrap();
+            assert_eq!(found, bench.open().snapshot(at, None).unwrap(), "seed {seed}");
+        }
+        assert_eq!(read(&*watcher, heads.last().unwrap()), sketch, "seed {seed}");
     }
 }
 

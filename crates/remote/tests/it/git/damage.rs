@@ -57,6 +57,42 @@ fn a_repository_of_ours_that_lost_its_first_files_is_made_anew() {
 }
 
 #[test]
+fn a_damaged_shelf_is_read_from_git_again() {
+    let lab = Lab::by_path();
+    let drawn = one_file("1").folder("d/e").file("d/f", "2");
+    let first = publish(&lab.open(), None, &drawn);
+    let whole = lab.open().snapshot(&first, None).unwrap();
+    let shelf = lab.folder.path().join("ours.git/instep.shelf.1");
+    let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+    open().snapshot(&first, None).unwrap();
+    let bytes = fs::read(&shelf).unwrap();
+    for at in (0..bytes.len()).step_by(7) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x10;
+        for damaged in [&flipped, &bytes[..at].to_vec()] {
+            fs::write(&shelf, damaged).unwrap();
+            assert_eq!(open().snapshot(&first, None).unwrap(), whole, "at {at}");
+        }
+    }
+    assert_eq!(fs::read(&shelf).unwrap().len(), bytes.len(), "what was lost was added again");
+}
+
+#[test]
+fn the_shelf_does_not_grow_with_the_past() {
+    let lab = Lab::by_path();
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let mut head = None;
+    let large =
+        |round: u32| (0..1000).fold(one_file(&round.to_string()), |all, at| all.file(format!("{at}"), "x"));
+    for round in 0..8 {
+        head = Some(publish(&remote, head.as_ref(), &large(round)));
+        remote.snapshot(head.as_ref().unwrap(), None).unwrap();
+    }
+    let shelf = fs::metadata(lab.folder.path().join("ours.git/instep.shelf.1")).unwrap();
+    assert!(shelf.len() < 3 * 40_000 + 64 * 1024, "{}", shelf.len());
+}
+
+#[test]
 fn a_damaged_draft_is_begun_again() {
     let lab = Lab::by_path();
     let first = publish(&lab.open(), None, &one_file("1"));
@@ -171,14 +207,14 @@ fn a_lock_in_our_own_copy_is_removed_when_nobody_lives() {
     let ours = lab.folder.path().join("ours.git");
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();
     fs::create_dir_all(ours.join("refs/instep")).unwrap();
-    let locks = ["refs/instep/head.lock", "refs/instep/prepared.lock"].map(|name| ours.join(name));
-    for each in &locks {
-        fs::write(each, "").unwrap();
-    }
+    let lock = ours.join("refs/instep/head.lock");
+    fs::write(&lock, "").unwrap();
     assert_eq!(read(&remote, &first), one_file("1"));
-    assert!(!locks[0].exists(), "a fetch met it");
+    assert!(!lock.exists(), "a fetch met it");
+    fs::write(&lock, "").unwrap();
     publish(&remote, Some(&first), &one_file("2"));
-    assert!(!locks[1].exists(), "a draft met it");
+    assert!(!lock.exists(), "a push met it");
+    assert_eq!(remote.history(9).unwrap().len(), 2);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What hosts answer when something is wrong.
 
 use instep_core::remote::{Class, Remote, RemoteErrorKind};
+use instep_testkit::chance::Chance;
 use instep_testkit::git_host::{Answer, HttpHost};
+use instep_testkit::remote_suite::{Sketch, draft_of, publish, read};
 
 use super::lab::Lab;
 
@@ -72,4 +74,26 @@ fn a_host_that_refuses_the_push_is_told() {
     assert!(error.message.contains("pre-receive hook declined"), "{error}");
     let cause = error.source.unwrap().to_string();
     assert!(cause.contains("way") && !cause.contains('\x1b'), "{cause}");
+}
+
+#[test]
+fn what_a_host_would_not_take_at_once_goes_in_parts() {
+    let lab = Lab::by_http();
+    let drawn =
+        (0..5).fold(Sketch::new(), |all, at| all.file(format!("{at}"), Chance::new(at).bytes(40_000)));
+    // The host refuses any pack of more than two of the files.
+    lab.git_place(["config", "receive.maxInputSize", "100000"], b"");
+    let error = {
+        let remote = lab.open();
+        let prepared = remote.prepare(None, &draft_of(&remote, &drawn)).unwrap();
+        remote.commit(None, &prepared).unwrap_err()
+    };
+    assert_ne!(error.class(), Class::Stale, "{error:?}");
+    let remote = lab.open().with_part_bytes_max(90_000);
+    let head = publish(&remote, None, &drawn);
+    assert_eq!(read(&lab.open(), &head), drawn);
+    let names = |pattern: &str| lab.git_place(["for-each-ref", "--format=%(refname)", pattern], b"");
+    assert_eq!(names("refs/"), "refs/heads/main", "nothing else is left");
+    let small = drawn.file("small", "1");
+    assert_eq!(read(&lab.open(), &publish(&remote, Some(&head), &small)), small);
 }

@@ -214,3 +214,29 @@ fn a_repository_of_another_format_is_told() {
         assert_eq!(lab.open().head().unwrap_err().code, "E-GIT-FORMAT");
     }
 }
+
+#[test]
+fn our_own_copy_stays_in_few_files() {
+    let lab = Lab::by_path();
+    let (writer, reader) = (lab.open(), lab.try_open_in("ours.git", "main", false).unwrap());
+    let packs = lab.folder.path().join("ours.git/objects/pack");
+    let (mut head, mut most) = (None, 0);
+    for round in 0..40 {
+        let many = (0..110).fold(Sketch::new(), |all, at| all.file(format!("{at}"), format!("{round} {at}")));
+        head = Some(publish(&writer, head.as_ref(), &many));
+        reader.snapshot(head.as_ref().unwrap(), None).unwrap();
+        let count = fs::read_dir(&packs)
+            .unwrap()
+            .flatten()
+            .filter(|file| file.path().extension().is_some_and(|extension| extension == "pack"));
+        most = most.max(count.count());
+        if round == 39 {
+            assert_eq!(read(&reader, head.as_ref().unwrap()), many);
+        }
+    }
+    assert!((10..=31).contains(&most), "{most} packs");
+    let history = reader.history(99).unwrap();
+    assert_eq!(history.len(), 40);
+    assert_eq!(read(&reader, &history[39].revision).0.len(), 110, "what is old is still there");
+    lab.git(["--git-dir", "ours.git", "fsck", "--strict"]);
+}

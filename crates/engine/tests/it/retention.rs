@@ -1,0 +1,104 @@
+//! Retention: what a person set is what holds, and nothing goes that stands nowhere else.
+
+use std::time::Duration;
+
+use instep_core::retention::Retention;
+use instep_engine::cycle::request::Request;
+
+use crate::world::{Machine, pair};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// The paths of all kept versions, each as often as it has some.
+fn kept(machine: &Machine) -> Vec<String> {
+    let kept = machine.workspace.state.kept(b"").unwrap();
+    for version in &kept {
+        let name = machine.root.join(".instep/history").join(version.content.to_string());
+        assert!(name.exists(), "a version is on record and not kept");
+    }
+    let mut paths: Vec<String> =
+        kept.iter().map(|kept| String::from_utf8(kept.path.clone()).unwrap()).collect();
+    paths.sort();
+    paths
+}
+
+/// A pair of which the right one has displaced a replaced and a deleted version.
+fn with_history() -> (Machine, Machine) {
+    let (mut left, mut right) = pair(&[("deleted", "gone"), ("replaced", "old"), ("stays", "1")]);
+    left.write("replaced", "new");
+    left.remove("deleted");
+    left.sync();
+    right.sync();
+    assert_eq!(kept(&right), ["deleted", "replaced"]);
+    (left, right)
+}
+
+#[test]
+fn the_retention_that_a_person_sets_is_the_one_that_a_cycle_uses() {
+    let (_left, mut right) = with_history();
+    right.settings.retention = Retention { keep_last: 0, keep_within: DAY * 10, deleted: DAY * 20 };
+    right.wait_days(11);
+    right.sync();
+    assert_eq!(kept(&right), ["deleted"]);
+    right.wait_days(10);
+    right.sync();
+    assert_eq!(kept(&right), [""; 0]);
+}
+
+#[test]
+fn the_last_version_of_a_file_that_lives_on_is_not_one_of_a_deleted_file() {
+    let (_left, mut right) = with_history();
+    right.settings.retention = Retention { keep_last: 1, keep_within: DAY, deleted: DAY * 30 };
+    right.wait_days(400);
+    right.sync();
+    assert_eq!(kept(&right), ["replaced"]);
+}
+
+#[test]
+fn retention_rests_for_a_day_and_runs_in_a_cycle_that_has_nothing_else_to_do() {
+    let (_left, mut right) = with_history();
+    right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
+    right.sync();
+    right.wait_days(2);
+    right.try_sync(Request { dry_run: true, ..Request::default() }).unwrap();
+    assert_eq!(kept(&right), ["deleted", "replaced"]);
+    assert!(right.sync().done.is_empty());
+    assert_eq!(kept(&right), [""; 0]);
+}
+
+#[test]
+fn a_version_that_was_offered_and_never_taken_counts_as_never_sent() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
+    right.write("a", "only here");
+    right.remote.die_before_commit();
+    assert!(right.try_sync(Request { explicit: true, ..Request::default() }).is_err());
+    // Before it goes out again, a mirror of the remote displaces it.
+    left.write("a", "2");
+    left.sync();
+    let mirror = Request {
+        direction: instep_core::policy::Direction::Pull,
+        mirror: true,
+        explicit: true,
+        ..Request::default()
+    };
+    right.try_sync(mirror).unwrap();
+    assert_eq!(right.drawing(), "a=2;b=1");
+    right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
+    right.wait_days(400);
+    right.sync();
+    assert_eq!(kept(&right), ["a"]);
+}
+
+#[test]
+fn a_content_that_was_kept_twice_leaves_no_copy_behind() {
+    let (mut left, mut right) = pair(&[("a", "same"), ("b", "same"), ("c", "1")]);
+    left.write("a", "2");
+    left.write("b", "2");
+    left.sync();
+    right.sync();
+    right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
+    right.wait_days(5);
+    right.sync();
+    let left_over = std::fs::read_dir(right.root.join(".instep/history")).unwrap().count();
+    assert_eq!((kept(&right), left_over), (Vec::new(), 0));
+}
