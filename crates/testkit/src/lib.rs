@@ -20,5 +20,6 @@ pub mod ledger;
 pub mod machine;
 pub mod person;
 pub mod powercut;
+pub mod proxy;
 pub mod remote_suite;
 pub mod rest;

@@ -10,6 +10,7 @@ mod diff;
 mod export;
 mod exposure;
 mod kill;
+mod network;
 mod overview;
 mod records;
 mod reports;

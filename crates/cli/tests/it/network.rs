@@ -1,0 +1,126 @@
+//! A network that fails: lines that are cut or go silent, hosts that are no git hosts, a person who has waited enough.
+
+use std::fs;
+
+use instep_testkit::bare::Bare;
+use instep_testkit::git_host::{Answer, HttpHost};
+use instep_testkit::machine::{Machine, Output, Pair, exit_code};
+use instep_testkit::proxy::{Line, Weather};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Two machines that sync over HTTP; the left one by a line that may fail.
+struct Net {
+    pair: Pair,
+    bare: Bare,
+    line: Line,
+    _host: HttpHost,
+}
+
+impl Net {
+    fn new() -> Self {
+        let pair = Pair::new(&crate::program());
+        let bare = Bare::create(&pair.area().join("hosted/place.git"));
+        let host = HttpHost::serve(&pair.area().join("hosted"));
+        let line = Line::to(host.address());
+        fs::write(pair.left.folder().join("x"), "1\n").unwrap();
+        let joined = [
+            (&pair.left, format!("http://{}/place.git", line.address())),
+            (&pair.right, host.url("place.git")),
+        ];
+        for (machine, url) in joined {
+            let words =
+                ["init", "--yes", "--allow-http", "--allow-public", "--name", machine.name(), "--remote"];
+            let done = machine.run(words.into_iter().chain([url.as_str()]));
+            assert_eq!(done.code, 0, "{done}");
+        }
+        Net { pair, bare, line, _host: host }
+    }
+}
+
+/// Bytes that do not compress, different for each seed.
+fn noise(seed: u32, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[1]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn write(machine: &Machine, path: &str, bytes: &[u8]) {
+    fs::write(machine.folder().join(path), bytes).unwrap();
+}
+
+fn temporary(output: &Output, when: &str) {
+    assert!(output.code == 5 && output.mentions("E-NET-"), "{when}: {output}");
+    assert!(output.mentions("Nothing is lost"), "{when}: {output}");
+}
+
+#[test]
+fn a_line_that_is_cut_costs_only_time() {
+    let net = Net::new();
+    let (left, right) = (&net.pair.left, &net.pair.right);
+    for (round, weather) in
+        [Weather::Refused, Weather::CutAfter(0), Weather::CutAfter(700), Weather::CutAfter(3_000)]
+            .into_iter()
+            .enumerate()
+    {
+        let when = format!("{weather:?}");
+        let (mine, theirs) = (noise(round as u32, 20_000), noise(round as u32 + 100, 20_000));
+        write(left, "mine", &mine);
+        write(right, "theirs", &theirs);
+        assert_eq!(right.run(["sync"]).code, 0);
+        net.line.set(weather);
+        temporary(&left.run(["sync"]), &when);
+        assert_eq!(fs::read(left.folder().join("mine")).unwrap(), mine, "{when}");
+        let status = left.run(["status"]);
+        assert!(status.code == 0 && status.mentions("to send"), "{when}: {status}");
+        net.line.set(Weather::Fair);
+        let done = left.run(["sync"]);
+        assert_eq!(done.code, 0, "{when}: {done}");
+        assert_eq!(fs::read(left.folder().join("theirs")).unwrap(), theirs, "{when}");
+        assert_eq!(right.run(["sync"]).code, 0);
+        assert_eq!(fs::read(right.folder().join("mine")).unwrap(), mine, "{when}");
+    }
+    net.bare.git(["fsck", "--strict", "--no-progress"], b"");
+}
+
+#[test]
+fn a_login_page_of_a_network_is_no_git_host() {
+    let net = Net::new();
+    let head = net.bare.head();
+    let page = HttpHost::answer(Answer {
+        status: "200 OK".to_owned(),
+        headers: vec!["Content-Type: text/html".to_owned()],
+        body: "<html>Welcome to our hotel</html>".to_owned(),
+    });
+    let left = &net.pair.left;
+    assert_eq!(left.run(["config", "set", "sync.remote", &page.url("place.git")]).code, 0);
+    write(left, "x", b"2\n");
+    let answer = left.run(["sync"]);
+    assert!(answer.code == 5 && answer.mentions("E-NET-PORTAL"), "{answer}");
+    assert_eq!((net.bare.head(), fs::read(left.folder().join("x")).unwrap()), (head, b"2\n".to_vec()));
+}
+
+#[test]
+fn ctrl_c_while_a_host_is_silent_ends_with_130_and_the_next_run_goes_on() {
+    let net = Net::new();
+    let left = &net.pair.left;
+    write(left, "x", b"2\n");
+    net.line.set(Weather::Silent);
+    let before = net.line.connections();
+    let mut running = left.start(["sync"]);
+    while net.line.connections() == before {
+        std::thread::yield_now();
+    }
+    let started = std::time::Instant::now();
+    kill_process_group(Pid::from_child(&running), Signal::INT).unwrap();
+    let code = exit_code(running.wait().unwrap());
+    assert_eq!(code, 130);
+    assert!(started.elapsed().as_secs() < 20, "it waited for the host");
+    net.line.set(Weather::Fair);
+    let done = left.run(["sync"]);
+    assert!(done.code == 0 && done.mentions("1 sent"), "{done}");
+}

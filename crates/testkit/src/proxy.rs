@@ -1,0 +1,144 @@
+//! A line that fails: a proxy on the loopback between a program and a host, which cuts what it carries, or goes silent.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// What the line does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// It carries all.
+    Fair,
+    /// It breaks once it has carried so many bytes, both ways together.
+    CutAfter(u64),
+    /// It takes connections and bytes, and nothing ever comes back.
+    Silent,
+    /// Nobody answers at all.
+    Refused,
+}
+
+/// The proxy; it ends when it is dropped.
+pub struct Line {
+    address: SocketAddr,
+    state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct State {
+    host: SocketAddr,
+    weather: Mutex<Weather>,
+    over: AtomicBool,
+    /// What is open now, to be closed at the end.
+    open: Mutex<Vec<TcpStream>>,
+    connections: AtomicU64,
+}
+
+impl Line {
+    /// Lays a line to a host.
+    pub fn to(host: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let state = Arc::new(State {
+            host,
+            weather: Mutex::new(Weather::Fair),
+            over: AtomicBool::new(false),
+            open: Mutex::default(),
+            connections: AtomicU64::new(0),
+        });
+        let shared = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if shared.over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || shared.carry(stream));
+            }
+        });
+        Line { address, state, thread: Some(thread) }
+    }
+
+    /// Where the program is to connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes what becomes of connections from now on.
+    pub fn set(&self, weather: Weather) {
+        *self.state.weather.lock().expect("nobody panicked") = weather;
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> u64 {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::SeqCst);
+        for stream in self.state.open.lock().expect("nobody panicked").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn carry(self: Arc<Self>, near: TcpStream) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        let weather = *self.weather.lock().expect("nobody panicked");
+        if weather == Weather::Refused {
+            return;
+        }
+        let Ok(far) = TcpStream::connect(self.host) else { return };
+        let Some(ends) = self.remember(&near, &far) else { return };
+        let left = Arc::new(AtomicU64::new(match weather {
+            Weather::CutAfter(bytes) => bytes,
+            _ => u64::MAX,
+        }));
+        let [near_in, near_out, far_in, far_out] = ends;
+        let back = Arc::clone(&left);
+        let answers = std::thread::spawn(move || {
+            // Silence: what the host says is taken, and not handed on.
+            if weather == Weather::Silent {
+                let _ = std::io::copy(&mut { far_in }, &mut std::io::sink());
+            } else {
+                pump(far_in, near_out, &back);
+            }
+        });
+        pump(near_in, far_out, &left);
+        let _ = answers.join();
+    }
+
+    fn remember(&self, near: &TcpStream, far: &TcpStream) -> Option<[TcpStream; 4]> {
+        let mut open = self.open.lock().expect("nobody panicked");
+        open.extend([near.try_clone().ok()?, far.try_clone().ok()?]);
+        Some([near.try_clone().ok()?, near.try_clone().ok()?, far.try_clone().ok()?, far.try_clone().ok()?])
+    }
+}
+
+/// Carries bytes one way until the end, or until the line has carried all that it does.
+fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
+    let mut buffer = [0; 1024];
+    loop {
+        let Ok(count) = from.read(&mut buffer) else { break };
+        if count == 0 {
+            let _ = to.shutdown(Shutdown::Write);
+            return;
+        }
+        let before = left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(count as u64)));
+        let may = usize::try_from(before.unwrap_or(0)).unwrap_or(usize::MAX).min(count);
+        if to.write_all(&buffer[..may]).is_err() || may < count {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
