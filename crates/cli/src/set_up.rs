@@ -13,6 +13,7 @@ use instep_remote::git::GitRemote;
 
 use crate::commands::Context;
 use crate::configuration::change::Target;
+use crate::configuration::layers::Sources;
 use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
@@ -52,8 +53,15 @@ pub enum Public {
 }
 
 impl SetUp<'_> {
-    /// Does it. All that is made is remembered in `traces`.
-    pub fn run(&self, context: &Context, traces: &Traces) -> Result<Opened, CommandError> {
+    /// Does it. All that is made is remembered in `traces`. `rules` writes down which paths take part, or answers what
+    /// is to be written for this machine: the remote is known only together with them, so that no sync after a kill
+    /// goes by other rules than those that were typed.
+    pub fn run<'e>(
+        &self,
+        context: &Context,
+        traces: &Traces,
+        rules: impl FnOnce(&Sources, &GitRemote) -> Result<Vec<Edit<'e>>, CommandError>,
+    ) -> Result<Opened, CommandError> {
         check_overlap(context, self.root)?;
         let sources = context.sources(self.root);
         let loaded = sources.load(&[])?;
@@ -77,6 +85,7 @@ impl SetUp<'_> {
             Edit::Set { key: "sync.remote", value: &address },
         ];
         changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
+        changes.extend(rules(&sources, &git)?);
         sources.change(Target::Here, &changes)?;
         if self.public == Public::Allowed {
             exposure::remember(&sources, true)?;

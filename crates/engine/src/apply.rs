@@ -62,6 +62,8 @@ pub struct Applied {
     pub fresh: Vec<Digest>,
     /// The versions that were displaced.
     pub kept: Vec<Kept>,
+    /// What was settled at the end, for people.
+    pub notices: Vec<String>,
 }
 
 /// A file that was put in place, to be looked at once more when all is durable.
@@ -443,15 +445,24 @@ impl<F: Folder> Work<'_, '_, F> {
             let Ok(Some((dir, name))) = self.ground.stand(placed.node) else { continue };
             let Ok(Some(metadata)) = self.setting.folder.metadata(&dir, &name) else { continue };
             let digest = Digest { metadata, content: placed.content, observed };
-            let untouched = metadata.key == placed.staged.key
-                && metadata.size == placed.staged.size
-                && metadata.modified == placed.staged.modified;
+            let untouched = leaf::is_untouched(&metadata, &placed.staged);
             // Written and placed within one tick: an edit in the same tick would leave no trace in the times.
             if untouched && metadata.changed.ns() - metadata.modified.ns() > crate::digest::TICK_NS {
                 self.applied.fresh.push(digest);
             }
         }
+        self.settle()?;
         Ok(self.applied)
+    }
+
+    /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
+    /// folder without an open journal: each slot is settled now, as after a crash.
+    fn settle(&mut self) -> Result<(), EngineError> {
+        if self.journaled > 0 && !self.applied.failed.is_empty() {
+            let Setting { folder, state, now, .. } = &mut self.setting;
+            self.applied.notices = crate::journal::recover(*folder, state, *now)?.notices;
+        }
+        Ok(())
     }
 
     /// What is still parked when all is over goes back to where it stood.

@@ -89,7 +89,7 @@ pub fn run<F: Folder>(
             Err(PassEnd::Failed(EngineError::Remote(error))) if error.class() == Class::Stale => {
                 let why = "the remote changed meanwhile; planning again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
-                std::thread::sleep(pause(workspace, attempt));
+                (workspace.wait)(pause(workspace, attempt));
             }
             Err(PassEnd::Failed(error)) => return Err(error),
         }

@@ -112,7 +112,7 @@ impl<F: Folder> Recovery<'_, F> {
         }
         if text != old && self.put_back(slot, path, new)? {
             self.notices.push(format!(
-                "{} was edited just before the interruption; the edit is back in place.",
+                "{} was edited in the moment in which it was replaced; the edit is back in place.",
                 instep_core::path::escape(path)
             ));
             return Ok(());
@@ -154,8 +154,15 @@ impl<F: Folder> Recovery<'_, F> {
         if !standing.is_ok_and(|content| content.to_string() == new) {
             return Ok(false);
         }
-        match self.folder.exchange((&self.staging, slot), (&dir, &name)) {
+        let swap = || self.folder.exchange((&self.staging, slot), (&dir, &name));
+        match swap() {
             Ok(()) => {
+                let given = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
+                if given.to_string() != new {
+                    // Somebody saved in this very moment: that keeps the name.
+                    swap()?;
+                    return Ok(false);
+                }
                 self.folder.remove_file(&self.staging, slot)?;
                 Ok(true)
             }

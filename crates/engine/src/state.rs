@@ -47,10 +47,14 @@ pub struct RemoteRecord {
 /// What a commit offered, written down before it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
+    /// The head that it is made for: while that is the head, it may still be taken.
+    pub expected: Option<Revision>,
     /// The revision that the commit gets.
     pub revision: Revision,
     /// The rows that hold if the remote took it.
     pub rows: Vec<Row>,
+    /// The nodes that are forgotten then.
+    pub forgotten: Vec<NodeId>,
     /// The id that the next new node gets then.
     pub next: u64,
 }
@@ -85,6 +89,14 @@ impl State {
     /// A database in memory, for simulations.
     pub fn in_memory() -> Result<Self, EngineError> {
         State::ready(Connection::open_in_memory()?)
+    }
+
+    /// A database in memory in which nothing can be committed while `refuses` says so: a machine that crashed, or a
+    /// disk that is full.
+    pub fn in_memory_refusing(refuses: impl Fn() -> bool + Send + 'static) -> Result<Self, EngineError> {
+        let state = State::in_memory()?;
+        state.connection.commit_hook(Some(refuses))?;
+        Ok(state)
     }
 
     fn ready(connection: Connection) -> Result<Self, EngineError> {
@@ -211,17 +223,27 @@ impl State {
         Ok(false)
     }
 
-    /// What the last commit offered, if it is not settled yet.
-    pub fn offered(&self, remote: i64) -> Result<Option<Offered>, EngineError> {
-        let found: Option<(String, Vec<u8>, u64)> = self
-            .connection
-            .query_row("SELECT revision, rows, next_node FROM offered WHERE remote = ?1", [remote], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((revision, rows, next)) = found else { return Ok(None) };
-        let rows = codec::decode_rows(&rows).map_err(nonsense)?;
-        Ok(Some(Offered { revision: Revision(revision), rows, next }))
+    /// What commits offered and is not settled yet, in their order.
+    pub fn offered(&self, remote: i64) -> Result<Vec<Offered>, EngineError> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT expected, revision, rows, forgotten, next_node FROM offered WHERE remote = ?1 ORDER BY number",
+        )?;
+        let mut found = query.query([remote])?;
+        let mut offered = Vec::new();
+        while let Some(row) = found.next()? {
+            let (rows, forgotten): (Vec<u8>, String) = (row.get(2)?, row.get(3)?);
+            offered.push(Offered {
+                expected: row.get::<_, Option<String>>(0)?.map(Revision),
+                revision: Revision(row.get(1)?),
+                rows: codec::decode_rows(&rows).map_err(nonsense)?,
+                forgotten: forgotten
+                    .split_whitespace()
+                    .filter_map(|id| Some(NodeId(id.parse().ok()?)))
+                    .collect(),
+                next: row.get(4)?,
+            });
+        }
+        Ok(offered)
     }
 
     /// The journal's open entries, in order.

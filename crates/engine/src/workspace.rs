@@ -38,6 +38,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub person: Option<String>,
     /// The system's own name for its present start, where it has one; a new one means that the machine was off.
     pub boot: Option<String>,
+    /// How it is waited between two tries; a simulation does not wait.
+    pub wait: fn(Duration),
     root: PathBuf,
     _lock: Option<WorkspaceLock>,
 }
@@ -132,6 +134,7 @@ impl Workspace {
             clock,
             person: None,
             boot: boot(),
+            wait: std::thread::sleep,
             root: root.to_owned(),
             _lock: Some(lock),
         })
@@ -147,7 +150,8 @@ impl<F: Folder> Workspace<F> {
         clock: Arc<dyn Clock>,
         root: PathBuf,
     ) -> Self {
-        Workspace { folder, state, machine, clock, person: None, boot: None, root, _lock: None }
+        let wait = std::thread::sleep;
+        Workspace { folder, state, machine, clock, person: None, boot: None, wait, root, _lock: None }
     }
 
     /// The workspace's folder, for people and for other programs.

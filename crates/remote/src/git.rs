@@ -378,14 +378,16 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED") {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-MISSING") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
         for oddity in program::HARMLESS {
             call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
         }
-        if call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success() {
+        let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
+        // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
+        if is_sound && error.code != "E-GIT-MISSING" {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
@@ -423,8 +425,24 @@ fn make_ours(program: &Program) -> Result<(), RemoteError> {
             format!("The program git is version {}.{}; 2.39 or newer is needed.", version.0, version.1),
         ));
     }
-    program.init(directory, "main")?;
-    program::sync_file_system(directory)
+    make_whole(program, directory, &directory.with_extension("new"), "main")
+}
+
+/// Makes a repository under another name, and gives it its own when it is whole and durable: git makes one file after
+/// the other, and one that was killed on the way would be taken for a repository, or for something in its place.
+fn make_whole(program: &Program, path: &Path, fresh: &Path, branch: &str) -> Result<(), RemoteError> {
+    let failed = |error| failure::at_path("making", path, error);
+    match fs::remove_dir_all(fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    program.init(fresh, branch)?;
+    program::sync_file_system(fresh)?;
+    fs::rename(fresh, path).map_err(failed)?;
+    program::sync_file_system(path)
 }
 
 /// Answers whether a directory is a repository to git: a power cut right after it was made can leave its files empty.
@@ -449,8 +467,8 @@ fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), Remo
     if path.exists() && !is_empty {
         return Err(not_there(path));
     }
-    program.init(path, branch)?;
-    program::sync_file_system(path)
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    make_whole(program, path, &path.with_file_name(format!(".{name}.instep-new")), branch)
 }
 
 fn not_there(path: &Path) -> RemoteError {

@@ -141,6 +141,16 @@ impl Bare {
         self.git(["update-ref", "refs/heads/main", commit], b"");
     }
 
+    /// What git finds wrong with it, if anything.
+    pub fn damage(&self) -> Option<String> {
+        let (success, stdout, stderr) = self.try_git(&["fsck", "--no-dangling", "--no-progress"], b"");
+        let said = format!("{}{stderr}", String::from_utf8_lossy(&stdout));
+        // A repository in which nothing was committed yet has no branch to look at.
+        let is_new = |line: &str| line.starts_with("notice: ");
+        let said: Vec<&str> = said.lines().filter(|line| !is_new(line)).collect();
+        (!success || !said.is_empty()).then(|| said.join("\n"))
+    }
+
     /// The names of all objects that a ref reaches.
     pub fn reachable(&self) -> Vec<String> {
         let (_, stdout, _) = self.try_git(&["rev-list", "--objects", "--no-object-names", "--all"], b"");

@@ -40,6 +40,11 @@ impl Ledger {
         self.written.entry(content).or_insert_with(|| what.to_owned());
     }
 
+    /// Strikes out a content that a person destroyed.
+    pub fn forget(&mut self, content: &[u8]) {
+        self.written.remove(&ContentId::of(content));
+    }
+
     /// Writes down all contents of a drawing.
     pub fn record_drawing(&mut self, where_: &str, drawing: &Drawing) {
         for (path, content) in drawing.contents() {

@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a failure of the kit is a failure of the test")]
 
 pub mod bare;
+pub mod breaker;
+pub mod calls;
 pub mod chance;
 pub mod drawing;
 pub mod flaky;
@@ -18,8 +20,11 @@ pub mod git_host;
 pub mod kills;
 pub mod ledger;
 pub mod machine;
+pub mod meddler;
 pub mod person;
 pub mod powercut;
 pub mod proxy;
 pub mod remote_suite;
 pub mod rest;
+pub mod scenes;
+pub mod tracer;

@@ -106,6 +106,13 @@ impl Machine {
         command.process_group(0).spawn().expect("the program can be started")
     }
 
+    /// What starts the program in the workspace folder, for others to run.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(&self.program);
+        self.prepare(&mut command, arguments);
+        command
+    }
+
     /// Runs the program with one more environment variable.
     pub fn run_with<S: AsRef<OsStr>>(
         &self,

@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("remote", &["core", "store"]),
     ("server", &["core", "engine", "store"]),
     ("store", &["core"]),
-    ("testkit", &["core", "engine", "store"]),
+    ("testkit", &["core", "engine", "remote", "store"]),
 ];
 
 /// Where text may be printed.

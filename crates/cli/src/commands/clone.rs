@@ -10,7 +10,6 @@ use instep_remote::address::{Address, Typed};
 
 use super::Context;
 use super::sync::run_cycle;
-use crate::configuration::change::Target;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::place::shown;
@@ -65,14 +64,11 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
         create: false,
         public: Public::Warned,
     };
-    let mut opened = set_up.run(context, &traces)?;
+    let only = arguments.only.iter().map(|item| Edit::Add { key: "sync.include", item }).collect();
+    let mut opened = set_up.run(context, &traces, |_, _| Ok(only))?;
     if opened.remote()?.head()?.is_none() {
         return Err(empty(&address));
     }
-    let only: Vec<Edit<'_>> =
-        arguments.only.iter().map(|item| Edit::Add { key: "sync.include", item }).collect();
-    opened.sources.change(Target::Here, &only)?;
-    opened.loaded = opened.sources.load(&[])?;
     let request = Request { explicit: true, kind: Some(OperationKind::Clone), ..Request::default() };
     let ended = run_cycle(context, &mut opened, &request);
     // Once files have come, the folder stays: the next sync goes on from there.
@@ -84,15 +80,17 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
     Ok(exit)
 }
 
-/// The folder to make: the one that was named, or one named after the address.
+/// The folder to make: the one that was named, or one named after the address. What a clone left that was killed before
+/// any file came is no hindrance: it goes on from there.
 fn folder(context: &Context, arguments: &CloneArguments, address: &Address) -> Result<PathBuf, CommandError> {
     let named = match &arguments.folder {
         Some(named) => named.clone(),
         None => PathBuf::from(name_of(&address.to_text())?),
     };
     let root = context.surroundings.folder.join(named);
-    let full = std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some());
-    if full || root.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+    if !holds_only_ours(&root) && root.is_dir()
+        || root.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
+    {
         return Err(CommandError::new("E-CLONE-FULL", Exit::Usage, "This folder holds something already.")
             .at(shown(&root))
             .because("`clone` brings a workspace into a new folder.")
@@ -118,6 +116,7 @@ fn empty(address: &Address) -> CommandError {
         .hinted("`instep init --remote ADDRESS` in the folder that you want to keep there.")
 }
 
+/// Answers whether nothing but our own state stands in a folder.
 fn holds_only_ours(root: &Path) -> bool {
     let ours = |name: std::ffi::OsString| name == ".instep" || name == "instep.local.yaml";
     std::fs::read_dir(root).is_ok_and(|entries| entries.flatten().all(|entry| ours(entry.file_name())))

@@ -7,13 +7,16 @@ use clap::Args;
 use instep_core::config::edit::Edit;
 use instep_core::operation::OperationKind;
 use instep_core::path::escape;
+use instep_core::remote::Remote as _;
 use instep_engine::cycle;
 use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
+use instep_remote::git::GitRemote;
 
 use super::Context;
 use super::sync::run_cycle;
 use crate::configuration::change::Target;
+use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
 use crate::import::{self, Imported};
 use crate::interrupt::Traces;
@@ -98,9 +101,9 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         create: true,
         public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
-    let mut opened = set_up.run(context, &traces)?;
-    write_rules(context, arguments, &imported, &opened, &traces)?;
-    opened.loaded = opened.sources.load(&[])?;
+    let rules =
+        |sources: &Sources, git: &GitRemote| rules(context, (arguments, &imported), (sources, git), &traces);
+    let mut opened = set_up.run(context, &traces, rules)?;
     if context.global.dry_run {
         return first_sync(context, &mut opened, &request(true));
     }
@@ -224,20 +227,18 @@ fn address_text(
     context.terminal.ask(Question { text: "Address:", option: "--remote ADDRESS" }, None)
 }
 
-/// The rules that were typed: for all machines, unless the remote has settings already, which govern then.
-fn write_rules(
+/// The rules that were typed: written for all machines, unless the remote has settings already, which govern then;
+/// answers those that are for this machine.
+fn rules<'e>(
     context: &Context,
-    arguments: &InitArguments,
-    imported: &Imported,
-    opened: &Opened,
+    (arguments, imported): (&'e InitArguments, &'e Imported),
+    (sources, git): (&Sources, &GitRemote),
     traces: &Traces,
-) -> Result<(), CommandError> {
-    let shared = opened.sources.shared();
-    let is_first = opened.remote()?.head()?.is_none();
-    let target = if is_first || shared.exists() { Target::Shared } else { Target::Here };
-    let preset = arguments.preset.as_deref().map(preset::find).transpose()?;
+) -> Result<Vec<Edit<'e>>, CommandError> {
+    let shared = sources.shared();
+    let is_first = git.head()?.is_none();
     let mut changes: Vec<Edit<'_>> = Vec::new();
-    if let Some(preset) = preset {
+    if let Some(preset) = arguments.preset.as_deref().map(preset::find).transpose()? {
         changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
         changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
     }
@@ -245,17 +246,19 @@ fn write_rules(
     changes.extend(imported.sets.iter().map(|(key, value)| Edit::Set { key, value }));
     changes.extend(arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item }));
     changes.extend(arguments.exclude.iter().map(|item| Edit::Add { key: "sync.exclude", item }));
-    if target == Target::Shared {
-        traces.remember(shared);
-    } else if !changes.is_empty() {
-        context
-            .terminal
-            .say("The repository has its own settings, so these rules are kept for this machine.");
+    if !is_first && !shared.exists() {
+        if !changes.is_empty() {
+            context
+                .terminal
+                .say("The repository has its own settings, so these rules are kept for this machine.");
+        }
+        return Ok(changes);
     }
-    if !changes.is_empty() || (is_first && target == Target::Shared) {
-        opened.sources.change(target, &changes)?;
+    traces.remember(shared);
+    if !changes.is_empty() || is_first {
+        sources.change(Target::Shared, &changes)?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Shows in one line what would travel, and asks. Nothing has left this machine yet.

@@ -126,7 +126,7 @@ impl<F: Folder> Work<'_, '_, F> {
         };
         prepare().map_err(|error| self.held(change, &error))?;
         self.exchange(change, (&dir, &name), slot)?;
-        match self.keep_displaced(change, (&dir, &name), slot)? {
+        match self.keep_displaced(change, (&dir, &name), slot, Some(&staged.metadata))? {
             Displaced::Known => {
                 self.ground.rekey(change.node, staged.metadata.key);
                 self.note_placed(change, leaf, &staged);
@@ -176,19 +176,20 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     /// Names what was displaced into the slot. What the plan knew goes to the history; anything else is an edit made
-    /// meanwhile, and gets its name back.
+    /// meanwhile, and gets its name back. `ours` is what took the name, if anything did.
     fn keep_displaced(
         &mut self,
         change: &Change,
         target: (&F::Dir, &Name),
         slot: &Name,
+        ours: Option<&Metadata>,
     ) -> Result<Displaced, StepError> {
         let (folder, staging) = (self.setting.folder, self.setting.staging.dir().clone());
         let content = content_of(folder, &staging, slot, &mut std::io::sink());
         let metadata = folder.metadata(&staging, slot).map_err(|error| self.held(change, &error))?;
         let content = content.map_err(|error| self.held(change, &error))?;
         let expected = change.before.as_ref().and_then(|value| value.body.content());
-        if expected != Some(content) && self.give_name_back(change, target, slot)? {
+        if expected != Some(content) && self.give_name_back(change, target, slot, ours)? {
             return Ok(Displaced::PutBack);
         }
         self.setting.contents.keep((&staging, slot), content).map_err(|error| self.held(change, &error))?;
@@ -206,20 +207,26 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     /// Puts an unknown edit back under its name: in exchange for our version after a write, into the free name after a
-    /// removal. Answers false if something else took the name meanwhile.
+    /// removal. Answers false if something else took the name meanwhile. What stays in the slot is settled at the end.
     fn give_name_back(
         &self,
         change: &Change,
         target: (&F::Dir, &Name),
         slot: &Name,
+        ours: Option<&Metadata>,
     ) -> Result<bool, StepError> {
         let (folder, staging) = (self.setting.folder, self.setting.staging.dir());
-        let answer = if change.after.is_some() {
-            folder.exchange((staging, slot), target)
-        } else {
-            folder.place((staging, slot), target)
+        let swap = || folder.exchange((staging, slot), target);
+        let give = || -> Result<(), FolderError> {
+            let Some(ours) = ours else { return folder.place((staging, slot), target) };
+            swap()?;
+            // Somebody saved once more, into our version or in its place: the newest save keeps the name.
+            match folder.metadata(staging, slot)? {
+                Some(found) if !is_untouched(&found, ours) => swap(),
+                _ => Ok(()),
+            }
         };
-        match answer {
+        match give() {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.failure(), FolderFailure::Taken | FolderFailure::Unsupported) => {
                 Ok(false)
@@ -240,7 +247,7 @@ impl<F: Folder> Work<'_, '_, F> {
             .folder
             .place((&dir, &name), (&staging, slot))
             .map_err(|error| self.held(change, &error))?;
-        match self.keep_displaced(change, (&dir, &name), slot)? {
+        match self.keep_displaced(change, (&dir, &name), slot, None)? {
             Displaced::Known => {
                 self.ground.remove(change.node);
                 Ok(Tried::Done)
@@ -263,6 +270,11 @@ impl<F: Folder> Work<'_, '_, F> {
         self.applied.keys.insert(change.node, found.key);
         Ok(Tried::Done)
     }
+}
+
+/// Answers whether a file that we staged is as we staged it.
+pub(super) fn is_untouched(found: &Metadata, staged: &Metadata) -> bool {
+    found.key == staged.key && found.size == staged.size && found.modified == staged.modified
 }
 
 fn leaf_of(body: &Body) -> Leaf {

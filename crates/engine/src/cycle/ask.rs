@@ -6,7 +6,7 @@ use instep_core::remote::{Lineage, Revision};
 use super::{Cycle, Look};
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
-use crate::state::RemoteRecord;
+use crate::state::{Offered, RemoteRecord};
 
 impl<F: Folder> Cycle<'_, F> {
     /// Settles what the last commit offered, and halts if the head found does not follow from the one known, unless a
@@ -40,29 +40,30 @@ impl<F: Folder> Cycle<'_, F> {
     }
 
     /// A cycle that died between commit and apply left a note of what it offered. If the remote took it, that is what
-    /// both sides agree on, as if the cycle had ended.
+    /// both sides agree on, as if the cycle had ended. What made the commit may outlive its cycle: until the head has
+    /// moved on without it, the offer may still be taken.
     fn settle_offer(&mut self, record: &mut RemoteRecord, look: &mut Look) -> Result<(), EngineError> {
-        let Some(offered) = self.workspace.state.offered(record.id)? else { return Ok(()) };
-        let taken = match &look.head {
-            Some(head) => {
-                head == &offered.revision
-                    || matches!(
+        let offers = self.workspace.state.offered(record.id)?;
+        let Some(head) = look.head.as_ref().filter(|_| !offers.is_empty()) else { return Ok(()) };
+        let is_taken = |offered: &Offered| {
+            head == &offered.revision
+                || offered.expected.as_ref() != Some(head)
+                    && matches!(
                         self.remote.lineage(&offered.revision, head),
                         Ok(Lineage::Same | Lineage::Ahead)
                     )
-            }
-            None => false,
         };
+        let taken: Vec<Offered> = offers.into_iter().filter(is_taken).collect();
         let id = record.id;
         self.workspace.state.transact(|write| {
-            if taken {
-                write.nodes(id, &offered.rows, &[], offered.next)?;
+            for offered in &taken {
+                write.nodes(id, &offered.rows, &offered.forgotten, offered.next)?;
                 write.head(id, Some(&offered.revision), None)?;
             }
-            write.offered(id, None)
+            write.settle_offers(id, Some(head))
         })?;
-        if taken {
-            record.head = Some(offered.revision);
+        if let Some(newest) = taken.into_iter().next_back() {
+            record.head = Some(newest.revision);
             record.quiet = None;
             look.known = None;
         }

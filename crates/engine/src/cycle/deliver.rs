@@ -191,7 +191,7 @@ impl<F: Folder> Cycle<'_, F> {
         let draft = self.draft(thought, &look.scan.tree, &object_of);
         let expected = look.head.as_ref();
         let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, &revision)?;
+        self.write_offer(record, thought, (expected, &revision))?;
         self.remote.commit(expected, &revision)?;
         // A content has a name there once a commit holds it: what was only offered counts as never sent.
         let id = record.id;
@@ -206,14 +206,15 @@ impl<F: Folder> Cycle<'_, F> {
         &mut self,
         record: &RemoteRecord,
         thought: &Thought,
-        revision: &Revision,
+        (expected, revision): (Option<&Revision>, &Revision),
     ) -> Result<(), EngineError> {
         let here: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
         let rows: Vec<Row> =
             thought.plan.rows.iter().filter(|row| !here.contains(&row.id)).cloned().collect();
-        let offered = Offered { revision: revision.clone(), rows, next: thought.plan.next };
+        let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
+        let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
-        self.workspace.state.transact(|write| write.offered(id, Some(&offered)))
+        self.workspace.state.transact(|write| write.offer(id, &offered))
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {

@@ -113,6 +113,7 @@ impl<F: Folder> Cycle<'_, F> {
         let conflicts =
             conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
+        outcome.notices.extend(applied.notices.iter().cloned());
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
@@ -134,7 +135,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.forget_digests(&look.scan.stale)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
-            write.offered(id, None)?;
+            write.settle_offers(id, head.as_ref())?;
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;

@@ -285,13 +285,19 @@ impl FarSide {
         let expected = self.snapshot.as_ref().map(|snapshot| &snapshot.revision);
         let revision = remote.prepare(expected, &draft)?;
         let rows = self.rows();
-        let offered = Offered { revision: revision.clone(), rows: rows.hold.clone(), next: rows.next };
+        let offered = Offered {
+            expected: expected.cloned(),
+            revision: revision.clone(),
+            rows: rows.hold.clone(),
+            forgotten: rows.forgotten.clone(),
+            next: rows.next,
+        };
         let (id, is_up_to_date) = (self.remote_id, self.is_up_to_date);
-        workspace.state.transact(|write| write.offered(id, Some(&offered)))?;
+        workspace.state.transact(|write| write.offer(id, &offered))?;
         remote.commit(expected, &revision)?;
         workspace.state.transact(|write| {
             write.nodes(id, &rows.hold, &rows.forgotten, rows.next)?;
-            write.offered(id, None)?;
+            write.settle_offers(id, Some(&revision))?;
             if is_up_to_date { write.head(id, Some(&revision), None) } else { Ok(()) }
         })?;
         let record = |change: &Change| PathRecord {

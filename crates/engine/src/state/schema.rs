@@ -41,9 +41,12 @@ CREATE TABLE target (
 ) WITHOUT ROWID;
 CREATE INDEX object_content ON object (remote, content);
 CREATE TABLE offered (
-    remote INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    remote INTEGER NOT NULL,
+    expected TEXT,
     revision TEXT NOT NULL,
     rows BLOB NOT NULL,
+    forgotten TEXT NOT NULL,
     next_node INTEGER NOT NULL
 );
 CREATE TABLE journal (

@@ -159,15 +159,30 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes down what a commit offers, or that it is settled.
-    pub fn offered(&self, remote: i64, offered: Option<&Offered>) -> Result<(), EngineError> {
-        self.run("DELETE FROM offered WHERE remote = ?1", [remote])?;
-        if let Some(offered) = offered {
-            self.run(
-                "INSERT INTO offered (remote, revision, rows, next_node) VALUES (?1, ?2, ?3, ?4)",
-                params![remote, offered.revision.0, codec::encode_rows(&offered.rows), offered.next],
-            )?;
-        }
+    /// Writes down what a commit offers.
+    pub fn offer(&self, remote: i64, offered: &Offered) -> Result<(), EngineError> {
+        let expected = offered.expected.as_ref().map(|revision| &revision.0);
+        let forgotten: Vec<String> = offered.forgotten.iter().map(|node| node.0.to_string()).collect();
+        self.run(
+            "INSERT INTO offered (remote, expected, revision, rows, forgotten, next_node)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                remote,
+                expected,
+                offered.revision.0,
+                codec::encode_rows(&offered.rows),
+                forgotten.join(" "),
+                offered.next
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// What was offered for another head than this one was taken or never will be. The rest may be: whatever commits it
+    /// can outlive the program that started it.
+    pub fn settle_offers(&self, remote: i64, head: Option<&Revision>) -> Result<(), EngineError> {
+        let head = head.map(|revision| &revision.0);
+        self.run("DELETE FROM offered WHERE remote = ?1 AND expected IS NOT ?2", params![remote, head])?;
         Ok(())
     }
 

@@ -5,5 +5,6 @@ mod cycle;
 mod damage;
 mod history;
 mod line;
+mod races;
 mod retention;
 mod world;

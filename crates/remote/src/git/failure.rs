@@ -158,6 +158,7 @@ const SIGNS: &[Sign] = &[
         "The repository can't be read or written by this user.",
         None,
     ),
+    sign(&["is unavailable"], Corrupt, "E-GIT-MISSING", "An object of a git repository is missing.", None),
     sign(
         &[
             "object file",
@@ -177,7 +178,6 @@ const SIGNS: &[Sign] = &[
             "did not send all necessary objects",
             "garbage at end of",
             "bad config",
-            "is unavailable",
             "not a valid object",
             "unable to read",
             "invalid object",

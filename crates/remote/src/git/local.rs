@@ -5,15 +5,17 @@
 //! there through a whole push of today.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use instep_core::path::escape;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
-use rustix::io::FdFlags;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, FdFlags};
 
 use super::failure;
 use super::locks;
@@ -89,14 +91,20 @@ pub(super) fn checked_out(reference: &str) -> RemoteError {
 
 /// The name of the record.
 pub(super) const RECORD: &str = "instep.push";
+/// How often the record is asked for while another push writes into it, and the pause in between.
+const TRIES_MAX: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(2);
 
-/// The record of a push that is under way.
+/// The record of the pushes that are under way: a line for each, and a lock that each of them shares.
 #[derive(Debug)]
 pub(super) struct PushRecord {
     file: File,
     git_dir: PathBuf,
+    reference: String,
     /// The locks left by an earlier push of ours, as they stood before this one.
     leftovers: Vec<Leftover>,
+    /// The locks that stood before this one and that no push of ours can have left.
+    foreign: Vec<Leftover>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -112,16 +120,25 @@ impl Leftover {
         let modified_ns = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
         Some(Leftover { path, inode: found.ino(), modified_ns })
     }
+
+    /// The locks that stand now. A push to the branch that a bare repository shows locks its HEAD too.
+    fn all(git_dir: &Path, reference: &str) -> Vec<Self> {
+        let branch = format!("{reference}.lock");
+        [&branch[..], "HEAD.lock", "packed-refs.lock"]
+            .into_iter()
+            .filter_map(|name| Leftover::at(git_dir.join(name)))
+            .collect()
+    }
 }
 
 impl PushRecord {
     /// Writes down, durably, that a push of ours begins: in the repository itself, where every machine that works on it
     /// finds it, so that whoever comes next can clear up after a push that was killed; in our own copy where another
-    /// person's record must not be written. The programs of the push inherit the record's lock, so that it
-    /// is free only when all of them have ended; while it is not, the push goes on and no lock is touched.
+    /// person's record must not be written. Pushes share the record's lock, and their programs inherit it: who gets it
+    /// alone knows that all of them have ended; while nobody does, a push goes on and no lock of git is touched.
     pub fn begin(ours: &Path, git_dir: &Path, reference: &str) -> Result<Self, RemoteError> {
         let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
+        let options = options.read(true).append(true).create(true);
         let mut path = git_dir.join(RECORD);
         let mut is_new = !path.exists();
         let mut opened = options.open(&path);
@@ -132,27 +149,25 @@ impl PushRecord {
         }
         let io = |error| failure::at_path("writing", &path, error);
         let mut file = opened.map_err(io)?;
-        let is_dead = match file.try_lock() {
-            Ok(()) => true,
-            Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        };
-        let lock = git_dir.join(format!("{reference}.lock"));
-        let line = reference.as_bytes();
-        let mut before = Vec::new();
-        file.read_to_end(&mut before).map_err(io)?;
-        let leftovers = if is_dead && before == line {
-            // A push to the branch that a bare repository shows locks its HEAD too.
-            let others = ["HEAD.lock", "packed-refs.lock"].map(|name| git_dir.join(name));
-            std::iter::once(lock.clone()).chain(others).filter_map(Leftover::at).collect()
-        } else {
-            Vec::new()
+        let all_dead = locked(&file, FlockOperation::NonBlockingLockExclusive).map_err(io)?;
+        if !all_dead {
+            share(&file).map_err(io)?;
+        }
+        let line = format!("{reference}\n");
+        let mut before = String::new();
+        file.read_to_string(&mut before).map_err(io)?;
+        let standing = Leftover::all(git_dir, reference);
+        let (leftovers, foreign) = match (all_dead, before.lines().any(|line| line == reference)) {
+            (true, true) => (standing, Vec::new()),
+            (true, false) => (Vec::new(), standing),
+            (false, _) => (Vec::new(), Vec::new()),
         };
         let mut write = || -> io::Result<()> {
-            if before != line {
-                file.set_len(0)?;
-                file.seek(SeekFrom::Start(0))?;
-                file.write_all(line)?;
+            if !all_dead || before != line {
+                if all_dead {
+                    file.set_len(0)?;
+                }
+                file.write_all(line.as_bytes())?;
                 file.sync_all()?;
             }
             if is_new {
@@ -162,7 +177,9 @@ impl PushRecord {
             Ok(())
         };
         write().map_err(io)?;
-        Ok(PushRecord { file, git_dir: git_dir.to_owned(), leftovers })
+        share(&file).map_err(io)?;
+        let (git_dir, reference) = (git_dir.to_owned(), reference.to_owned());
+        Ok(PushRecord { file, git_dir, reference, leftovers, foreign })
     }
 
     /// Removes the locks that a dead push of ours left, if they have stood there all the time and no program that could
@@ -180,12 +197,39 @@ impl PushRecord {
         }
     }
 
-    /// The push has ended: nothing of it may be left.
+    /// The push has ended: nothing of it may be left. While another goes on, or a lock stands that one of ours may have
+    /// left, the record stays for whoever comes next: a program of a push may die alone, too.
     pub fn end(self) {
-        // Not durable on purpose: after a power cut an old record only allows to look.
-        let _ = self.file.set_len(0);
+        if let Ok(true) = locked(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            let standing = Leftover::all(&self.git_dir, &self.reference);
+            if standing.iter().all(|lock| self.foreign.contains(lock)) {
+                // Not durable on purpose: after a power cut an old record only allows to look.
+                let _ = self.file.set_len(0);
+            }
+        }
         // For all that inherited it, also a program that another thread started at the wrong moment.
         let _ = self.file.unlock();
+    }
+}
+
+/// Takes a share in the lock of a record. Who has it alone has it for a moment only; a push goes on without it rather
+/// than wait for a program that stands still.
+fn share(file: &File) -> io::Result<()> {
+    for _ in 0..TRIES_MAX {
+        if locked(file, FlockOperation::NonBlockingLockShared)? {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Takes or changes the lock of a record; answers false if another's is in the way.
+fn locked(file: &File, operation: FlockOperation) -> io::Result<bool> {
+    match flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -93,6 +93,30 @@ fn the_shelf_does_not_grow_with_the_past() {
 }
 
 #[test]
+fn a_repository_whose_making_was_killed_is_made_anew() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let leave_half = |name: &str| {
+        let half = lab.folder.path().join(name);
+        fs::create_dir_all(half.join("refs")).unwrap();
+        fs::write(half.join("config.lock"), "[core]\n").unwrap();
+        half
+    };
+    let half = leave_half("ours.new");
+    read(&lab.try_open_in("ours.git", "main", false).unwrap(), &first);
+    assert!(!half.exists());
+    let mut lab = Lab::by_path();
+    lab.address = lab.folder.path().join("there/notes.git").display().to_string();
+    let half = lab.folder.path().join("there/.notes.git.instep-new");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("config.lock"), "[core]\n").unwrap();
+    let made = lab.try_open("main", true).unwrap();
+    assert_eq!(made.head().unwrap(), None);
+    publish(&made, None, &one_file("1"));
+    assert!(!half.exists());
+}
+
+#[test]
 fn a_damaged_draft_is_begun_again() {
     let lab = Lab::by_path();
     let first = publish(&lab.open(), None, &one_file("1"));
@@ -124,6 +148,27 @@ fn a_lost_copy_is_fetched_before_a_draft() {
     });
     let second = remote.prepare(Some(&first), &draft).unwrap();
     remote.commit(Some(&first), &second).unwrap();
+}
+
+#[test]
+fn a_draft_of_objects_that_a_power_cut_took_is_begun_again() {
+    let lab = Lab::by_path();
+    let first = publish(&lab.open(), None, &one_file("1"));
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    remote.snapshot(&first, None).unwrap();
+    let draft = draft_of(&remote, &one_file("2"));
+    drop(remote);
+    // Neither objects nor refs had reached the disk: to git, nothing is missing.
+    let ours = lab.folder.path().join("ours.git");
+    for folder in ["objects", "refs"] {
+        fs::remove_dir_all(ours.join(folder)).unwrap();
+        fs::create_dir(ours.join(folder)).unwrap();
+    }
+    let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Retry(None)), "{error:?}");
+    let second = publish(&remote, Some(&first), &one_file("2"));
+    assert_eq!(read(&lab.open(), &second), one_file("2"));
 }
 
 #[test]
@@ -170,6 +215,27 @@ fn a_lock_of_another_machines_dead_push_is_removed_too() {
     assert_eq!(read(&right, &first), one_file("1"));
     publish(&right, Some(&first), &one_file("2"));
     assert!(!lock.exists());
+}
+
+#[test]
+fn a_push_beside_another_does_not_end_its_record() {
+    let lab = Lab::by_path();
+    let left = lab.try_open_in("left.git", "main", false).unwrap();
+    let first = publish(&left, None, &one_file("1"));
+    let record = lab.place().join("instep.push");
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
+    // A push of another machine goes on for all of this one, and dies only then.
+    let other = fs::OpenOptions::new().read(true).append(true).open(&record).unwrap();
+    other.lock_shared().unwrap();
+    fs::write(&record, "refs/heads/main\n").unwrap();
+    let second = publish(&left, Some(&first), &one_file("2"));
+    assert_eq!(fs::read_to_string(&record).unwrap(), "refs/heads/main\n".repeat(2));
+    let lock = lab.place().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    other.unlock().unwrap();
+    publish(&left, Some(&second), &one_file("3"));
+    assert!(!lock.exists());
+    assert_eq!(fs::read_to_string(&record).unwrap(), "");
 }
 
 #[test]

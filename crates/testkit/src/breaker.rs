@@ -1,0 +1,663 @@
+//! Breaks a run at every system call: killed there, alone or with all that it started, or told that the call failed;
+//! and looks whether the next runs, without any help, come to what a run without trouble could have come to.
+//!
+//! A round sets a scene up, disturbs its command at one point, and lets both machines sync: that must need no help, both
+//! must hold what they would hold if the command had come to its end or had never begun, a further sync must change
+//! nothing, every content that was written must be found, and git must find the repository whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::calls::Effect;
+use crate::chance::Chance;
+use crate::machine::Machine;
+use crate::meddler::{Flipper, Writer};
+use crate::scenes::{Rest, SCENES, Scene, World};
+use crate::tracer::{self, Act, Call, Ended, Left, Watch};
+
+/// A world is thrown away after so many rounds, so that checking stays quick.
+const ROUNDS_OF_A_WORLD: u64 = 25;
+/// So many failures are enough to look at.
+const FAILURES_MAX: usize = 12;
+/// How far apart the kills of a chain are.
+const CHAIN_STRIDE: u64 = 9;
+
+/// How a run is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// All its processes are killed at once, before any call that changes something.
+    Kill,
+    /// The process that would make the call is killed; the others go on.
+    KillOne,
+    /// The program is killed while a process that it started makes a call; that one goes on beside the next run.
+    Orphan,
+    /// The same, but what it started stands still until the next run has ended, and goes on then.
+    Late,
+    /// All is killed, then the next run further on, and so on until one comes to its end.
+    Chain,
+    /// A call of the program fails, once.
+    Fail,
+    /// From one call on, all calls of the program fail that can fail this way.
+    FailOn,
+    /// A call of any process fails, once.
+    FailAny,
+    /// Somebody saves a file before a call of the program, and again some calls later.
+    Save,
+    /// Somebody swaps a folder for a link that leads outside, and swaps it back some calls later.
+    Flip,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 10] = [
+        Kind::Kill,
+        Kind::KillOne,
+        Kind::Orphan,
+        Kind::Late,
+        Kind::Chain,
+        Kind::Fail,
+        Kind::FailOn,
+        Kind::FailAny,
+        Kind::Save,
+        Kind::Flip,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Kill => "kill",
+            Kind::KillOne => "kill-one",
+            Kind::Orphan => "orphan",
+            Kind::Late => "late",
+            Kind::Chain => "chain",
+            Kind::Fail => "fail",
+            Kind::FailOn => "fail-on",
+            Kind::FailAny => "fail-any",
+            Kind::Save => "save",
+            Kind::Flip => "flip",
+        }
+    }
+
+    fn watch(self) -> Watch {
+        match self {
+            Kind::Fail | Kind::FailOn | Kind::Save | Kind::Flip => Watch::Own,
+            Kind::FailAny => Watch::All,
+            _ => Watch::Changes,
+        }
+    }
+
+    fn fails(self) -> bool {
+        matches!(self, Kind::Fail | Kind::FailOn | Kind::FailAny)
+    }
+
+    /// Answers whether a call is a point of this kind.
+    fn takes(self, call: &Call) -> bool {
+        match self {
+            // Before it is another program, a process holds what the program held open.
+            Kind::Orphan | Kind::Late => !call.by_program && call.name != "execve",
+            _ => true,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which scenes; all if none is named.
+    pub scenes: Vec<&'static Scene>,
+    /// Which kinds; all if none is named.
+    pub kinds: Vec<Kind>,
+    /// At most so many points for each scene and kind, spread evenly; all of them if 0.
+    pub points_max: u64,
+    /// Where chance begins.
+    pub seed: u64,
+    /// Stop after this long.
+    pub time_max: Option<Duration>,
+}
+
+/// What came of one scene and kind.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// The calls that a whole run makes.
+    pub calls: u64,
+    /// Points at which a run was disturbed.
+    pub points: u64,
+    /// Kills, or calls that failed.
+    pub hits: u64,
+}
+
+/// What came of it all.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// By scene and kind.
+    pub tallies: BTreeMap<(&'static str, Kind), Tally>,
+    /// How often each error was told.
+    pub errors: BTreeMap<String, u64>,
+    /// The exit codes of runs that were told of an error.
+    pub codes: BTreeMap<i32, u64>,
+    /// Contents that were written.
+    pub contents: usize,
+    /// What can't be found any more; must be empty.
+    pub losses: Vec<String>,
+    /// Anything else that must not be.
+    pub failures: Vec<String>,
+    /// The time was over before all points were met.
+    pub cut_short: bool,
+}
+
+impl Report {
+    /// Answers whether all went as it must.
+    pub fn is_clean(&self) -> bool {
+        self.losses.is_empty() && self.failures.is_empty()
+    }
+
+    /// All points at which something was disturbed.
+    pub fn points(&self) -> u64 {
+        self.tallies.values().map(|tally| tally.points).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:12} {:9} {:>7} {:>7} {:>7}", "scene", "kind", "calls", "points", "hits")?;
+        for ((scene, kind), tally) in &self.tallies {
+            let Tally { calls, points, hits } = tally;
+            writeln!(f, "{scene:12} {:9} {calls:7} {points:7} {hits:7}", kind.name())?;
+        }
+        if !self.errors.is_empty() {
+            writeln!(f, "errors told: {:?}; exit codes: {:?}", self.errors, self.codes)?;
+        }
+        let hits: u64 = self.tallies.values().map(|tally| tally.hits).sum();
+        write!(f, "{} points, {hits} hits, {} contents written, ", self.points(), self.contents)?;
+        write!(f, "{} losses, {} failures", self.losses.len(), self.failures.len())?;
+        if self.cut_short {
+            write!(f, "; the time was over before the end")?;
+        }
+        self.losses.iter().try_for_each(|loss| write!(f, "\n  lost: {loss}"))?;
+        self.failures.iter().try_for_each(|failure| write!(f, "\n  failed: {failure}"))
+    }
+}
+
+/// Goes through the scenes; `told` hears of each scene and kind that is done.
+pub fn run(program: &Path, request: &Request, told: &mut dyn FnMut(&str)) -> Report {
+    let mut breaker = Breaker {
+        program: program.to_owned(),
+        until: request.time_max.map(|limit| Instant::now() + limit),
+        chance: Chance::new(request.seed),
+        salt: request.seed.wrapping_mul(1_000_000) % 1_000_000_007,
+        report: Report::default(),
+        world: None,
+        rounds: 0,
+    };
+    let all: Vec<_> = SCENES.iter().collect();
+    let scenes = if request.scenes.is_empty() { &all } else { &request.scenes };
+    let kinds = if request.kinds.is_empty() { &Kind::ALL[..] } else { &request.kinds };
+    for scene in scenes {
+        let goals = match breaker.goals(scene) {
+            Ok(goals) => goals,
+            Err(why) => {
+                breaker.report.failures.push(format!("{} without any trouble: {why}", scene.name));
+                continue;
+            }
+        };
+        for kind in kinds {
+            let before = breaker.report.failures.len();
+            breaker.go_through(scene, *kind, &goals, request.points_max);
+            breaker.report.failures[before..].iter().for_each(|failure| told(failure));
+            if let Some(tally) = breaker.report.tallies.get(&(scene.name, *kind)) {
+                let failures = breaker.report.failures.len() + breaker.report.losses.len();
+                told(&format!("{} {}: {tally:?}, {failures} failures so far", scene.name, kind.name()));
+            }
+        }
+        breaker.leave();
+    }
+    breaker.leave();
+    breaker.report
+}
+
+struct Breaker {
+    program: PathBuf,
+    until: Option<Instant>,
+    chance: Chance,
+    salt: u64,
+    report: Report,
+    world: Option<World>,
+    rounds: u64,
+}
+
+impl Breaker {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() > until)
+            || self.report.failures.len() + self.report.losses.len() >= FAILURES_MAX
+    }
+
+    /// What both machines may hold in the end: as after the command, or as without it.
+    fn goals(&mut self, scene: &Scene) -> Result<Vec<Rest>, String> {
+        let mut goals = Vec::new();
+        for does in [true, false] {
+            self.salt += 1;
+            let mut world = World::new(&self.program);
+            world.set_up(scene, self.salt)?;
+            if does {
+                let (machine, words) = world.deed(scene);
+                let output = machine.run(&words);
+                if !matches!(output.code, 0 | 4) {
+                    return Err(format!("{words:?}: {output}"));
+                }
+            }
+            world.recover(scene, true)?;
+            goals.push(world.rest()?);
+        }
+        Ok(goals)
+    }
+
+    fn go_through(&mut self, scene: &'static Scene, kind: Kind, goals: &[Rest], points_max: u64) {
+        if self.is_over() {
+            self.report.cut_short = true;
+            return;
+        }
+        let calls = self.count(scene, kind, goals);
+        let mut points: Vec<u64> =
+            calls.iter().filter(|call| kind.takes(call)).map(|call| call.number).collect();
+        self.report.tallies.entry((scene.name, kind)).or_default().calls = points.len() as u64;
+        if points_max > 0 && (points.len() as u64) > points_max {
+            let step = points.len() as f64 / points_max as f64;
+            let first = self.chance.below(1000) as f64 / 1000.0 * step;
+            points = (0..points_max).map(|at| points[(first + at as f64 * step) as usize]).collect();
+        }
+        for point in points {
+            if self.is_over() {
+                self.report.cut_short = true;
+                return;
+            }
+            self.round(scene, kind, point, goals);
+        }
+    }
+
+    /// The world for the next round of a scene.
+    fn enter(&mut self, scene: &Scene) -> World {
+        let keep = self.rounds < ROUNDS_OF_A_WORLD;
+        match self.world.take().filter(|world| keep && world.fits(scene)) {
+            Some(world) => {
+                self.rounds += 1;
+                world
+            }
+            None => {
+                self.rounds = 1;
+                World::new(&self.program)
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(world) = self.world.take() {
+            self.report.contents += world.ledger.len();
+        }
+    }
+
+    /// Runs the command without trouble and lists its calls.
+    fn count(&mut self, scene: &'static Scene, kind: Kind, goals: &[Rest]) -> Vec<Call> {
+        let mut calls = Vec::new();
+        self.play(scene, &format!("{} {} counted", scene.name, kind.name()), goals, |_, machine, words| {
+            let ended = traced(machine, words, kind.watch(), &mut |call| {
+                calls.push(call.clone());
+                Act::Pass
+            })?;
+            if !matches!(ended.code, 0 | 4) {
+                return Err(format!("exit {} without any trouble: {}", ended.code, said(machine)));
+            }
+            Ok(Left::default())
+        });
+        calls
+    }
+
+    fn round(&mut self, scene: &'static Scene, kind: Kind, point: u64, goals: &[Rest]) {
+        let choice = self.chance.number();
+        let mut seen = Seen::default();
+        let name = format!("{} {} at call {point}", scene.name, kind.name());
+        self.play(scene, &name, goals, |world, machine, words| {
+            if kind == Kind::Chain {
+                return chain(world, scene, machine, words, point, &mut seen);
+            }
+            if kind == Kind::Save {
+                return saving(world, machine, words, (point, choice), &mut seen);
+            }
+            if kind == Kind::Flip {
+                return flipping(machine, words, (point, choice), &mut seen);
+            }
+            if kind.fails() {
+                return failing(world, scene, machine, words, (kind, point, choice), &mut seen);
+            }
+            let ended = traced(machine, words, kind.watch(), &mut |call| match kind {
+                Kind::Kill if call.number == point => Act::KillAll,
+                Kind::KillOne if call.number == point => Act::KillOne,
+                Kind::Orphan if call.number >= point && kind.takes(call) => Act::Orphan,
+                Kind::Late if call.number >= point && kind.takes(call) => Act::Hold,
+                _ => Act::Pass,
+            })?;
+            seen.take(&ended);
+            check_end(machine, &ended)?;
+            Ok(ended.left)
+        });
+        let tally = self.report.tallies.entry((scene.name, kind)).or_default();
+        tally.points += u64::from(!seen.hit.is_empty() || seen.count > 0);
+        tally.hits += seen.hit.len() as u64 + seen.count;
+        if let Some(error) = seen.error {
+            *self
+                .report
+                .errors
+                .entry(error.to_string().split(':').next().unwrap_or("").to_owned())
+                .or_default() += seen.hit.len() as u64;
+            *self.report.codes.entry(seen.code).or_default() += 1;
+        }
+        if let Some(failure) = self.report.failures.last_mut()
+            && failure.starts_with(&name)
+        {
+            failure.push_str(&format!("\n    {}", seen.note));
+        }
+        if let (Some(failure), Some(call)) = (self.report.failures.last_mut(), seen.hit.first())
+            && failure.starts_with(&name)
+        {
+            let error = seen.error.map_or(String::new(), |error| format!(" told {error}"));
+            let who =
+                if call.by_program { "the program".into() } else { format!("process {}", call.process) };
+            failure.push_str(&format!(
+                "\n    at {} of {who} on {}{error}; the run ended with {}",
+                call.name, call.about, seen.code
+            ));
+        }
+    }
+
+    /// One round: the scene, something that disturbs it, and all that must hold then.
+    fn play(
+        &mut self,
+        scene: &'static Scene,
+        name: &str,
+        goals: &[Rest],
+        disturb: impl FnOnce(&mut World, &Machine, &[String]) -> Result<Left, String>,
+    ) {
+        self.salt += 1;
+        let mut world = self.enter(scene);
+        let outcome = play_in(&mut world, scene, self.salt, goals, disturb);
+        let lost = world.missing();
+        let mut failed = outcome.err();
+        match lost {
+            Ok(lost) => self.report.losses.extend(lost.into_iter().map(|lost| format!("{name}: {lost}"))),
+            Err(why) => failed = failed.or(Some(why)),
+        }
+        if let Some(why) = failed {
+            self.report.contents += world.ledger.len();
+            let area = world.pair.keep();
+            self.report
+                .failures
+                .push(format!("{name}: {why}\n    the folders are left in {}", area.display()));
+        } else if scene.start == crate::scenes::Start::Agreed && self.report.losses.is_empty() {
+            self.world = Some(world);
+        } else {
+            self.report.contents += world.ledger.len();
+        }
+    }
+}
+
+fn play_in(
+    world: &mut World,
+    scene: &Scene,
+    salt: u64,
+    goals: &[Rest],
+    disturb: impl FnOnce(&mut World, &Machine, &[String]) -> Result<Left, String>,
+) -> Result<(), String> {
+    world.set_up(scene, salt).map_err(|why| format!("before it: {why}"))?;
+    let (machine, words) = world.deed(scene);
+    let left = disturb(world, &machine, &words)?;
+    if left.is_any() {
+        // What stands still, or goes on by itself, may be in the way; it must only do no harm.
+        world.recover(scene, false)?;
+        left.release().map_err(|error| error.to_string())?;
+    }
+    world.recover(scene, true)?;
+    let rest = world.rest()?;
+    if let Some(lost) = world.saved_and_gone() {
+        return Err(lost);
+    }
+    if !world.was_saved && !goals.iter().any(|goal| goal.left == rest.left && goal.right == rest.right) {
+        let goals: Vec<_> = goals.iter().map(|goal| format!("{} | {}", goal.left, goal.right)).collect();
+        return Err(format!("they hold {} | {}, and not {}", rest.left, rest.right, goals.join("  or  ")));
+    }
+    if let Some(damage) = world.damage() {
+        return Err(format!("git finds damage: {damage}"));
+    }
+    world.clear(&rest)
+}
+
+/// What a disturbed run met.
+#[derive(Debug, Default)]
+struct Seen {
+    hit: Vec<Call>,
+    error: Option<Errno>,
+    code: i32,
+    /// What else was done to it.
+    note: String,
+    /// How often something else was done to it.
+    count: u64,
+}
+
+impl Seen {
+    fn take(&mut self, ended: &Ended) {
+        self.hit.extend(ended.hit.iter().cloned());
+        self.code = ended.code;
+    }
+}
+
+fn traced(
+    machine: &Machine,
+    words: &[String],
+    watch: Watch,
+    act: &mut dyn FnMut(&Call) -> Act,
+) -> Result<Ended, String> {
+    let mut command = machine.command(words);
+    // Looking for git in folder after folder makes calls that tell nothing.
+    let all = std::env::var_os("PATH").unwrap_or_default();
+    let holds_git = |folder: &PathBuf| folder.join("git").is_file();
+    let first = std::env::split_paths(&all).find(holds_git).unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(first).chain(std::env::split_paths(&all)));
+    command.env("PATH", path.map_err(|error| error.to_string())?);
+    tracer::run(&command, watch, act).map_err(|error| format!("the harness failed: {error}"))
+}
+
+fn said(machine: &Machine) -> String {
+    fs::read_to_string(tracer::said_path(&machine.command::<&str>([]))).unwrap_or_default()
+}
+
+/// A run that was not killed itself must end properly, whatever happened to it.
+fn check_end(machine: &Machine, ended: &Ended) -> Result<(), String> {
+    let said = said(machine);
+    if said.contains("panicked") || ended.code == 101 {
+        return Err(format!("it panicked: {said}"));
+    }
+    match ended.code {
+        0..100 | 130 | 137 => Ok(()),
+        code => Err(format!("it ended with {code}: {said}")),
+    }
+}
+
+/// Kills the run, then those that are to recover from it, each a bit further on, until one comes to its end.
+fn chain(
+    world: &mut World,
+    scene: &Scene,
+    machine: &Machine,
+    words: &[String],
+    point: u64,
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let mut kill_at = |words: &[String], point: u64| {
+        let ended = traced(machine, words, Watch::Changes, &mut |call| {
+            if call.number == point { Act::KillAll } else { Act::Pass }
+        })?;
+        let killed = !ended.hit.is_empty();
+        seen.take(&ended);
+        Ok::<_, String>((killed, ended))
+    };
+    kill_at(words, point)?;
+    let sync = ["sync".to_owned()];
+    let again = if scene.start == crate::scenes::Start::Agreed { &sync[..] } else { words };
+    let mut at = 1 + point % CHAIN_STRIDE;
+    loop {
+        let (killed, ended) = kill_at(again, at)?;
+        if !killed {
+            check_end(machine, &ended)?;
+            break;
+        }
+        at += CHAIN_STRIDE;
+    }
+    _ = world;
+    Ok(Left::default())
+}
+
+/// Lets calls fail and looks at how the run takes it.
+fn failing(
+    world: &mut World,
+    scene: &Scene,
+    machine: &Machine,
+    words: &[String],
+    (kind, point, choice): (Kind, u64, u64),
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let mut error = None;
+    let mut not_durable: Vec<String> = Vec::new();
+    let ended = traced(machine, words, kind.watch(), &mut |call| {
+        if call.number == point {
+            let fitting: Vec<Errno> =
+                ERRORS.iter().copied().filter(|error| fits(*error, call, kind)).collect();
+            error = fitting.get((choice % fitting.len().max(1) as u64) as usize).copied();
+        }
+        let here = call.number == point || kind == Kind::FailOn && call.number > point;
+        match error.filter(|error| here && fits(*error, call, kind)) {
+            Some(error) => {
+                // SQLite passes over a folder of its own that can't be synced, and over a copy of its log into the
+                // database that came to nothing: rows may be older than the disk, and the log is kept.
+                let spared = ["/.instep", "/.instep/state.db"].iter().any(|end| call.about.ends_with(end));
+                if call.effect == Effect::Syncs && call.by_program && !spared {
+                    not_durable.push(call.about.clone());
+                }
+                Act::Fail(error)
+            }
+            None => {
+                if call.effect == Effect::Syncs && call.by_program {
+                    not_durable.retain(|about| *about != call.about && call.name != "syncfs");
+                }
+                Act::Pass
+            }
+        }
+    })?;
+    seen.take(&ended);
+    seen.error = error;
+    check_end(machine, &ended)?;
+    if ended.code == 0 && !not_durable.is_empty() {
+        return Err(format!("it said success, but {not_durable:?} never became durable: {}", said(machine)));
+    }
+    if ended.code == 0 && words == ["sync"] && scene.start == crate::scenes::Start::Agreed {
+        let before = world.pair.bare.refs();
+        let output = machine.run(["sync"]);
+        if world.pair.bare.refs() != before || output.code == 0 && output.mentions("Done in") {
+            return Err(format!(
+                "it said success, and left this to do: {output}; it had said: {}",
+                said(machine)
+            ));
+        }
+    }
+    Ok(ended.left)
+}
+
+/// Lets somebody save while the run is under way: what they saved last must stand where they saved it.
+fn saving(
+    world: &mut World,
+    machine: &Machine,
+    words: &[String],
+    (point, choice): (u64, u64),
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let failed = |error: std::io::Error| format!("the harness failed: {error}");
+    let mut writer = Writer::new(machine.folder(), choice).map_err(failed)?;
+    let later = point + 1 + choice % 40;
+    let mut trouble = None;
+    let ended = traced(machine, words, Watch::Own, &mut |call| {
+        let answer = match call.number {
+            number if number == point => writer.save(),
+            number if number == later => writer.finish().and_then(|()| writer.save()),
+            _ => Ok(()),
+        };
+        trouble = trouble.take().or(answer.err());
+        Act::Pass
+    })?;
+    writer.finish().map_err(failed)?;
+    match trouble {
+        // What was listed may be moved before it is opened.
+        Some(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    seen.take(&ended);
+    seen.note = format!("{:?}, again at call {later}", writer.done);
+    if ended.calls >= point {
+        seen.count = 1;
+    }
+    world.note_saved(&writer.saved, &writer.destroyed);
+    check_end(machine, &ended)?;
+    Ok(ended.left)
+}
+
+/// Lets somebody swap folders for links while the run is under way: nothing outside may be touched.
+fn flipping(
+    machine: &Machine,
+    words: &[String],
+    (point, choice): (u64, u64),
+    seen: &mut Seen,
+) -> Result<Left, String> {
+    let mut flipper =
+        Flipper::new(machine.folder(), choice).map_err(|error| format!("the harness failed: {error}"))?;
+    let later = point + 1 + choice % 60;
+    let mut back = Ok(());
+    let ended = traced(machine, words, Watch::Own, &mut |call| {
+        if call.number == point {
+            flipper.flip();
+        } else if call.number == later {
+            back = flipper.flip_back();
+        }
+        Act::Pass
+    })?;
+    back.and_then(|()| flipper.flip_back())?;
+    seen.take(&ended);
+    seen.count = 1;
+    check_end(machine, &ended)?;
+    flipper.harm()?;
+    Ok(ended.left)
+}
+
+const ERRORS: [Errno; 7] =
+    [Errno::EIO, Errno::ENOSPC, Errno::EDQUOT, Errno::EROFS, Errno::EMFILE, Errno::EACCES, Errno::EINTR];
+
+/// Answers whether a call can fail in this way.
+fn fits(error: Errno, call: &Call, kind: Kind) -> bool {
+    let opens = call.name.starts_with("open") || call.name == "creat" || call.name == "pipe2";
+    let by_path = !matches!(call.name, "read" | "write" | "pread64" | "pwrite64" | "fstat" | "getdents64");
+    match error {
+        Errno::EIO => true,
+        Errno::ENOSPC | Errno::EDQUOT => {
+            matches!(call.effect, Effect::Grows | Effect::Syncs) || call.name.starts_with("rename")
+        }
+        Errno::EROFS => {
+            matches!(call.effect, Effect::Changes | Effect::Grows) && by_path && call.name != "execve"
+        }
+        Errno::EMFILE => opens,
+        Errno::EACCES => by_path && call.effect != Effect::Syncs && call.name != "pipe2",
+        Errno::EINTR => {
+            kind != Kind::FailOn
+                && matches!(call.name, "read" | "write" | "openat" | "openat2" | "flock" | "fsync")
+        }
+        _ => false,
+    }
+}
