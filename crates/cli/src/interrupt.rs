@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use instep_engine::registry::Registry;
 
@@ -16,6 +17,15 @@ static ASKING: AtomicBool = AtomicBool::new(false);
 /// Answers whether the person asked to stop.
 pub fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Waits so long, or until the person asks to stop.
+pub fn pause(wait: Duration) {
+    const ASKED_EVERY: Duration = Duration::from_millis(100);
+    let started = Instant::now();
+    while !is_asked() && started.elapsed() < wait {
+        std::thread::sleep(ASKED_EVERY.min(wait));
+    }
 }
 
 /// Listens from now on. Without it Ctrl-C ends the program at once, which is safe too.

@@ -14,10 +14,12 @@ mod desk;
 mod export;
 mod exposure;
 mod failure;
+mod import;
 mod interrupt;
 mod moment;
 mod opening;
 mod place;
+mod preset;
 #[cfg(test)]
 mod reference;
 mod render;

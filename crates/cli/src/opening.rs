@@ -306,7 +306,7 @@ pub fn open_git(
         directory: workspace.git_dir(),
         branch: access.branch.unwrap_or(BRANCH).to_owned(),
         create: access.create,
-        environment: Environment::of_process(),
+        environment: Environment::of_process().until(crate::interrupt::is_asked),
         clock: Arc::clone(&workspace.clock),
     };
     Ok(GitRemote::open(address, options)?)
@@ -314,7 +314,7 @@ pub fn open_git(
 
 /// A remote that tries again what failed in passing.
 pub fn retrying(remote: GitRemote) -> Box<dyn Remote> {
-    Box::new(Retry::new(Box::new(remote), Pace::default(), std::thread::sleep))
+    Box::new(Retry::new(Box::new(remote), Pace::default(), crate::interrupt::pause))
 }
 
 fn no_remote(settings: &Settings) -> CommandError {

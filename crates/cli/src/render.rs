@@ -1,6 +1,7 @@
 //! Values become text and JSON. Nothing here prints, asks the time or reads a setting: a [`Look`] brings all of it.
 
 pub mod audit;
+pub mod bundle;
 pub mod checks;
 pub mod conflict;
 pub mod difference;

@@ -126,8 +126,7 @@ impl State {
 /// Carries bytes one way until the end, or until the line has carried all that it does.
 fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
     let mut buffer = [0; 1024];
-    loop {
-        let Ok(count) = from.read(&mut buffer) else { break };
+    while let Ok(count) = from.read(&mut buffer) {
         if count == 0 {
             let _ = to.shutdown(Shutdown::Write);
             return;

@@ -23,14 +23,15 @@ const MAY_USE: [(&str, &[&str]); 7] = [
 const PRINTS: [&str; 2] = ["crates/cli/src/main.rs", "crates/cli/src/terminal"];
 
 /// Where paths of the disk may be changed: the engine's door, git's own folder, and files that are the program's own
-/// (settings, what an editor or merge program is handed, man pages, a folder that `clone` makes and an interrupt unmakes).
-const CHANGES_DISK: [&str; 11] = [
+/// (settings, what an editor or merge program is handed, copies outside of the workspace, man pages, a folder that `clone` makes and an interrupt unmakes).
+const CHANGES_DISK: [&str; 12] = [
     "crates/cli/src/commands/clone",
     "crates/cli/src/commands/completions",
     "crates/cli/src/commands/config",
     "crates/cli/src/commands/doctor",
     "crates/cli/src/configuration",
     "crates/cli/src/desk",
+    "crates/cli/src/export",
     "crates/cli/src/interrupt",
     "crates/engine/src/folder",
     "crates/engine/src/workspace",

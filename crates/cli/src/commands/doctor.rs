@@ -1,12 +1,14 @@
 //! `doctor`: check everything and say how to fix it.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use instep_core::clock::Clock as _;
 use instep_core::path::escape;
 use instep_engine::cycle;
 use instep_engine::folder::Folder as _;
+use instep_engine::history::follow::Follower;
 use instep_engine::registry::Registry;
 
 use super::Context;
@@ -17,6 +19,7 @@ use crate::exposure;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
 use crate::place::shown;
+use crate::render::bundle;
 use crate::render::checks::{self as render, Check, Level};
 use crate::render::{count, rfc3339};
 use crate::terminal::program;
@@ -30,6 +33,9 @@ pub struct DoctorArguments {
     /// Check only this remote.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
+    /// Also write a file to send with a report of a bug: checks, settings and counts, without names and contents.
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
 }
 
 /// Looks at everything that a sync needs, cause before symptom.
@@ -40,6 +46,9 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, Comma
         Err(error) => checks.push(failed("workspace", &error)),
         Ok(root) => look_inside(context, arguments, &root, &mut checks),
     }
+    if let Some(file) = &arguments.bundle {
+        bundle(context, file, &checks)?;
+    }
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     if terminal.json {
         terminal.object(&render::to_json(&checks));
@@ -48,6 +57,24 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, Comma
     }
     let broken = checks.iter().any(|check| check.level == Level::Error);
     Ok(if broken { Exit::Failed } else { Exit::Done })
+}
+
+/// Writes what goes with a report. A file that is there stays.
+fn bundle(context: &Context, file: &Path, checks: &[Check]) -> Result<(), CommandError> {
+    const OPERATIONS: usize = 20;
+    let path = context.surroundings.folder.join(file);
+    let loaded = context.root().and_then(|root| context.sources(&root).load(&[])).ok();
+    let operations = context.root().ok().and_then(|root| Follower::open(&root, OPERATIONS).ok()?.news().ok());
+    let settings = loaded.as_ref().map(|loaded| &loaded.settings);
+    let text = bundle::text(checks, settings, &operations.unwrap_or_default());
+    let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| CommandError::file("write", &path, &error))?;
+    context.terminal.say(&format!(
+        "Wrote {}: versions, checks, settings and counts. No contents, no keys; paths, addresses and names are hidden.",
+        shown(&path)
+    ));
+    context.terminal.say("Read it before you send it.");
+    Ok(())
 }
 
 fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, checks: &mut Vec<Check>) {
@@ -73,7 +100,8 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
 fn failed(name: &str, error: &CommandError) -> Check {
     let why = error.why.first().map(|why| format!(" {why}")).unwrap_or_default();
     let path = error.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
-    let check = Check::new(Level::Error, name, format!("{}{path} {}{why}", error.code, error.what));
+    let check = Check::new(Level::Error, name, format!("{}{path} {}{why}", error.code, error.what))
+        .brief(format!("{} {}", error.code, error.what));
     match &error.hint {
         Some(hint) => check.fix(hint.to_string()),
         None => check,

@@ -18,9 +18,11 @@ use super::sync::run_cycle;
 use crate::configuration::change::Target;
 use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
+use crate::import::{self, Imported};
 use crate::interrupt::Traces;
 use crate::opening::Opened;
 use crate::place::shown;
+use crate::preset;
 use crate::render::outcome::quoted_text;
 use crate::render::plan;
 use crate::set_up::{Public, SetUp};
@@ -42,7 +44,7 @@ pub struct InitArguments {
     /// Take the address as this kind of place.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// A ready set of rules: `development` leaves out what builds make, caches, logs and databases.
+    /// A ready set of rules: agent-memory, development, notes, secrets, workflow or workspace.
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// What to encrypt before it leaves this machine; this version knows `none`.
@@ -54,7 +56,8 @@ pub struct InitArguments {
     /// What matches stays here; may be repeated.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Take the settings of another tool's file.
+    /// Take the rules and settings of another program's file: a `.rsync-exclude`, a `.stignore`, a filter of rclone, a
+    /// YAML file with a block `sync` or `privateSync`, or a `.env`.
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// The name of this machine; its host name if none is given.
@@ -75,7 +78,8 @@ pub struct InitArguments {
 pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, CommandError> {
     check_options(arguments)?;
     let root = folder(context, arguments)?;
-    let typed = address_text(context, arguments, &root)?;
+    let imported = import(context, arguments)?;
+    let typed = address_text(context, arguments, &imported, &root)?;
     let place = Typed {
         text: &typed,
         kind: arguments.kind.as_deref(),
@@ -92,12 +96,13 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     let set_up = SetUp {
         root: &root,
         address: &address,
-        branch: arguments.branch.as_deref(),
+        branch: arguments.branch.as_deref().or(imported.branch.as_deref()),
         name: arguments.name.as_deref(),
         create: true,
         public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
-    let rules = |sources: &Sources, git: &GitRemote| rules(context, arguments, (sources, git), &traces);
+    let rules =
+        |sources: &Sources, git: &GitRemote| rules(context, (arguments, &imported), (sources, git), &traces);
     let mut opened = set_up.run(context, &traces, rules)?;
     if context.global.dry_run {
         return first_sync(context, &mut opened, &request(true));
@@ -141,26 +146,28 @@ fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
             return Err(CommandError::usage(what));
         }
     }
-    if arguments.from.is_some() {
-        return Err(CommandError::later("`--from`"));
-    }
-    preset(arguments).map(drop)
+    arguments.preset.as_deref().map(preset::find).transpose().map(drop)
 }
 
-/// What a preset leaves out beside what is built in: names that are real data in other folders.
-const DEVELOPMENT: [&str; 9] =
-    ["build/", "dist/", "output/", ".cache/", ".ruff_cache/", "logs/", "*.log", "*.db", "*.sqlite"];
-
-/// The patterns of the preset that was named.
-fn preset(arguments: &InitArguments) -> Result<&'static [&'static str], CommandError> {
-    match arguments.preset.as_deref() {
-        None => Ok(&[]),
-        Some("development") => Ok(&DEVELOPMENT),
-        Some(other) => {
-            let what = format!("There is no preset {}.", escape(other.as_bytes()));
-            Err(CommandError::usage(what).because("This version knows one: development."))
-        }
+/// What another program's file comes to. What can't be carried over is told before anything is set up.
+fn import(context: &Context, arguments: &InitArguments) -> Result<Imported, CommandError> {
+    let Some(file) = &arguments.from else { return Ok(Imported::default()) };
+    let path = context.surroundings.folder.join(file);
+    let imported = import::read(&path)?;
+    for (line, why) in &imported.left {
+        context.terminal.warn(&format!(
+            "{} line {line} is left out: {}.",
+            shown(file),
+            escape(why.as_bytes())
+        ));
     }
+    if imported.encrypted && arguments.encrypt.is_none() {
+        return Err(CommandError::later("Encryption")
+            .at(shown(&path))
+            .because("The other program encrypted what it sent; this version sends files as they are.")
+            .hinted("`--encrypt none` if the repository is private enough."));
+    }
+    Ok(imported)
 }
 
 /// The folder that becomes a workspace: there, whole, and not one that would take in the whole machine.
@@ -197,8 +204,13 @@ fn wide(root: &Path) -> Option<&'static str> {
 }
 
 /// The address: typed, from the settings that this machine trusts, or asked for.
-fn address_text(context: &Context, arguments: &InitArguments, root: &Path) -> Result<String, CommandError> {
-    if let Some(typed) = &arguments.remote {
+fn address_text(
+    context: &Context,
+    arguments: &InitArguments,
+    imported: &Imported,
+    root: &Path,
+) -> Result<String, CommandError> {
+    if let Some(typed) = arguments.remote.as_ref().or(imported.address.as_ref()) {
         return Ok(typed.clone());
     }
     let known = context.sources(root).load(&[])?.settings.config().remote.clone();
@@ -219,16 +231,21 @@ fn address_text(context: &Context, arguments: &InitArguments, root: &Path) -> Re
 /// answers those that are for this machine.
 fn rules<'e>(
     context: &Context,
-    arguments: &'e InitArguments,
+    (arguments, imported): (&'e InitArguments, &'e Imported),
     (sources, git): (&Sources, &GitRemote),
     traces: &Traces,
 ) -> Result<Vec<Edit<'e>>, CommandError> {
     let shared = sources.shared();
     let is_first = git.head()?.is_none();
-    let included = arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item });
-    let excluded = preset(arguments)?.iter().copied().chain(arguments.exclude.iter().map(String::as_str));
-    let changes: Vec<Edit<'_>> =
-        included.chain(excluded.map(|item| Edit::Add { key: "sync.exclude", item })).collect();
+    let mut changes: Vec<Edit<'_>> = Vec::new();
+    if let Some(preset) = arguments.preset.as_deref().map(preset::find).transpose()? {
+        changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
+        changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
+    }
+    changes.extend(imported.adds.iter().map(|(key, item)| Edit::Add { key, item }));
+    changes.extend(imported.sets.iter().map(|(key, value)| Edit::Set { key, value }));
+    changes.extend(arguments.include.iter().map(|item| Edit::Add { key: "sync.include", item }));
+    changes.extend(arguments.exclude.iter().map(|item| Edit::Add { key: "sync.exclude", item }));
     if !is_first && !shared.exists() {
         if !changes.is_empty() {
             context

@@ -36,7 +36,7 @@ pub struct SyncArguments {
     /// What to say of this sync in the log.
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Use at most so much of the line, as in `2MB/s`.
+    /// Use at most so much of the line, as in `2MB/s`; not for git, which knows no such limit.
     #[arg(long, value_name = "RATE")]
     pub bwlimit: Option<String>,
 }
@@ -84,7 +84,8 @@ fn cycle_of(
 ) -> Result<Exit, CommandError> {
     only_origin(arguments.remote.as_deref())?;
     if arguments.bwlimit.is_some() {
-        return Err(CommandError::later("`--bwlimit`"));
+        return Err(CommandError::later("`--bwlimit`")
+            .because("The remote is reached through git, which knows no limit for its line."));
     }
     let mut opened = context.open()?;
     opened.check_enabled()?;

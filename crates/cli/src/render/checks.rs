@@ -18,7 +18,7 @@ pub enum Level {
 }
 
 impl Level {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Level::Ok => "ok",
             Level::Info => "info",
@@ -46,6 +46,8 @@ pub struct Check {
     pub name: String,
     /// What was found.
     pub found: String,
+    /// The same without what names a path or says why.
+    pub brief: String,
     /// What to type.
     pub fix: Option<String>,
 }
@@ -53,7 +55,14 @@ pub struct Check {
 impl Check {
     /// A check without a fix.
     pub fn new(level: Level, name: &str, found: impl Into<String>) -> Self {
-        Check { level, name: name.to_owned(), found: found.into(), fix: None }
+        let found = found.into();
+        Check { level, name: name.to_owned(), brief: found.clone(), found, fix: None }
+    }
+
+    /// Says the same without what names a path or says why.
+    pub fn brief(mut self, brief: impl Into<String>) -> Self {
+        self.brief = brief.into();
+        self
     }
 
     /// Adds what to type.

@@ -118,7 +118,7 @@ mod tests {
             sync.branch             notes                INSTEP_BRANCH
                                     main                 instep.yaml line 2: overruled
                                     main                 built in: overruled
-            sync.direction          both                 built in"#]]
+            sync.allow_public       false                built in"#]]
         .assert_eq(&shown.join("\n"));
     }
 }

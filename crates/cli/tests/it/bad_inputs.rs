@@ -4,6 +4,8 @@
 //! is touched, and the error has a code that people can search for.
 
 mod disks;
+mod files;
+mod hosts;
 mod trees;
 mod words;
 

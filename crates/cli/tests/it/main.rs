@@ -14,6 +14,7 @@ mod daily;
 mod diff;
 mod export;
 mod exposure;
+mod import;
 mod kill;
 mod network;
 mod overview;

@@ -82,3 +82,38 @@ fn operations_are_shown_as_they_come_until_ctrl_c() {
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     assert_eq!(follows.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_bundle_for_a_report_names_nobody_and_no_place() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "diary-of-ana.md", "hush\n");
+    assert_eq!(pair.left.init(&pair.bare, &["--exclude=ana-private/"]).code, 0);
+    let bundle = pair.area().join("bundle.txt");
+    let doctor = pair.left.run(["doctor", "--bundle", "../bundle.txt"]);
+    assert!(doctor.code == 0 && doctor.mentions("Read it before you send it."), "{doctor}");
+    let text = fs::read_to_string(&bundle).unwrap();
+    let area = pair.area().display().to_string();
+    for hidden in [area.as_str(), "ana", "hush", "machine: left", "remote.git", "x-private"] {
+        assert!(!text.contains(hidden), "{hidden}: {text}");
+    }
+    for told in [
+        "instep 0",
+        "remote origin",
+        "sync.exclude: <1 hidden>",
+        "sync.conflict_strategy: merge",
+        "\"sent\":",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    // A failure names a path in its error, and none in the bundle.
+    fs::rename(pair.bare.path(), pair.area().join("gone.git")).unwrap();
+    fs::remove_file(&bundle).unwrap();
+    assert_eq!(pair.left.run(["doctor", "--bundle", "../bundle.txt"]).code, 1);
+    let text = fs::read_to_string(&bundle).unwrap();
+    assert!(
+        text.contains("E-REMOTE-MISSING") && !text.contains("remote.git") && !text.contains(&area),
+        "{text}"
+    );
+    let again = pair.left.run(["doctor", "--bundle", "../bundle.txt"]);
+    assert!(again.code == 1 && again.mentions("Could not write a file."), "{again}");
+}

@@ -38,7 +38,7 @@ pub(super) fn receive(
     let mut objects = Objects::of(program);
     objects.walk(wanted.to_vec(), |objects, header, at| {
         if observer.is_cancelled() {
-            return Err(cancelled());
+            return Err(failure::cancelled());
         }
         let Some(header) = header else {
             absent.push(wanted[at]);
@@ -78,7 +78,7 @@ pub(super) fn send(
     let (mut sizes, mut feeds) = (Vec::with_capacity(offered.len()), BTreeMap::new());
     for (at, &content) in offered.iter().enumerate() {
         if observer.is_cancelled() {
-            return Err(cancelled());
+            return Err(failure::cancelled());
         }
         let mut offered = from.open(content)?;
         let size = offered.size;
@@ -249,10 +249,6 @@ fn parse_marks(text: &[u8], named: &mut [Option<ObjectId>]) -> Option<()> {
 
 fn changed() -> RemoteError {
     RemoteError::new(RemoteErrorKind::Local, "E-IO-CHANGED", "A file changed while it was read.")
-}
-
-fn cancelled() -> RemoteError {
-    RemoteError::new(RemoteErrorKind::Cancelled, "E-CANCELLED", "Stopped on request.")
 }
 
 #[cfg(test)]

@@ -250,6 +250,8 @@ const SIGNS: &[Sign] = &[
             "kex_exchange_identification",
             "Timeout, server",
             "Empty reply from server",
+            "of body are still expected",
+            "expected flush after",
         ],
         Offline,
         "E-NET-OFFLINE",
@@ -429,6 +431,11 @@ fn code_of(error: &io::Error) -> &'static str {
     }
 }
 
+/// A person asked to stop.
+pub(super) fn cancelled() -> RemoteError {
+    RemoteError::new(RemoteErrorKind::Cancelled, "E-CANCELLED", "Stopped on request.")
+}
+
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
@@ -455,6 +462,7 @@ mod tests {
     fn words_of_git_have_a_meaning() {
         for (said, kind, code) in [
             ("fatal: unable to access 'https://x/': Could not resolve host: x", Offline, "E-NET-OFFLINE"),
+            ("error: 22 bytes of body are still expected", Offline, "E-NET-OFFLINE"),
             ("ssh: connect to host x port 22: Connection refused", Offline, "E-NET-OFFLINE"),
             ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @", Unsafe, "E-SSH-HOSTKEY"),
             (

@@ -16,7 +16,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
@@ -102,21 +102,30 @@ pub(super) const HARMLESS: &[&str] = &[
 const SSH_OPTIONS: &str = "-o BatchMode=yes -o StrictHostKeyChecking=yes -o ForwardAgent=no -o ForwardX11=no \
      -o ClearAllForwardings=yes -o PermitLocalCommand=no -o ServerAliveInterval=15 -o ConnectTimeout=10";
 
-/// The variables that programs are started with.
+/// The variables that programs are started with, and who says that they are to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    is_over: Option<fn() -> bool>,
+}
 
 impl Environment {
     /// Takes from this process what the program may see.
     pub fn of_process() -> Self {
         let named = PASSED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
-        Environment(named.collect())
+        Environment { variables: named.collect(), is_over: None }
+    }
+
+    /// Asks this now and then: once it is true, what talks to a host is ended, and nothing that would talk is started.
+    pub fn until(mut self, is_over: fn() -> bool) -> Self {
+        self.is_over = Some(is_over);
+        self
     }
 
     /// Where a program is found. One that is started by its whole path need not be searched for by a copy of this
     /// process, which is large where a workspace has many files.
     fn locate(&self, program: &str) -> Option<PathBuf> {
-        let path = self.0.get(OsStr::new("PATH"))?;
+        let path = self.variables.get(OsStr::new("PATH"))?;
         let places = std::env::split_paths(path).take_while(|place| place.is_absolute());
         let mut found = places.map(|place| place.join(program));
         found.find(|file| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())
@@ -124,7 +133,7 @@ impl Environment {
 
     /// Sets one more variable.
     pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.0.insert(name.into(), value.into());
+        self.variables.insert(name.into(), value.into());
         self
     }
 }
@@ -207,7 +216,11 @@ impl Program {
             Scope::At(_) => None,
             Scope::Ours | Scope::Talking | Scope::Stranger => Some(self.directory.clone()),
         };
-        Ok(Call { command, deadline: None, ours })
+        let is_over = match scope {
+            Scope::Talking | Scope::Stranger => self.environment.is_over,
+            Scope::Ours | Scope::At(_) => None,
+        };
+        Ok(Call { command, deadline: None, is_over, ours })
     }
 
     /// What the user's own configuration says, copied into our file at the first question.
@@ -217,9 +230,9 @@ impl Program {
             return Ok(Arc::clone(settings));
         }
         let mut command = Command::new(&self.git);
-        command.env_clear().envs(&self.environment.0).env("LC_ALL", "C").current_dir(&self.directory);
+        command.env_clear().envs(&self.environment.variables).env("LC_ALL", "C").current_dir(&self.directory);
         command.args(["config", "--list", "-z", "--show-scope"]);
-        let listed = Call { command, deadline: None, ours: None }.answer()?;
+        let listed = Call { command, deadline: None, is_over: None, ours: None }.answer()?;
         let settings = Arc::new(UserSettings::copy(&listed, &self.directory, &self.url)?);
         *held = Some(Arc::clone(&settings));
         Ok(settings)
@@ -243,7 +256,7 @@ impl Program {
 
     /// The installed version, as `(2, 47)`.
     pub fn version(&self) -> Result<(u32, u32), RemoteError> {
-        let mut call = Call { command: self.bare(), deadline: None, ours: None };
+        let mut call = Call { command: self.bare(), deadline: None, is_over: None, ours: None };
         call.args(["version"]);
         let text = String::from_utf8_lossy(&call.answer()?).into_owned();
         let mut numbers = text.trim_start_matches("git version ").split('.').map_while(|n| n.parse().ok());
@@ -259,12 +272,12 @@ impl Program {
         command.env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.args(["init", "--quiet", "--bare", "--template=", "--object-format=sha1"]);
         command.arg(format!("--initial-branch={branch}")).arg("--").arg(path);
-        Call { command, deadline: None, ours: None }.answer().map(drop)
+        Call { command, deadline: None, is_over: None, ours: None }.answer().map(drop)
     }
 
     fn bare(&self) -> Command {
         let mut command = Command::new(&self.git);
-        command.env_clear().envs(&self.environment.0);
+        command.env_clear().envs(&self.environment.variables);
         command.env("LC_ALL", "C").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_ALLOW_PROTOCOL", self.protocols).env("GIT_PROTOCOL_FROM_USER", "0");
         command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_REPLACE_OBJECTS", "1");
@@ -294,6 +307,7 @@ fn ssh_command(user: Option<&str>) -> String {
 pub(super) struct Call {
     command: Command,
     deadline: Option<Duration>,
+    is_over: Option<fn() -> bool>,
     /// Our own repository, if it is worked in.
     ours: Option<PathBuf>,
 }
@@ -355,11 +369,16 @@ impl Call {
     }
 
     fn run_once(&mut self, input: &[u8]) -> Result<Outcome, RemoteError> {
-        if self.deadline.is_some() {
+        let is_over = || self.is_over.is_some_and(|is_over| is_over());
+        if is_over() {
+            return Err(failure::cancelled());
+        }
+        let is_watched = self.deadline.is_some() || self.is_over.is_some();
+        if is_watched {
             self.command.process_group(0);
         }
         let mut running = self.spawn(!input.is_empty())?;
-        let watchdog = self.deadline.map(|deadline| Watchdog::start(running.child.id(), deadline));
+        let watchdog = is_watched.then(|| Watchdog::start(running.child.id(), self.deadline, self.is_over));
         if let Some(mut stdin) = running.stdin.take() {
             // A program that ends early says why on its error channel.
             let _ = stdin.write_all(input);
@@ -369,6 +388,9 @@ impl Call {
         let timed_out = watchdog.is_some_and(Watchdog::stop);
         let ended = running.finish()?;
         read.map_err(|error| failure::local("reading from git", error))?;
+        if !ended.status.success() && self.is_over.is_some_and(|is_over| is_over()) {
+            return Err(failure::cancelled());
+        }
         Ok(Outcome { status: ended.status, stdout, stderr: ended.stderr, timed_out })
     }
 
@@ -489,21 +511,39 @@ fn tail(mut from: impl Read) -> Vec<u8> {
     kept
 }
 
-/// Ends a group of processes that takes too long.
+/// How often it is asked whether all is over.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+
+/// Ends a group of processes that takes too long, or that nobody waits for any more.
 struct Watchdog {
     done: mpsc::Sender<()>,
     thread: JoinHandle<bool>,
 }
 
 impl Watchdog {
-    fn start(leader: u32, deadline: Duration) -> Self {
+    fn start(leader: u32, deadline: Option<Duration>, is_over: Option<fn() -> bool>) -> Self {
+        use rustix::process::Signal;
         let (done, over) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let late = over.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout);
-            if let (true, Some(group)) = (late, rustix::process::Pid::from_raw(leader as i32)) {
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let started = Instant::now();
+            let left =
+                || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started.elapsed()));
+            let mut is_asked = false;
+            loop {
+                let wait = if is_over.is_some() && !is_asked { left().min(ASKED_EVERY) } else { left() };
+                if over.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                    return false;
+                }
+                if left().is_zero() {
+                    end(leader, Signal::KILL);
+                    return true;
+                }
+                if !is_asked && is_over.is_some_and(|is_over| is_over()) {
+                    // It tidies up and goes.
+                    end(leader, Signal::TERM);
+                    is_asked = true;
+                }
             }
-            late
         });
         Watchdog { done, thread }
     }
@@ -512,6 +552,12 @@ impl Watchdog {
     fn stop(self) -> bool {
         drop(self.done);
         self.thread.join().unwrap_or(false)
+    }
+}
+
+fn end(leader: u32, signal: rustix::process::Signal) {
+    if let Some(group) = rustix::process::Pid::from_raw(leader as i32) {
+        let _ = rustix::process::kill_process_group(group, signal);
     }
 }
 

@@ -109,3 +109,21 @@ fn a_bare_environment_gets_a_clear_sentence() {
     assert!(clear, "E11: {stderr}");
     nothing_lost_or_touched("E11", &pair);
 }
+
+#[test]
+fn a_disk_without_room_for_more_names_says_so_and_goes_on_later() {
+    let pair = connected();
+    for number in 0..200 {
+        fs::write(pair.left.folder().join(format!("small{number}")), number.to_string()).unwrap();
+    }
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    let Some(_mounted) = Mounted::new(pair.right.folder(), "nr_inodes=160") else { return };
+    let output = pair.right.connect(&pair.bare);
+    all_right(wrong_error("E2", &output, &[1, 3, 5], &["E-DISK-FULL"]).into_iter().collect());
+    assert!(mount(pair.right.folder(), "remount,nr_inodes=5000"));
+    let output = pair.right.run(["sync"]);
+    let output = if output.code == 10 { pair.right.connect(&pair.bare) } else { output };
+    assert_eq!(output.code, 0, "E2: {output}");
+    assert_eq!(fs::read_to_string(pair.right.folder().join("small199")).unwrap(), "199", "E2");
+    nothing_lost_or_touched("E2", &pair);
+}

@@ -1,0 +1,101 @@
+//! Ready sets of rules for kinds of folders. How their files merge comes with the merges themselves.
+
+use crate::failure::CommandError;
+
+/// One ready set of rules.
+#[derive(Debug)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// For what folder it is.
+    pub what: &'static str,
+    /// Lists, with an item each.
+    pub adds: &'static [(&'static str, &'static str)],
+    /// Values.
+    pub sets: &'static [(&'static str, &'static str)],
+}
+
+const EXCLUDE: &str = "sync.exclude";
+
+/// All of them, in order of name.
+static ALL: [Preset; 6] = [
+    Preset {
+        name: "agent-memory",
+        what: "what assistants remember: without credentials, caches and locks",
+        adds: &[
+            (EXCLUDE, ".credentials.json"),
+            (EXCLUDE, "auth.json"),
+            (EXCLUDE, "*.key"),
+            (EXCLUDE, "*.pem"),
+            (EXCLUDE, ".cache/"),
+            (EXCLUDE, "statsig/"),
+            (EXCLUDE, "*.lock"),
+            (EXCLUDE, "*.tmp"),
+        ],
+        sets: &[],
+    },
+    Preset {
+        name: "development",
+        what: "a folder of code: without what builds make, caches, logs and databases",
+        adds: &[
+            (EXCLUDE, "build/"),
+            (EXCLUDE, "dist/"),
+            (EXCLUDE, "output/"),
+            (EXCLUDE, ".cache/"),
+            (EXCLUDE, ".ruff_cache/"),
+            (EXCLUDE, "logs/"),
+            (EXCLUDE, "*.log"),
+            (EXCLUDE, "*.db"),
+            (EXCLUDE, "*.sqlite"),
+        ],
+        sets: &[],
+    },
+    Preset {
+        name: "notes",
+        what: "notes and documents: without windows, caches and trash of their editors",
+        adds: &[
+            (EXCLUDE, ".obsidian/workspace*.json"),
+            (EXCLUDE, ".obsidian/cache"),
+            (EXCLUDE, ".trash/"),
+            (EXCLUDE, "~$*"),
+            (EXCLUDE, ".~lock.*#"),
+            (EXCLUDE, "*.tmp"),
+        ],
+        sets: &[],
+    },
+    Preset {
+        name: "secrets",
+        what: "only what git ignores: `.env` files and local settings beside a repository",
+        adds: &[],
+        sets: &[("sync.gitignore", "only-ignored")],
+    },
+    Preset {
+        name: "workflow",
+        what: "checkpoints and reports of a workflow; its cache and logs stay here",
+        adds: &[
+            ("groups.checkpoints.paths", "checkpoints/**"),
+            ("groups.reports.paths", "reports/**"),
+            ("groups.cache.paths", "cache/**"),
+            ("groups.logs.paths", "logs/**"),
+            (EXCLUDE, "*secret*"),
+        ],
+        sets: &[("groups.cache.enabled", "false"), ("groups.logs.enabled", "false")],
+    },
+    Preset {
+        name: "workspace",
+        what: "texts, settings and metadata of runs: without large outputs that can be made anew",
+        adds: &[(EXCLUDE, "*.duckdb"), (EXCLUDE, "*.xlsx"), (EXCLUDE, "*.parquet"), (EXCLUDE, "*.log")],
+        sets: &[],
+    },
+];
+
+/// Finds one by its name.
+pub fn find(name: &str) -> Result<&'static Preset, CommandError> {
+    ALL.iter().find(|preset| preset.name == name).ok_or_else(|| {
+        let shown = instep_core::path::escape(name.as_bytes());
+        let known = ALL.iter().map(|preset| format!("{}: {}.", preset.name, preset.what));
+        let mut error = CommandError::usage(format!("There is no preset {shown}."));
+        error.why.extend(known);
+        error
+    })
+}

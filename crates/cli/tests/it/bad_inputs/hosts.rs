@@ -1,0 +1,58 @@
+//! Hosts that say too much: floods with signs that a terminal would obey, and places to fetch from that nobody asked for.
+
+use std::fs;
+
+use instep_testkit::bare::Bare;
+use instep_testkit::git_host::{Answer, HttpHost};
+use instep_testkit::machine::Pair;
+use instep_testkit::proxy::Line;
+
+use super::{connected, nothing_lost_or_touched};
+
+#[test]
+fn a_flood_of_words_is_cut_and_made_harmless() {
+    const SAID_BYTES_MAX: usize = 100 << 10;
+    let pair = connected();
+    let host = HttpHost::answer(Answer {
+        status: "403 Forbidden".to_owned(),
+        headers: vec!["Content-Type: text/plain".to_owned()],
+        body: "\u{1b}]0;owned\u{7}\u{1b}[2J flood of words\n".repeat(200_000),
+    });
+    assert_eq!(pair.left.run(["config", "set", "sync.remote", &host.url("place.git")]).code, 0);
+    let synced = pair.left.run(["sync"]);
+    let said = synced.stdout.len() + synced.stderr.len();
+    assert!(synced.code == 7 && synced.mentions("E-"), "G20: exit {}, {said} bytes", synced.code);
+    assert!(said < SAID_BYTES_MAX, "G20: {said} bytes were said");
+    assert!(!synced.mentions("\u{1b}") && !synced.mentions("\u{7}"), "G20: a terminal would obey");
+    nothing_lost_or_touched("G20", &pair);
+}
+
+#[test]
+fn a_bundle_that_the_host_names_is_not_fetched() {
+    let pair = Pair::new(&crate::program());
+    let bare = Bare::create(&pair.area().join("hosted/place.git"));
+    let host = HttpHost::serve(&pair.area().join("hosted"));
+    let words = ["init", "--yes", "--allow-http", "--allow-public", "--name", "left", "--remote"];
+    fs::write(pair.left.folder().join("x"), "1\n").unwrap();
+    assert_eq!(pair.left.run(words.into_iter().chain([host.url("place.git").as_str()])).code, 0);
+    let trap = HttpHost::answer(Answer { status: "200 OK".to_owned(), ..Answer::default() });
+    let line = Line::to(trap.address());
+    let bundle = format!("http://{}/all.bundle", line.address());
+    for (key, value) in [
+        ("uploadpack.advertiseBundleURIs", "true"),
+        ("bundle.version", "1"),
+        ("bundle.mode", "all"),
+        ("bundle.all.uri", &bundle),
+    ] {
+        bare.git(["config", key, value], b"");
+    }
+    // The person's own git would fetch it.
+    let config = pair.right.home().join(".gitconfig");
+    let own = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{own}[transfer]\n\tbundleURI = true\n")).unwrap();
+    let url = host.url("place.git");
+    let joined = pair.right.run(["init", "--yes", "--allow-http", "--allow-public", "--remote", &url]);
+    assert_eq!(joined.code, 0, "G17: {joined}");
+    assert_eq!(fs::read_to_string(pair.right.folder().join("x")).unwrap(), "1\n");
+    assert_eq!(line.connections(), 0, "G17: the bundle was asked for");
+}
