@@ -88,6 +88,7 @@ impl DigestCache {
     /// Drops what was found since a moment: the files are read again.
     pub fn doubt_since(&mut self, since: Timestamp) {
         self.digests.retain(|digest| digest.observed < since);
+        self.inodes = self.digests.iter().map(|digest| digest.metadata.key.inode).collect();
     }
 
     /// How many there are.
@@ -98,5 +99,33 @@ impl DigestCache {
     /// Answers whether there are none.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::DiskKind;
+
+    fn digest(inode: u64, observed: i64) -> Digest {
+        let key = Key { device: 1, inode, birth_ns: 0 };
+        let (modified, changed) = (Timestamp::from_seconds(1), Timestamp::from_seconds(1));
+        let metadata =
+            Metadata { kind: DiskKind::File, key, size: 1, modified, changed, mode: 0o644, names: 1 };
+        Digest {
+            metadata,
+            content: ContentId::of(&inode.to_le_bytes()),
+            observed: Timestamp::from_seconds(observed),
+        }
+    }
+
+    #[test]
+    fn what_is_doubted_after_a_restart_is_no_longer_found() {
+        let (doubted, old, newer) = (digest(1, 100), digest(2, 10), digest(3, 100));
+        let mut cache = DigestCache::new(vec![doubted, old, newer]);
+        cache.doubt_since(Timestamp::from_seconds(50));
+        assert_eq!(cache.content(&doubted.metadata), None);
+        assert_eq!(cache.content(&old.metadata), Some(old.content));
+        assert_eq!(cache.content(&newer.metadata), None);
     }
 }
