@@ -71,6 +71,10 @@ pub fn run<F: Folder>(
     }
     let mut restless = BTreeMap::<TreePath, u32>::new();
     for attempt in 1..=STALE_TRIES {
+        if attempt > 1 {
+            // What the try before staged has the names that this one would give.
+            notices.append(&mut recover(workspace)?);
+        }
         let cycle = Cycle::new(workspace, remote, source, request, observer, &restless);
         match cycle.pass(true) {
             Ok(mut outcome) => {
