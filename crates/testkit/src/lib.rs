@@ -21,3 +21,4 @@ pub mod machine;
 pub mod person;
 pub mod remote_suite;
 pub mod rest;
+pub mod simulated;
