@@ -68,6 +68,7 @@ impl<F: Folder> Cycle<'_, F> {
         if !tools.contents.has(leaf.content)? {
             if side == Side::Local
                 && let Some(place) = look.scan.tree.find(&version.path)
+                && matches!(look.scan.tree.at(place).entry, Entry::Leaf(seen) if seen.content == leaf.content)
             {
                 let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
                 if !tools.staging.stage_copy((&dir, &name), leaf.content)? {
