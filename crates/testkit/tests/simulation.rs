@@ -45,6 +45,11 @@ fn the_copy_that_a_conflict_keeps_is_durable() {
 }
 
 #[test]
+fn a_conflict_about_what_can_not_be_seen_ends_no_cycle() {
+    story(133, &[5, 6, 9, 15, 17, 20, 22], "crashes");
+}
+
+#[test]
 fn in_a_world_without_trouble_all_folders_become_the_same() {
     for seed in 1..=20 {
         check(&Scenario { seed, layers: BTreeSet::new(), steps: (0..30).collect() });

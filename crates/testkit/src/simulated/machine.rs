@@ -80,6 +80,7 @@ impl Machine {
             crash_in: None,
             crashed: Crash::Kill,
             fault: None,
+            acting: false,
             faulted: false,
             edited: false,
         };
@@ -158,8 +159,10 @@ impl Machine {
         let was_down = self.restart();
         self.make_trouble(was_down);
         self.shared.enter().tell(format_args!("{what}"));
+        self.shared.enter().station.acting = true;
         let answer = act(self);
         let mut entered = self.shared.enter();
+        entered.station.acting = false;
         entered.chaos.depth -= 1;
         (entered.station.crash_in, entered.station.fault) = (None, None);
         if entered.station.down {

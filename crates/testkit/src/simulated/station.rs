@@ -66,6 +66,8 @@ pub struct Station {
     pub crashed: Crash,
     /// What fails.
     pub fault: Option<Fault>,
+    /// The engine works on it.
+    pub acting: bool,
     /// A fault or an edit came in the present act.
     pub faulted: bool,
     /// The person did something in the present act.
@@ -146,7 +148,7 @@ impl Shared {
             return !is_late;
         }
         entered.goes_down();
-        let fails = entered.chaos.strikes(Layer::Disk, 1);
+        let fails = entered.station.acting && entered.chaos.strikes(Layer::Disk, 1);
         if fails {
             entered.chaos.counts.disk_faults += 1;
             entered.station.faulted = true;
