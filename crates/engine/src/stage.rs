@@ -188,6 +188,7 @@ impl<'a, F: Folder> Staging<'a, F> {
     pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
         self.multiply(content, 2)?;
         let Some(staged) = self.take(content) else { return Ok(()) };
+        self.folder.sync_file(&self.dir, &staged.name)?;
         kept.keep((&self.dir, &staged.name), content)
     }
 

@@ -378,7 +378,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-MISSING") {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -387,7 +387,7 @@ impl GitRemote {
         }
         let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
         // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
-        if is_sound && error.code != "E-GIT-MISSING" {
+        if is_sound && error.code != "E-GIT-OBJECT" {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
@@ -583,7 +583,7 @@ impl Remote for GitRemote {
         };
         let oid = self.mended_from_start(|| match write() {
             // What the draft builds on may have been lost with our copy.
-            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-MISSING") => {
+            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-OBJECT") => {
                 self.fetch_branch()?;
                 write()
             }

@@ -158,7 +158,7 @@ const SIGNS: &[Sign] = &[
         "The repository can't be read or written by this user.",
         None,
     ),
-    sign(&["is unavailable"], Corrupt, "E-GIT-MISSING", "An object of a git repository is missing.", None),
+    sign(&["is unavailable"], Corrupt, "E-GIT-OBJECT", "An object of a git repository is missing.", None),
     sign(
         &[
             "object file",
