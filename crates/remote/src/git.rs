@@ -367,7 +367,7 @@ impl GitRemote {
     fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         match step() {
             Err(error) if self.remake(&error)? => Err(RemoteError::new(
-                RemoteErrorKind::Busy,
+                RemoteErrorKind::Stale,
                 "E-GIT-REMADE",
                 "Our own copy of the repository was damaged and was made anew; nothing is lost.",
             )
