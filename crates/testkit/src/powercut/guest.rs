@@ -95,9 +95,11 @@ impl Guest {
         }
         let tree = disk::read(self.machines[0].folder())?;
         let mut ledger = Ledger::new();
-        for (id, what) in contents(&self.area.join(KEPT))? {
-            ledger.record_id(&what, id);
+        let kept = contents(&self.area.join(KEPT))?;
+        for (id, what) in &kept {
+            ledger.record_id(what, *id);
         }
+        let kept: BTreeSet<ContentId> = kept.into_iter().map(|(id, _)| id).collect();
         let mut wrong: Vec<String> = ledger
             .missing(&[&self.machines[0], &self.machines[1]], &self.bare)?
             .into_iter()
@@ -106,8 +108,11 @@ impl Guest {
         for path in self.standing()? {
             match tree.content(path.as_bytes()) {
                 None => wrong.push(format!("vanished: {path} was in step and nobody took it away")),
-                // What a program wrote and did not wait for may be torn; but nothing is no version of anything.
-                Some(content) if content.iter().all(|&byte| byte == 0) => {
+                // What a program wrote and did not wait for may be torn; but nothing is no version of anything, unless a
+                // file began so: a cut before its first sync is between its program and the disk.
+                Some(content)
+                    if content.iter().all(|&byte| byte == 0) && !kept.contains(&ContentId::of(content)) =>
+                {
                     wrong.push(format!("damaged: {path} holds nothing but {} zeros", content.len()));
                 }
                 Some(_) => {}
