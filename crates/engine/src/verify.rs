@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Body, Known, NodeId, Row, Side};
+use instep_core::operation::{Operation, OperationId};
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
 use instep_core::remote::Lineage;
@@ -31,6 +32,7 @@ use crate::cycle::settings::{SettingsSource, SyncSettings};
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::history::log;
 use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
 use crate::state::{Kept, RemoteRecord};
@@ -122,6 +124,8 @@ pub enum FaultKind {
     Database(String),
     /// A file here changed, and nobody wrote to it.
     Rotten {
+        /// The newest operation that left what it held there: it can be brought back as it was then.
+        operation: Option<OperationId>,
         /// Where what it held stands still.
         copy: Option<Copy>,
     },
@@ -195,6 +199,8 @@ pub enum Copy {
     Kept,
     /// At the remote.
     There,
+    /// The remote had it once: its past may hold it still.
+    Past,
 }
 
 /// Holds everything against everything.
@@ -217,6 +223,7 @@ pub fn verify<F: Folder>(
     let before = state.digests()?;
     let scan = look(workspace, reach, &settings, &before, request, observer)?;
     let conflicts = record.as_ref().map(|record| conflict::open(state, record.id)).transpose()?;
+    let past = record.as_ref().map(|record| state.objects(record.id)).transpose()?;
     let mut check = Check {
         workspace,
         request,
@@ -231,6 +238,7 @@ pub fn verify<F: Folder>(
         here: HashSet::new(),
         kept: BTreeMap::new(),
         there: HashSet::new(),
+        past: past.unwrap_or_default().into_values().map(|(content, _)| content).collect(),
         found: Verified { unfinished: state.journal()?.len() as u64, ..Verified::default() },
     };
     check.conflicts.retain(|open| request.covers(&open.conflict.path));
@@ -240,9 +248,9 @@ pub fn verify<F: Folder>(
         check.remote(reach)?;
     }
     // Only now is it known where else a content stands.
-    check.rot();
+    check.rot()?;
     check.versions(&versions);
-    check.open_conflicts()?;
+    check.open_conflicts();
     let mut found = check.found;
     found.faults.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
@@ -315,6 +323,8 @@ struct Check<'a, F: Folder> {
     kept: BTreeMap<ContentId, kept::Copies>,
     /// What the remote has.
     there: HashSet<ContentId>,
+    /// What it ever had, as far as is known here.
+    past: HashSet<ContentId>,
     found: Verified,
 }
 
@@ -330,6 +340,7 @@ impl<F: Folder> Check<'_, F> {
             () if self.here.contains(&content) => Some(Copy::Here),
             () if kept => Some(Copy::Kept),
             () if self.there.contains(&content) => Some(Copy::There),
+            () if self.past.contains(&content) => Some(Copy::Past),
             () => None,
         }
     }
@@ -379,36 +390,36 @@ impl<F: Folder> Check<'_, F> {
     }
 
     /// The files whose content is another though nobody wrote to them.
-    fn rot(&mut self) {
-        let tree = &self.scan.tree;
-        let digests = self.before.digests();
+    fn rot(&mut self) -> Result<(), EngineError> {
+        let (tree, digests) = (&self.scan.tree, self.before.digests());
         let rotten = tree.places().filter_map(|place| {
             let key = tree.at(place).key.filter(|key| self.rotten.contains(key))?;
             Some((tree.path(place), digests[self.before.place(key)?].content))
         });
         for (path, content) in rotten.collect::<Vec<_>>() {
             let copy = self.copy(content);
-            self.fault(Some(path), FaultKind::Rotten { copy });
+            let operations = log::log(&self.workspace.state, Some(&path), usize::MAX >> 1)?;
+            let left = operations.iter().find(|operation| leaves(operation, &path, content));
+            let operation = left.map(|operation| operation.id);
+            self.fault(Some(path), FaultKind::Rotten { operation, copy });
         }
+        Ok(())
     }
 
     /// The versions of open conflicts that stand nowhere.
-    fn open_conflicts(&mut self) -> Result<(), EngineError> {
+    fn open_conflicts(&mut self) {
         let open = std::mem::take(&mut self.conflicts);
         self.found.counts.conflicts = open.len() as u64;
         for OpenConflict { number, conflict, .. } in &open {
             let versions = [("here", &conflict.local), ("there", &conflict.remote), ("base", &conflict.base)];
             for (word, version) in versions {
                 let Some(leaf) = version.as_ref().and_then(|version| version.leaf) else { continue };
-                // What only the remote's past holds was there when it was last looked at.
-                let was_there = self.workspace.state.has_reached_a_remote(leaf.content)?;
-                if self.copy(leaf.content).is_none() && !was_there {
+                if self.copy(leaf.content).is_none() {
                     let kind = FaultKind::Version { conflict: *number, version: word };
                     self.fault(Some(conflict.path.clone()), kind);
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -443,6 +454,14 @@ fn meet(tree: &Tree, path: &TreePath) -> Met {
         }
     }
     Met::At(at)
+}
+
+/// Answers whether an operation left a content at a path.
+fn leaves(operation: &Operation, path: &TreePath, content: ContentId) -> bool {
+    operation.paths.iter().filter(|record| record.path == *path).any(|record| {
+        let side = record.local.as_ref().or(record.remote.as_ref());
+        side.and_then(|side| side.after).is_some_and(|held| held.content == Some(content))
+    })
 }
 
 fn is_same(entry: &Entry, leaf: &Leaf) -> bool {

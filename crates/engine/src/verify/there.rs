@@ -152,6 +152,7 @@ impl<F: Folder> Check<'_, F> {
         let bad: Vec<(ObjectId, RemoteError)> = damaged.chain(failed).collect();
         bad.iter().for_each(|(object, _)| {
             self.there.remove(&wanted[object].0);
+            self.past.remove(&wanted[object].0);
         });
         for (object, RemoteError { code, message, hint, .. }) in bad {
             let (content, path) = wanted[&object].clone();

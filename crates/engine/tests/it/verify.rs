@@ -6,6 +6,7 @@ use instep_core::content::ContentId;
 use instep_core::path::TreePath;
 use instep_core::progress::Silent;
 use instep_engine::cycle::request::Request;
+use instep_engine::history::log::log;
 use instep_engine::reach::Reach;
 use instep_engine::state::State;
 use instep_engine::verify::{
@@ -36,7 +37,7 @@ fn path(text: &str) -> Option<TreePath> {
 fn told(found: &Verified) -> Vec<(String, &'static str, Option<Copy>)> {
     let word = |fault: &Fault| match &fault.kind {
         FaultKind::Database(_) => ("database", None),
-        FaultKind::Rotten { copy } => ("rotten", *copy),
+        FaultKind::Rotten { copy, .. } => ("rotten", *copy),
         FaultKind::Lost { copy, .. } => ("lost", *copy),
         FaultKind::Spoiled { copy, .. } => ("spoiled", *copy),
         FaultKind::Version { version, .. } => (*version, None),
@@ -126,12 +127,12 @@ fn a_kept_version_that_is_gone_or_spoiled_is_named() {
     let kept = left.root.join(".instep/history").join(ContentId::of(b"one").to_string());
     fs::write(&kept, "0ne").unwrap();
     assert_eq!(told(&quick(&left)), []);
-    assert_eq!(told(&all(&left)), [("a".to_owned(), "spoiled", None)]);
+    assert_eq!(told(&all(&left)), [("a".to_owned(), "spoiled", Some(Copy::Past))]);
     fs::write(&kept, "longer").unwrap();
-    assert_eq!(told(&quick(&left)), [("a".to_owned(), "spoiled", None)]);
+    assert_eq!(told(&quick(&left)), [("a".to_owned(), "spoiled", Some(Copy::Past))]);
     fs::remove_file(&kept).unwrap();
     for found in [quick(&left), all(&left)] {
-        assert_eq!(told(&found), [("a".to_owned(), "lost", None)]);
+        assert_eq!(told(&found), [("a".to_owned(), "lost", Some(Copy::Past))]);
     }
     // The same content stands here again: the version can be had.
     left.write("copy", "one");
@@ -154,11 +155,17 @@ fn a_file_that_changed_without_anybody_writing_is_told_from_an_edit() {
             None => std::thread::yield_now(),
         }
     };
-    let good = ContentId::of(b"another");
-    digest.content = good;
+    digest.content = ContentId::of(b"another");
     left.workspace.state.transact(|write| write.digests(&[digest])).unwrap();
-    let found = all(&left);
-    assert_eq!(found.faults, [Fault { path: path("a"), kind: FaultKind::Rotten { copy: None } }]);
+    let kind = FaultKind::Rotten { operation: None, copy: None };
+    assert_eq!(all(&left).faults, [Fault { path: path("a"), kind }]);
+    // The version before is known: who put it there, and where another copy is.
+    digest.content = ContentId::of(b"one");
+    left.workspace.state.transact(|write| write.digests(&[digest])).unwrap();
+    let first = log(&left.workspace.state, None, 9).unwrap().last().unwrap().id;
+    let kind = FaultKind::Rotten { operation: Some(first), copy: Some(Copy::Kept) };
+    assert_eq!(all(&left).faults, [Fault { path: path("a"), kind }]);
+    assert_eq!(told(&quick(&left)), [], "only who reads finds it");
 }
 
 #[test]
