@@ -120,6 +120,8 @@ pub enum Command {
     Restore(restore::RestoreArguments),
     /// Take back an operation.
     Undo(undo::UndoArguments),
+    /// Check disk, state, history and remote against each other.
+    Verify(verify::VerifyArguments),
     /// Say where the data lives.
     Remote(remote::RemoteArguments),
     /// Read and change settings.
@@ -131,7 +133,7 @@ pub enum Command {
 }
 
 /// Commands of later versions: known by name, so that nobody hunts for a typing mistake.
-const LATER: [&str; 9] = ["watch", "notify", "verify", "prune", "peer", "key", "service", "serve", "web"];
+const LATER: [&str; 8] = ["watch", "notify", "prune", "peer", "key", "service", "serve", "web"];
 
 /// Options whose name means something else among the settings: `INSTEP_REMOTE` is an address, `sync --remote` a name.
 const NOT_FROM_ENVIRONMENT: [&str; 2] = ["help", "version"];

@@ -16,6 +16,7 @@ pub mod restore;
 pub mod status;
 pub mod sync;
 pub mod undo;
+pub mod verify;
 
 use std::path::Path;
 
@@ -64,5 +65,6 @@ pub fn run(context: &Context, command: Option<&Command>) -> Result<Exit, Command
         Some(Command::Status(arguments)) => status::run(context, arguments),
         Some(Command::Sync(arguments)) => sync::run(context, arguments),
         Some(Command::Undo(arguments)) => undo::run(context, arguments),
+        Some(Command::Verify(arguments)) => verify::run(context, arguments),
     }
 }

@@ -12,6 +12,7 @@ pub mod overview;
 pub mod plan;
 pub mod settings;
 pub mod status;
+pub mod verify;
 
 use std::fmt::Write as _;
 

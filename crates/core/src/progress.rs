@@ -5,6 +5,8 @@
 pub enum Phase {
     /// Looking at the folder here.
     Scan,
+    /// Reading the kept versions.
+    History,
     /// Asking the remote.
     Ask,
     /// Receiving contents.
@@ -24,6 +26,7 @@ impl Phase {
     pub const fn word(self) -> &'static str {
         match self {
             Phase::Scan => "scan",
+            Phase::History => "history",
             Phase::Ask => "ask",
             Phase::Receive => "receive",
             Phase::Plan => "plan",

@@ -20,7 +20,7 @@ mod deliver;
 mod durable;
 mod merging;
 mod record;
-mod report;
+pub(crate) mod report;
 mod select;
 mod think;
 
@@ -158,7 +158,7 @@ fn pause<F: Folder>(workspace: &Workspace<F>, attempt: u32) -> Duration {
 }
 
 /// What a state in which nothing is open depends on, besides the folder: the remote's head, the rules, the policy.
-fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
+pub(crate) fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
     format!("{head} {} {}", settings.filter.rules_hash(), policy_words(settings))
 }
 
@@ -169,7 +169,7 @@ fn policy_words(settings: &SyncSettings) -> String {
 }
 
 /// The note of the state in which a cycle left nothing open with a remote.
-fn settled_note(remote: i64) -> String {
+pub(crate) fn settled_note(remote: i64) -> String {
     format!("settled-{remote}")
 }
 

@@ -5,6 +5,8 @@
 //! content was read: a file written twice within one tick of the disk's clock looks unchanged (the "racy" entries of
 //! git's index).
 
+use std::collections::BTreeSet;
+
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::tree::Key;
@@ -78,6 +80,20 @@ impl DigestCache {
     pub fn content_at(&self, place: usize, metadata: &Metadata) -> Option<ContentId> {
         let digest = &self.digests[place];
         (digest.metadata.same_content(metadata) && !digest.is_racy()).then_some(digest.content)
+    }
+
+    /// The files that were read again and hold something else, though their identity, length and times are the same:
+    /// nobody wrote to them.
+    pub fn changed_without_trace(&self, fresh: &[Digest]) -> BTreeSet<Key> {
+        let differs = |now: &&Digest| self.content(&now.metadata).is_some_and(|before| before != now.content);
+        fresh.iter().filter(differs).map(|now| now.metadata.key).collect()
+    }
+
+    /// Drops what is known of some files: they are read again.
+    pub fn doubt(&mut self, keys: &BTreeSet<Key>) {
+        let mut digests = std::mem::take(&mut self.digests);
+        digests.retain(|digest| !keys.contains(&digest.metadata.key));
+        *self = DigestCache::new(digests);
     }
 
     /// All digests, in order of file number.

@@ -16,4 +16,5 @@ pub mod registry;
 pub mod scan;
 pub mod stage;
 pub mod state;
+pub mod verify;
 pub mod workspace;

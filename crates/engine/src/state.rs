@@ -184,6 +184,19 @@ impl State {
         Ok(Known::new(rows, next))
     }
 
+    /// What is wrong with the database's own structure, a line each; nothing if it is sound.
+    pub fn damage(&self) -> Result<Vec<String>, EngineError> {
+        let ask = || -> rusqlite::Result<Vec<String>> {
+            let mut query = self.connection.prepare("PRAGMA quick_check")?;
+            query.query_map([], |row| row.get(0))?.collect()
+        };
+        match ask() {
+            Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            Err(error) if is_damage(&error) => Ok(vec![error.to_string()]),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What every file was found to hold.
     pub fn digests(&self) -> Result<DigestCache, EngineError> {
         let mut query =
@@ -418,6 +431,12 @@ impl State {
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
+}
+
+/// Answers whether a failure says that the database's file is damaged.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 fn nonsense(why: impl std::fmt::Display) -> EngineError {

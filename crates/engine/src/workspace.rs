@@ -14,7 +14,7 @@ use crate::folder::{Folder, FolderFailure};
 use crate::identity::{self, Identity, Standing};
 use crate::lock::{self, WorkspaceLock};
 use crate::registry::{KnownWorkspace, Registry};
-use crate::state::State;
+use crate::state::{State, is_damage};
 
 /// The name of the database in our state folder.
 const DATABASE: &str = "state.db";
@@ -222,11 +222,6 @@ fn open_state(folder: &DiskFolder, root: &Path) -> Result<State, EngineError> {
         }
         opened => opened,
     }
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// What Linux calls its present start; nothing elsewhere.

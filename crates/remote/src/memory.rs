@@ -80,6 +80,15 @@ impl MemoryPlace {
         self.held().contents.retain(|object, _| here.contains(object));
     }
 
+    /// Puts other bytes in the place of a content, or nothing, as a failing disk does.
+    pub fn damage(&self, content: ContentId, instead: Option<&[u8]>) {
+        let object = ObjectId::from(content);
+        match instead {
+            Some(bytes) => self.held().contents.insert(object, bytes.into()),
+            None => self.held().contents.remove(&object),
+        };
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,5 @@
-//! Rest: both machines sync undisturbed until nothing changes, as they must after any accident, without help.
+//! Rest: both machines sync undisturbed until nothing changes, as they must after any accident, without help; then each
+//! must find no fault with itself.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -45,13 +46,21 @@ pub fn come_to_rest(machines: [&Machine; 2], bare: &Bare, may_empty: bool) -> io
         let after = look(machines, bare)?;
         if after == before && codes == [0, 0] {
             let [left, right] = machines.map(|machine| disk::read(machine.folder()));
-            rest.failure = (left? != right?).then(|| "the trees differ".to_owned());
+            rest.failure =
+                (left? != right?).then(|| "the trees differ".to_owned()).or_else(|| faults(machines));
             return Ok(rest);
         }
         before = after;
     }
     rest.failure = Some(format!("not at rest after {ROUNDS_MAX} rounds"));
     Ok(rest)
+}
+
+/// What a machine finds wrong with itself, every byte read.
+fn faults(machines: [&Machine; 2]) -> Option<String> {
+    let outputs = machines.map(|machine| (machine.name(), machine.run(["verify", "--read-data"])));
+    let wrong = outputs.into_iter().find(|(_, output)| output.code != 0);
+    wrong.map(|(name, output)| format!("verify on {name}: {output}"))
 }
 
 fn look(machines: [&Machine; 2], bare: &Bare) -> io::Result<([Footprint; 2], String)> {

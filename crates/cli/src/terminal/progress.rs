@@ -179,6 +179,7 @@ fn frame(per_second: Option<&str>) -> Duration {
 fn words(phase: Phase) -> (&'static str, usize) {
     match phase {
         Phase::Scan => ("Looking here", 1),
+        Phase::History => ("Reading kept versions", 1),
         Phase::Ask => ("Asking the remote", 2),
         Phase::Receive => ("Receiving", 3),
         Phase::Plan => ("Deciding", 4),

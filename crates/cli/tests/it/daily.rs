@@ -82,6 +82,38 @@ fn a_change_is_seen_sent_and_received() {
 }
 
 #[test]
+fn everything_is_checked_and_what_is_wrong_is_named() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "one\n2\nthree\n");
+    assert_eq!((pair.left.run(["sync"]).code, pair.right.run(["sync"]).code), (0, 0));
+    write(&pair.right, "sub/y", "edited\n");
+    let sound = expect![[r#"
+        [0]
+        Checked  2 files here (19 B) · 1 version kept (14 B) · 2 contents there, 2 read (14 B)    N s
+        1 file changed here since the last sync.
+        ✓ No faults.
+    "#]];
+    shows(&pair.right.run(["verify", "x.txt", "sub", "--read-data"]), &sound);
+    assert_eq!(pair.left.run(["verify", "-q"]).stdout, "");
+    let history = pair.right.folder().join(".instep/history");
+    let kept = fs::read_dir(history).unwrap().next().unwrap().unwrap().path();
+    fs::write(kept, "one\ntwo\nth3ee\n").unwrap();
+    let trusting = json(&pair.right.run(["verify", "--json"]));
+    assert_eq!((&trusting["ok"], &trusting["counts"]["versions"]), (&true.into(), &1.into()));
+    let spoiled = expect![[r#"
+        [1]
+        Checked  1 file here (12 B) · 1 version kept (14 B) · 1 content there, 1 read (12 B)    N s
+          ✗ x.txt  E-HISTORY-DAMAGED  The version that operation ID put away at HH:MM is not what it was.
+              safe: That content was at the remote, whose past may hold it still.
+              fix: `instep log x.txt` lists its versions; one that the remote has comes from there.
+        1 fault. Nothing was changed.
+    "#]];
+    shows(&pair.right.run(["verify", "x.txt", "--read-data"]), &spoiled);
+    let faults = json(&pair.right.run(["verify", "--json", "--read-data"]))["faults"].clone();
+    assert_eq!((&faults[0]["path"], &faults[0]["code"]), (&"x.txt".into(), &"E-HISTORY-DAMAGED".into()));
+}
+
+#[test]
 fn a_conflict_is_listed_settled_and_taken_back() {
     let pair = agreed();
     write(&pair.left, "x.txt", "one\nleft\nthree\n");

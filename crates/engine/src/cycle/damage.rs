@@ -79,12 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// The files whose content is another though their identity, length and times are the same.
     fn changed_without_trace(&self, scan: &Scan) -> Result<BTreeSet<Key>, EngineError> {
-        let cache = self.workspace.state.digests()?;
-        let changed = scan
-            .fresh
-            .iter()
-            .filter(|fresh| cache.content(&fresh.metadata).is_some_and(|content| content != fresh.content));
-        Ok(changed.map(|fresh| fresh.metadata.key).collect())
+        Ok(self.workspace.state.digests()?.changed_without_trace(&scan.fresh))
     }
 
     /// Gives damaged files back what they had; answers those that could not be helped, and says what was done.

@@ -180,7 +180,7 @@ impl Done {
 }
 
 /// The paths of a tree that wait, each with its reason. What rules leave out does not wait.
-pub(super) fn held_in(tree: &Tree, side: Side) -> Vec<Held> {
+pub(crate) fn held_in(tree: &Tree, side: Side) -> Vec<Held> {
     let mut held = Vec::new();
     for place in tree.places() {
         let Entry::Unknown(unknown) = &tree.at(place).entry else { continue };

@@ -3,6 +3,7 @@
 //! It is filled by renaming what was displaced, so keeping costs no copy. A program that had a file open may still write
 //! to it there; so a content is hashed again whenever it is used.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use instep_core::content::{ContentHasher, ContentId};
@@ -88,6 +89,28 @@ impl<'a, F: Folder> Contents<'a, F> {
             twins.push(name);
         }
         Ok(twins)
+    }
+
+    /// All kept files, by the content that each should hold. What is named otherwise is not ours.
+    pub fn all(&self) -> Result<BTreeMap<ContentId, Vec<Name>>, FolderError> {
+        let mut all: BTreeMap<ContentId, Vec<Name>> = BTreeMap::new();
+        for name in self.folder.list(&self.dir)?.names {
+            let text = std::str::from_utf8(name.as_bytes()).unwrap_or_default();
+            if let Some(content) = text.split('.').next().and_then(ContentId::parse) {
+                all.entry(content).or_default().push(name);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The length of a kept file in bytes, by its name in the folder.
+    pub fn size(&self, name: &Name) -> Result<Option<u64>, FolderError> {
+        Ok(self.folder.metadata(&self.dir, name)?.map(|found| found.size))
+    }
+
+    /// What a kept file holds now, by its name in the folder.
+    pub fn read(&self, name: &Name) -> Result<ContentId, FolderError> {
+        content_of(self.folder, &self.dir, name, &mut std::io::sink())
     }
 
     /// Makes the names durable.

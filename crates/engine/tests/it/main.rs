@@ -10,4 +10,5 @@ mod places;
 mod races;
 mod retention;
 mod rules;
+mod verify;
 mod world;
