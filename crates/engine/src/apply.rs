@@ -272,7 +272,13 @@ impl<F: Folder> Work<'_, '_, F> {
         let metadata = folder.folder_metadata(&made).map_err(|error| self.held(change, &error))?;
         self.applied.keys.insert(change.node, metadata.key);
         self.ground.put(change.node, after, metadata.key);
+        self.touch(change.node, change)?;
         Ok(Tried::Done)
+    }
+
+    /// The folder in which a node stands now got a name, and must be made durable.
+    fn touch(&mut self, node: NodeId, change: &Change) -> Result<(), StepError> {
+        self.ground.stand(node).map(|_| ()).map_err(|error| self.held(change, &error))
     }
 
     fn remove_folder(&mut self, change: &Change) -> Result<Tried, StepError> {
@@ -330,6 +336,7 @@ impl<F: Folder> Work<'_, '_, F> {
             Err(error) => return Err(self.held(change, &error)),
         }
         self.ground.relocate(change.node, after);
+        self.touch(change.node, change)?;
         Ok(Tried::Done)
     }
 
@@ -363,6 +370,7 @@ impl<F: Folder> Work<'_, '_, F> {
         match folder.exchange(from, (target, &after.name)) {
             Ok(()) => {
                 self.ground.swap(change.node, other);
+                self.touch(change.node, change)?;
                 Ok(Tried::Done)
             }
             Err(error) if error.failure() == FolderFailure::Unsupported => Ok(Tried::Blocked),

@@ -110,7 +110,7 @@ pub fn run<F: Folder>(
             Err(PassEnd::Failed(error)) => return Err(error),
         }
         // The next pass begins with an empty staging folder, as the first did.
-        Staging::open(&*workspace.folder)?.sweep()?;
+        notices.append(&mut Staging::open(&*workspace.folder)?.sweep()?);
     }
     Err(EngineError::RemoteBusy(STALE_TRIES))
 }
@@ -147,8 +147,9 @@ pub fn recover<F: Folder>(workspace: &mut Workspace<F>) -> Result<Vec<String>, E
     let now = workspace.clock.now();
     let folder = Arc::clone(&workspace.folder);
     let recovered = journal::recover(&*folder, &mut workspace.state, now, Some(&workspace.machine.name))?;
-    Staging::open(&*folder)?.sweep()?;
-    Ok(recovered.notices)
+    let mut notices = recovered.notices;
+    notices.append(&mut Staging::open(&*folder)?.sweep()?);
+    Ok(notices)
 }
 
 /// A pause that differs between machines, so that two that met do not meet again.

@@ -13,8 +13,11 @@ use instep_core::path::Name;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{ObjectId, RemoteError, RemoteErrorKind, Sink};
 
-use crate::folder::{Folder, FolderError, Metadata};
+use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{Contents, content_of};
+
+/// How the names of slots begin into which a person's files step.
+const DISPLACING: [&[u8]; 3] = [b"q-", b"o-", b"p-"];
 
 /// A content that waits in the staging folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +48,40 @@ impl<'a, F: Folder> Staging<'a, F> {
         &self.dir
     }
 
-    /// Drops what an earlier cycle left: copies only, once the journal is settled.
-    pub fn sweep(&self) -> Result<(), FolderError> {
+    /// Drops the copies that an earlier cycle left, once the journal is settled. A slot that no journal knows of, because
+    /// the database was lost, may hold all that is left of a person's file: it gets a name in the workspace. Answers
+    /// what there is to say of that.
+    pub fn sweep(&self) -> Result<Vec<String>, FolderError> {
+        let mut notices = Vec::new();
         for name in self.folder.list(&self.dir)?.names {
-            self.folder.remove_file(&self.dir, &name)?;
+            let Some(found) = self.folder.metadata(&self.dir, &name)? else { continue };
+            let is_slot = DISPLACING.iter().any(|kind| name.as_bytes().starts_with(kind));
+            let has_another_name = found.kind == DiskKind::File && found.names > 1;
+            if is_slot && !has_another_name {
+                notices.push(self.recover(&name)?);
+            } else {
+                self.folder.remove_file(&self.dir, &name)?;
+            }
         }
-        Ok(())
+        Ok(notices)
+    }
+
+    fn recover(&self, slot: &Name) -> Result<String, FolderError> {
+        let root = self.folder.root();
+        for number in 1_u64.. {
+            let free = name(&format!("recovered-{number}"));
+            match self.folder.place((&self.dir, slot), (&root, &free)) {
+                Ok(()) => {
+                    return Ok(format!(
+                        "an interrupted sync had moved something aside, and what it was is not on record: it stands \
+                         at {free} now."
+                    ));
+                }
+                Err(error) if error.failure() == FolderFailure::Taken => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("because a folder is full long before")
     }
 
     /// Answers whether a content is staged.
@@ -188,6 +219,7 @@ impl<'a, F: Folder> Staging<'a, F> {
     pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
         self.multiply(content, 2)?;
         let Some(staged) = self.take(content) else { return Ok(()) };
+        self.folder.sync_file(&self.dir, &staged.name)?;
         kept.keep((&self.dir, &staged.name), content)
     }
 

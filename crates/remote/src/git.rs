@@ -372,7 +372,7 @@ impl GitRemote {
     fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
         match step() {
             Err(error) if self.remake(&error)? => Err(RemoteError::new(
-                RemoteErrorKind::Busy,
+                RemoteErrorKind::Stale,
                 "E-GIT-REMADE",
                 "Our own copy of the repository was damaged and was made anew; nothing is lost.",
             )
@@ -383,7 +383,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-MISSING") {
+        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -392,7 +392,7 @@ impl GitRemote {
         }
         let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
         // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
-        if is_sound && error.code != "E-GIT-MISSING" {
+        if is_sound && error.code != "E-GIT-OBJECT" {
             return Ok(false);
         }
         put_aside(self.program.directory())?;
@@ -588,7 +588,7 @@ impl Remote for GitRemote {
         };
         let oid = self.mended_from_start(|| match write() {
             // What the draft builds on may have been lost with our copy.
-            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-MISSING") => {
+            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-OBJECT") => {
                 self.fetch_branch()?;
                 write()
             }

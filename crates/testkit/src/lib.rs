@@ -28,5 +28,6 @@ pub mod proxy;
 pub mod remote_suite;
 pub mod rest;
 pub mod scenes;
+pub mod simulated;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tracer;

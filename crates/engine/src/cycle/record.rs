@@ -20,7 +20,7 @@ use super::merging::open_parent;
 use super::outcome::{Done, Outcome};
 use super::settings::SyncSettings;
 use super::think::Thought;
-use super::{Cycle, Look, Tools};
+use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::Applied;
 use crate::conflict;
 use crate::failure::EngineError;
@@ -36,7 +36,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought: &Thought,
         look: &Look,
         tools: &mut Tools<'_, F>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), PassEnd> {
         let open: BTreeSet<ContentId> =
             self.workspace.state.conflicts(record.id)?.into_iter().map(|record| record.id).collect();
         let mut kept = Vec::new();
@@ -53,7 +53,7 @@ impl<F: Folder> Cycle<'_, F> {
             return Ok(());
         }
         tools.contents.sync()?;
-        self.workspace.state.transact(|write| write.kept(&kept))
+        Ok(self.workspace.state.transact(|write| write.kept(&kept))?)
     }
 
     fn keep_version(
@@ -63,14 +63,18 @@ impl<F: Folder> Cycle<'_, F> {
         thought: &Thought,
         look: &Look,
         tools: &mut Tools<'_, F>,
-    ) -> Result<Option<Kept>, EngineError> {
+    ) -> Result<Option<Kept>, PassEnd> {
         let Some(leaf) = version.leaf else { return Ok(None) };
         if !tools.contents.has(leaf.content)? {
             if side == Side::Local
                 && let Some(place) = look.scan.tree.find(&version.path)
+                && matches!(look.scan.tree.at(place).entry, Entry::Leaf(seen) if seen.content == leaf.content)
             {
                 let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                tools.staging.stage_copy((&dir, &name), leaf.content)?;
+                if !tools.staging.stage_copy((&dir, &name), leaf.content)? {
+                    // It was edited since the scan: a conflict must not name a version that nobody has.
+                    return Err(PassEnd::Changed(vec![version.path.clone()]));
+                }
             } else if !tools.staging.has(leaf.content) {
                 let object = thought.objects.iter().find(|(_, (content, _))| *content == leaf.content);
                 if let Some((object, _)) = object {

@@ -71,3 +71,21 @@ fn a_file_that_a_power_cut_emptied_gets_back_what_it_had() {
         assert_eq!(right.drawing(), format!("f={left_over};g=2"));
     }
 }
+
+#[test]
+fn what_stepped_aside_before_the_database_was_lost_comes_back() {
+    let (mut left, _) = pair(&[("f", "content")]);
+    let staging = left.root.join(".instep/staging");
+    fs::write(staging.join("q-1234-1"), "an edit").unwrap();
+    fs::create_dir(staging.join("p-1234-2")).unwrap();
+    fs::write(staging.join("p-1234-2/inside"), "more").unwrap();
+    fs::write(staging.join("c-1"), "a copy").unwrap();
+    // Where a disk knows no exchange, what is replaced has two names for a moment.
+    fs::hard_link(left.root.join("f"), staging.join("o-1234-3")).unwrap();
+    let outcome = left.sync();
+    assert_eq!(outcome.notices.len(), 2, "{:?}", outcome.notices);
+    let drawing = left.drawing();
+    assert!(drawing.contains("=an edit") && drawing.contains("/inside=more"), "{drawing}");
+    assert!(!drawing.contains("a copy"), "{drawing}");
+    assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
+}

@@ -172,7 +172,7 @@ const SIGNS: &[Sign] = &[
         "Something in the repository is larger, unpacked, than the memory of this machine.",
         Some("see who sent it, or free some memory"),
     ),
-    sign(&["is unavailable"], Corrupt, "E-GIT-MISSING", "An object of a git repository is missing.", None),
+    sign(&["is unavailable"], Corrupt, "E-GIT-OBJECT", "An object of a git repository is missing.", None),
     sign(
         &[
             "object file",

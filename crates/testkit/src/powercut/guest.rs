@@ -183,8 +183,11 @@ impl Guest {
             self.judged(machine, &["sync"], |machine| machine.run(["sync", "--strategy", "both"]))?;
         if output.code == 0 {
             self.note(KEPT, &lines(&seen))?;
-            let tree = disk::read(machine.folder())?;
-            let paths = tree.contents().map(|(path, _)| String::from_utf8_lossy(path).into_owned());
+            // What the other one has moved or deleted, or not yet received, is still on its way.
+            let [left, right] =
+                [disk::read(self.machines[0].folder())?, disk::read(self.machines[1].folder())?];
+            let both = left.contents().filter(|(path, _)| right.body(path).is_some());
+            let paths = both.map(|(path, _)| String::from_utf8_lossy(path).into_owned());
             self.note(STANDING, &paths.collect::<Vec<_>>())?;
         }
         Ok(())

@@ -125,7 +125,7 @@ fn a_damaged_draft_is_begun_again() {
     let draft = draft_of(&remote, &one_file("2"));
     empty_objects(&lab.folder.path().join("ours.git"));
     let error = remote.prepare(Some(&first), &draft).unwrap_err();
-    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Retry(None)), "{error:?}");
+    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
 }
@@ -166,7 +166,7 @@ fn a_draft_of_objects_that_a_power_cut_took_is_begun_again() {
     }
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();
     let error = remote.prepare(Some(&first), &draft).unwrap_err();
-    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Retry(None)), "{error:?}");
+    assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
 }

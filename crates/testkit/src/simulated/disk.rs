@@ -1,0 +1,669 @@
+//! A disk in memory: what stands on it now, and what of that would be there after a power cut.
+//!
+//! Every file and folder has what programs see (`body`) and what the platters hold (`ground`). Changes of names wait in
+//! a log, in order; a power cut keeps some of them, but never a later one in a folder without the earlier ones. What was
+//! written to a file waits too; a power cut may keep all of it, none, or single blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::clock::Timestamp;
+use instep_core::path::Name;
+use instep_core::policy::Fold;
+use instep_core::tree::Key;
+use instep_engine::folder::{DiskKind, Metadata};
+use rustix::io::Errno;
+
+use instep_core::generate::Random;
+
+/// The number of a file, folder or link.
+pub type Number = u64;
+
+/// The names in a folder, by the form in which the disk compares them.
+pub type Entries = BTreeMap<Vec<u8>, (Vec<u8>, Number)>;
+
+/// What a number stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A folder.
+    Folder(Entries),
+    /// A file.
+    File(Vec<u8>),
+    /// A symbolic link.
+    Link(Vec<u8>),
+}
+
+/// One file, folder or link.
+#[derive(Debug, Clone)]
+pub struct Inode {
+    /// What programs see.
+    pub body: Body,
+    /// What a power cut would leave.
+    ground: Body,
+    /// What was written is not on the platters yet, since this moment of true time.
+    dirty: Option<i64>,
+    /// The person wrote it last, and not the engine.
+    by_person: bool,
+    /// Writing it back failed once: what was written is gone, and the system says so only that one time.
+    dropped: bool,
+    modified: i64,
+    changed: i64,
+    born: i64,
+    mode: u32,
+    names: u64,
+    parent: Option<Number>,
+}
+
+/// What kind of disk it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Which names it takes for the same.
+    pub fold: Fold,
+    /// It can exchange two names.
+    pub exchange: bool,
+    /// It can give a file two names.
+    pub hard_links: bool,
+    /// The steps of its clock.
+    pub tick_ns: i64,
+    /// It says when a file was born.
+    pub births: bool,
+    /// It gives the numbers of what is gone to what is new.
+    pub reuses: bool,
+    /// Its journal keeps all changes of names in one order.
+    pub ordered: bool,
+}
+
+/// A folder, a name as the disk compares it, and what stands under it from now on.
+type Set = (Number, Vec<u8>, Option<(Vec<u8>, Number)>);
+
+/// One change of names, whole or not at all.
+#[derive(Debug, Clone)]
+struct Change {
+    sets: Vec<Set>,
+    at: i64,
+    by_person: bool,
+    /// A folder changes its parent: no disk lets that overtake others, or folders would come to lie in each other.
+    moves_folder: bool,
+}
+
+/// A disk.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// What kind it is.
+    pub kind: Kind,
+    /// The present moment as this machine's clock has it.
+    pub now: i64,
+    /// The present moment as it is.
+    pub true_now: i64,
+    /// Whoever acts now is the person.
+    pub by_person: bool,
+    device: u64,
+    inodes: BTreeMap<Number, Inode>,
+    log: Vec<Change>,
+    next: Number,
+    free: Vec<Number>,
+}
+
+/// How a rename treats what stands at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rename {
+    /// It fails if the name is taken.
+    Refusing,
+    /// It replaces a file.
+    Replacing,
+    /// Both change places.
+    Exchanging,
+}
+
+/// The workspace itself.
+pub const ROOT: Number = 1;
+/// Our state folder.
+pub const STATE: Number = 2;
+
+const BLOCK: usize = 512;
+/// What the system writes back by itself after this time.
+const WRITE_BACK_NS: i64 = 30_000_000_000;
+
+impl Disk {
+    /// An empty workspace with our state folder in it, all of it durable.
+    pub fn new(device: u64, kind: Kind, now: i64) -> Self {
+        let mut disk = Disk {
+            kind,
+            now,
+            true_now: now,
+            by_person: false,
+            device,
+            inodes: BTreeMap::new(),
+            log: Vec::new(),
+            next: ROOT,
+            free: Vec::new(),
+        };
+        disk.add(Body::Folder(Entries::new()), None, 0o755);
+        let made = [(ROOT, &b".instep"[..]), (STATE, b"staging"), (STATE, b"history")];
+        for (parent, name) in made {
+            disk.create_folder(parent, name).unwrap();
+        }
+        disk.create_file(STATE, b"clock").unwrap();
+        disk.sync_all();
+        disk
+    }
+
+    fn add(&mut self, body: Body, parent: Option<Number>, mode: u32) -> Number {
+        let number = match self.free.pop().filter(|_| self.kind.reuses) {
+            Some(number) => number,
+            None => {
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        let now = self.tick();
+        let ground = match &body {
+            Body::Folder(_) => Body::Folder(Entries::new()),
+            Body::File(_) => Body::File(Vec::new()),
+            Body::Link(target) => Body::Link(target.clone()),
+        };
+        let inode = Inode {
+            body,
+            ground,
+            dirty: None,
+            by_person: self.by_person,
+            dropped: false,
+            modified: now,
+            changed: now,
+            born: now,
+            mode,
+            names: 0,
+            parent,
+        };
+        self.inodes.insert(number, inode);
+        number
+    }
+
+    /// The moment as the disk writes it down.
+    pub fn tick(&self) -> i64 {
+        self.now.div_euclid(self.kind.tick_ns) * self.kind.tick_ns
+    }
+
+    fn key(&self, name: &[u8]) -> Vec<u8> {
+        match Name::new(name) {
+            Ok(name) => self.kind.fold.key(&name).into_owned(),
+            Err(_) => name.to_vec(),
+        }
+    }
+
+    /// One file, folder or link.
+    pub fn inode(&self, number: Number) -> Result<&Inode, Errno> {
+        self.inodes.get(&number).ok_or(Errno::STALE)
+    }
+
+    fn inode_mut(&mut self, number: Number) -> Result<&mut Inode, Errno> {
+        self.inodes.get_mut(&number).ok_or(Errno::STALE)
+    }
+
+    /// The names in a folder.
+    pub fn entries(&self, folder: Number) -> Result<&Entries, Errno> {
+        match &self.inode(folder)?.body {
+            Body::Folder(entries) => Ok(entries),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// What stands under a name.
+    pub fn find(&self, folder: Number, name: &[u8]) -> Result<Number, Errno> {
+        self.entries(folder)?.get(&self.key(name)).map(|entry| entry.1).ok_or(Errno::NOENT)
+    }
+
+    /// What stands at a path, names one after the other.
+    pub fn find_path(&self, path: &[&[u8]]) -> Result<Number, Errno> {
+        path.iter().try_fold(ROOT, |folder, name| self.find(folder, name))
+    }
+
+    /// What the system says of it.
+    pub fn metadata(&self, number: Number) -> Result<Metadata, Errno> {
+        let inode = self.inode(number)?;
+        let (kind, size) = match &inode.body {
+            Body::Folder(_) => (DiskKind::Folder, 4096),
+            Body::File(data) => (DiskKind::File, data.len() as u64),
+            Body::Link(target) => (DiskKind::Link, target.len() as u64),
+        };
+        let birth_ns = if self.kind.births { inode.born } else { 0 };
+        Ok(Metadata {
+            kind,
+            key: Key { device: self.device, inode: number, birth_ns },
+            size,
+            modified: Timestamp::from_ns(inode.modified),
+            changed: Timestamp::from_ns(inode.changed),
+            mode: inode.mode,
+            names: inode.names,
+        })
+    }
+
+    /// Answers whether a folder lies in our state folder, or is it.
+    pub fn is_ours(&self, folder: Number) -> bool {
+        let mut at = Some(folder);
+        while let Some(number) = at {
+            if number == STATE {
+                return true;
+            }
+            at = self.inodes.get(&number).and_then(|inode| inode.parent);
+        }
+        false
+    }
+
+    /// A folder's path, for people.
+    pub fn path(&self, folder: Number) -> String {
+        let mut names = Vec::new();
+        let mut at = folder;
+        while let Some(parent) = self.inodes.get(&at).and_then(|inode| inode.parent) {
+            let Ok(entries) = self.entries(parent) else { break };
+            let Some((name, _)) = entries.values().find(|entry| entry.1 == at) else { break };
+            names.push(String::from_utf8_lossy(name).into_owned());
+            at = parent;
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    /// All that stands in the workspace, our state left out: path and number, in order of path.
+    pub fn walk(&self) -> Vec<(Vec<u8>, Number)> {
+        self.walk_from(ROOT)
+    }
+
+    /// All that stands below a folder.
+    pub fn walk_from(&self, folder: Number) -> Vec<(Vec<u8>, Number)> {
+        let mut found = Vec::new();
+        let mut folders = vec![(Vec::new(), folder)];
+        while let Some((path, folder)) = folders.pop() {
+            for (name, number) in self.entries(folder).into_iter().flatten().map(|(_, entry)| entry) {
+                if *number == STATE {
+                    continue;
+                }
+                let mut at: Vec<u8> = path.clone();
+                if !at.is_empty() {
+                    at.push(b'/');
+                }
+                at.extend_from_slice(name);
+                if matches!(self.inodes[number].body, Body::Folder(_)) {
+                    folders.push((at.clone(), *number));
+                }
+                found.push((at, *number));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Changes names: all of these, or none after a power cut.
+    fn set(&mut self, sets: Vec<Set>) {
+        let now = self.tick();
+        for (folder, key, entry) in &sets {
+            if let Some((_, number)) = entry {
+                let inode = self.inodes.get_mut(number).unwrap();
+                inode.changed = now;
+                if matches!(inode.body, Body::Folder(_)) {
+                    inode.parent = Some(*folder);
+                }
+                inode.names += 1;
+            }
+            let inode = self.inodes.get_mut(folder).unwrap();
+            (inode.modified, inode.changed) = (now, now);
+            let Body::Folder(entries) = &mut inode.body else { continue };
+            let before = match entry {
+                Some(entry) => entries.insert(key.clone(), entry.clone()),
+                None => entries.remove(key),
+            };
+            if let Some((_, number)) = before {
+                let inode = self.inodes.get_mut(&number).unwrap();
+                inode.names -= 1;
+                inode.changed = now;
+            }
+        }
+        let is_folder = |number: &Number| matches!(self.inodes[number].body, Body::Folder(_));
+        let moves_folder =
+            sets.len() > 1 && sets.iter().filter_map(|set| set.2.as_ref()).any(|entry| is_folder(&entry.1));
+        self.log.push(Change { sets, at: self.true_now, by_person: self.by_person, moves_folder });
+    }
+
+    fn free_name(&self, folder: Number, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        if folder != ROOT && self.inode(folder)?.names == 0 {
+            return Err(Errno::NOENT);
+        }
+        match self.find(folder, name) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => Ok(self.key(name)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(&mut self, folder: Number, name: &[u8], body: Body, mode: u32) -> Result<Number, Errno> {
+        let key = self.free_name(folder, name)?;
+        let number = self.add(body, None, mode);
+        self.set(vec![(folder, key, Some((name.to_vec(), number)))]);
+        Ok(number)
+    }
+
+    /// Makes an empty file.
+    pub fn create_file(&mut self, folder: Number, name: &[u8]) -> Result<Number, Errno> {
+        self.create(folder, name, Body::File(Vec::new()), 0o644)
+    }
+
+    /// Makes an empty folder.
+    pub fn create_folder(&mut self, folder: Number, name: &[u8]) -> Result<Number, Errno> {
+        self.create(folder, name, Body::Folder(Entries::new()), 0o755)
+    }
+
+    /// Makes a link.
+    pub fn create_link(&mut self, folder: Number, name: &[u8], target: &[u8]) -> Result<Number, Errno> {
+        self.create(folder, name, Body::Link(target.to_vec()), 0o777)
+    }
+
+    /// Gives a file one more name.
+    pub fn link(&mut self, number: Number, folder: Number, name: &[u8]) -> Result<(), Errno> {
+        let key = self.free_name(folder, name)?;
+        if matches!(self.inode(number)?.body, Body::Folder(_)) {
+            return Err(Errno::PERM);
+        }
+        self.set(vec![(folder, key, Some((name.to_vec(), number)))]);
+        Ok(())
+    }
+
+    /// Takes a name away: a file's, or an empty folder's.
+    pub fn remove(&mut self, folder: Number, name: &[u8], is_folder: bool) -> Result<(), Errno> {
+        let number = self.find(folder, name)?;
+        match (&self.inode(number)?.body, is_folder) {
+            (Body::Folder(_), false) => return Err(Errno::ISDIR),
+            (Body::Folder(entries), true) if !entries.is_empty() => return Err(Errno::NOTEMPTY),
+            (Body::Folder(_), true) | (_, false) => {}
+            (_, true) => return Err(Errno::NOTDIR),
+        }
+        let key = self.key(name);
+        self.set(vec![(folder, key, None)]);
+        Ok(())
+    }
+
+    /// Renames.
+    pub fn rename(&mut self, from: (Number, &[u8]), to: (Number, &[u8]), how: Rename) -> Result<(), Errno> {
+        let number = self.find(from.0, from.1)?;
+        if to.0 != ROOT && self.inode(to.0)?.names == 0 {
+            return Err(Errno::NOENT);
+        }
+        let target = match self.find(to.0, to.1) {
+            Ok(target) => Some(target),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(error),
+        };
+        if self.is_within(to.0, number) || target.is_some_and(|target| self.is_within(from.0, target)) {
+            let nests = self.is_within(to.0, number) || how == Rename::Exchanging;
+            return Err(if nests { Errno::INVAL } else { Errno::NOTEMPTY });
+        }
+        let (key, target_key) = (self.key(from.1), self.key(to.1));
+        match (how, target) {
+            (Rename::Exchanging, None) => return Err(Errno::NOENT),
+            (Rename::Exchanging, Some(target)) => {
+                if target != number {
+                    self.set(vec![
+                        (from.0, key, Some((from.1.to_vec(), target))),
+                        (to.0, target_key, Some((to.1.to_vec(), number))),
+                    ]);
+                }
+                return Ok(());
+            }
+            (Rename::Refusing, Some(_)) => return Err(Errno::EXIST),
+            (Rename::Replacing, Some(target)) if target != number => {
+                match (&self.inode(number)?.body, &self.inode(target)?.body) {
+                    (Body::Folder(_), Body::Folder(entries)) if entries.is_empty() => {}
+                    (Body::Folder(_), Body::Folder(_)) => return Err(Errno::NOTEMPTY),
+                    (Body::Folder(_), _) => return Err(Errno::NOTDIR),
+                    (_, Body::Folder(_)) => return Err(Errno::ISDIR),
+                    _ => {}
+                }
+            }
+            // Two names of one file: the system does nothing. One name in another case: it is changed.
+            (Rename::Replacing, Some(_)) if (from.0, &key) != (to.0, &target_key) => return Ok(()),
+            _ => {}
+        }
+        let moved = Some((to.1.to_vec(), number));
+        if (from.0, &key) == (to.0, &target_key) {
+            self.set(vec![(to.0, target_key, moved)]);
+        } else {
+            self.set(vec![(from.0, key, None), (to.0, target_key, moved)]);
+        }
+        Ok(())
+    }
+
+    fn is_within(&self, folder: Number, above: Number) -> bool {
+        let mut at = Some(folder);
+        while let Some(number) = at {
+            if number == above {
+                return true;
+            }
+            at = self.inodes.get(&number).and_then(|inode| inode.parent);
+        }
+        false
+    }
+
+    /// The bytes of a file or link.
+    pub fn data(&self, number: Number) -> Result<&[u8], Errno> {
+        match &self.inode(number)?.body {
+            Body::File(data) | Body::Link(data) => Ok(data),
+            Body::Folder(_) => Err(Errno::ISDIR),
+        }
+    }
+
+    /// Changes what a file holds.
+    pub fn write(&mut self, number: Number, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), Errno> {
+        let (now, true_now, by_person) = (self.tick(), self.true_now, self.by_person);
+        let inode = self.inode_mut(number)?;
+        let Body::File(data) = &mut inode.body else { return Err(Errno::ISDIR) };
+        change(data);
+        (inode.modified, inode.changed) = (now, now);
+        inode.dirty.get_or_insert(true_now);
+        (inode.by_person, inode.dropped) = (by_person, false);
+        Ok(())
+    }
+
+    /// Damages a file without a trace in its times.
+    pub fn rot(&mut self, number: Number, at: usize) {
+        if let Some(Inode { body: Body::File(data), ground: Body::File(ground), .. }) =
+            self.inodes.get_mut(&number)
+            && let Some(byte) = data.get_mut(at)
+        {
+            *byte ^= 1;
+            if let Some(byte) = ground.get_mut(at) {
+                *byte ^= 1;
+            }
+        }
+    }
+
+    /// Sets the permission bits.
+    pub fn set_mode(&mut self, number: Number, mode: u32) -> Result<(), Errno> {
+        let now = self.tick();
+        let inode = self.inode_mut(number)?;
+        (inode.mode, inode.changed) = (mode, now);
+        Ok(())
+    }
+
+    /// Sets the time of modification, as programs may.
+    pub fn set_modified(&mut self, number: Number, modified: i64) -> Result<(), Errno> {
+        let now = self.tick();
+        let inode = self.inode_mut(number)?;
+        (inode.modified, inode.changed) = (modified, now);
+        Ok(())
+    }
+
+    /// Makes a file's content durable, not its name.
+    pub fn sync_file(&mut self, number: Number) -> Result<(), Errno> {
+        let inode = self.inode_mut(number)?;
+        if let Body::File(data) = &inode.body
+            && !inode.dropped
+        {
+            inode.ground = Body::File(data.clone());
+            inode.dirty = None;
+        }
+        Ok(())
+    }
+
+    /// Writing a file back fails: the next try will succeed, with nothing written.
+    pub fn fail_sync(&mut self, number: Number) {
+        if let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.dirty.is_some()) {
+            inode.dropped = true;
+        }
+    }
+
+    /// All files that wait to be written back.
+    pub fn dirty(&self) -> Vec<Number> {
+        let dirty = self.inodes.iter().filter(|(_, inode)| inode.dirty.is_some());
+        dirty.map(|(number, _)| *number).collect()
+    }
+
+    /// Makes a folder's names durable, and what they depend on.
+    pub fn sync_folder(&mut self, folder: Number) -> Result<(), Errno> {
+        self.inode(folder)?;
+        self.settle(|change| change.sets.iter().any(|set| set.0 == folder));
+        Ok(())
+    }
+
+    /// Makes all of it durable.
+    pub fn sync_all(&mut self) {
+        self.settle(|_| true);
+        let numbers: Vec<Number> = self.inodes.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.sync_file(number).unwrap());
+    }
+
+    /// Brings changes of names to the platters, with all earlier ones in the same folders.
+    fn settle(&mut self, wanted: impl Fn(&Change) -> bool) {
+        let mut folders: BTreeSet<Number> = BTreeSet::new();
+        let mut marked = vec![false; self.log.len()];
+        let mut all = false;
+        for (at, change) in self.log.iter().enumerate().rev() {
+            let touches = change.sets.iter().any(|set| folders.contains(&set.0));
+            if all || touches || wanted(change) {
+                all |= self.kind.ordered || change.moves_folder;
+                marked[at] = true;
+                folders.extend(change.sets.iter().map(|set| set.0));
+            }
+        }
+        let log = std::mem::take(&mut self.log);
+        for (change, settles) in log.into_iter().zip(marked) {
+            if settles { self.bring_down(&change) } else { self.log.push(change) }
+        }
+    }
+
+    fn bring_down(&mut self, change: &Change) {
+        for (folder, key, entry) in &change.sets {
+            let Some(Inode { ground: Body::Folder(entries), .. }) = self.inodes.get_mut(folder) else {
+                continue;
+            };
+            match entry {
+                Some(entry) => entries.insert(key.clone(), entry.clone()),
+                None => entries.remove(key),
+            };
+        }
+    }
+
+    /// The system writes back what waits for long, and forgets the numbers of what is gone.
+    pub fn write_back(&mut self, all: bool, open: &BTreeSet<Number>) {
+        let old = self.true_now - WRITE_BACK_NS;
+        self.settle(|change| all || change.at < old);
+        let dirty = |inode: &Inode| inode.dirty.is_some_and(|since| all || since < old);
+        let numbers: Vec<Number> =
+            self.inodes.iter().filter(|(_, inode)| dirty(inode)).map(|(number, _)| *number).collect();
+        numbers.into_iter().for_each(|number| self.sync_file(number).unwrap());
+        if self.log.is_empty() {
+            self.collect(open);
+        }
+    }
+
+    fn collect(&mut self, open: &BTreeSet<Number>) {
+        let gone: Vec<Number> = self
+            .inodes
+            .iter()
+            .filter(|(number, inode)| inode.names == 0 && **number > STATE && !open.contains(number))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in gone {
+            self.inodes.remove(&number);
+            self.free.push(number);
+        }
+    }
+
+    /// The power goes: what waits is kept or lost by chance.
+    pub fn power_cut(&mut self, chance: &mut Random) {
+        let keeps = [0, 50, 90, 100][chance.below(4)];
+        let mut lost: BTreeSet<Number> = BTreeSet::new();
+        let mut all_lost = false;
+        for change in std::mem::take(&mut self.log) {
+            let blocked = all_lost
+                || change.sets.iter().any(|set| lost.contains(&set.0))
+                || (change.moves_folder && !lost.is_empty());
+            if !blocked && chance.percent(keeps) {
+                self.bring_down(&change);
+            } else {
+                lost.extend(change.sets.iter().map(|set| set.0));
+                all_lost |= self.kind.ordered || change.moves_folder;
+            }
+        }
+        for inode in self.inodes.values_mut().filter(|inode| inode.dirty.is_some()) {
+            if let (Body::File(data), Body::File(ground)) = (&inode.body, &inode.ground) {
+                let left = if inode.dropped { ground.clone() } else { torn(data, ground, chance) };
+                inode.ground = Body::File(left);
+            }
+        }
+        self.fall();
+    }
+
+    /// What a power cut would leave at its worst, if nothing that a person did were lost.
+    pub fn without_what_waits(&self) -> Disk {
+        let mut disk = self.clone();
+        disk.settle(|change| change.by_person);
+        disk.log.clear();
+        let theirs: Vec<Number> =
+            disk.inodes.iter().filter(|(_, inode)| inode.by_person).map(|(number, _)| *number).collect();
+        theirs.into_iter().for_each(|number| disk.sync_file(number).unwrap());
+        disk.fall();
+        disk
+    }
+
+    /// What programs see is what the platters hold.
+    fn fall(&mut self) {
+        self.log.clear();
+        for inode in self.inodes.values_mut() {
+            inode.body = inode.ground.clone();
+            (inode.names, inode.parent, inode.dirty, inode.dropped) = (0, None, None, false);
+        }
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = self.entries(folder).cloned() else { continue };
+            for (_, (_, number)) in entries {
+                let inode = self.inodes.get_mut(&number).unwrap();
+                inode.names += 1;
+                if matches!(inode.body, Body::Folder(_)) {
+                    inode.parent = Some(folder);
+                    folders.push(number);
+                }
+            }
+        }
+        self.collect(&BTreeSet::new());
+    }
+}
+
+/// What a power cut leaves of a file that was being written.
+fn torn(new: &[u8], old: &[u8], chance: &mut Random) -> Vec<u8> {
+    match chance.below(5) {
+        0 => old.to_vec(),
+        1 => new.to_vec(),
+        2 => new[..chance.below(new.len() + 1)].to_vec(),
+        3 => vec![0; new.len()],
+        _ => {
+            let mut mixed = vec![0; new.len()];
+            for at in (0..new.len()).step_by(BLOCK) {
+                let end = new.len().min(at + BLOCK);
+                match chance.below(3) {
+                    0 => {}
+                    1 if old.len() >= end => mixed[at..end].copy_from_slice(&old[at..end]),
+                    _ => mixed[at..end].copy_from_slice(&new[at..end]),
+                }
+            }
+            mixed
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The ledger of the simulation: every content that counts under the promise that nothing is lost.
+//!
+//! A content counts when the engine took the file that held it out of a person's sight, when a cycle sent it, and when a
+//! conflict recorded it. It stops to count when the engine puts that very file back, since then it is the person's again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instep_core::content::ContentId;
+
+use super::disk::Number;
+
+/// Why a content counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// The engine took this file, of this machine, out of sight.
+    Displaced(usize, Number),
+    /// A head of the remote held it.
+    Sent,
+    /// This machine has a conflict on record that names it.
+    Conflict(usize),
+}
+
+/// All contents that count.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    entries: BTreeMap<(ContentId, Reason), String>,
+}
+
+impl Ledger {
+    /// Writes a content down.
+    pub fn record(&mut self, content: ContentId, reason: Reason, what: String) {
+        self.entries.entry((content, reason)).or_insert(what);
+    }
+
+    /// The engine gave a file back to the person: it is theirs again.
+    pub fn give_back(&mut self, machine: usize, number: Number) {
+        self.entries.retain(|(_, reason), _| *reason != Reason::Displaced(machine, number));
+    }
+
+    /// The person wrote, through an open handle, to a file that the engine had put away.
+    pub fn rewrite(&mut self, machine: usize, number: Number, content: ContentId) {
+        let reason = Reason::Displaced(machine, number);
+        let counted = self.entries.keys().any(|(_, other)| *other == reason);
+        if counted {
+            self.give_back(machine, number);
+            self.record(content, reason, "written to after it was displaced".to_owned());
+        }
+    }
+
+    /// An older remote was put in place: what only the lost part held can't be asked of anyone.
+    pub fn keep_only(&mut self, found: &BTreeSet<ContentId>) {
+        self.entries.retain(|(content, _), _| found.contains(content));
+    }
+
+    /// How many contents count.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Answers whether nothing counts yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What counts and is not among what was found.
+    pub fn missing(&self, found: &BTreeSet<ContentId>) -> Vec<String> {
+        let lost = self.entries.iter().filter(|((content, _), _)| !found.contains(content));
+        lost.map(|((content, reason), what)| format!("{} {reason:?}: {what}", content.short())).collect()
+    }
+}

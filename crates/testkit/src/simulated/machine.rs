@@ -1,0 +1,471 @@
+//! One simulated machine with the real engine on it, and what a person asks of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use instep_core::content::ContentId;
+use instep_core::node::{Body, NodeId, Side};
+use instep_core::path::TreePath;
+use instep_core::policy::{Direction, Strategy};
+use instep_core::progress::Silent;
+use instep_core::remote::{Class, MachineStamp, Remote};
+use instep_core::retention::Retention;
+use instep_core::tree::LeafKind;
+use instep_engine::conflict::{self, resolve};
+use instep_engine::cycle::outcome::{OpenConflict, Outcome};
+use instep_engine::cycle::request::Request;
+use instep_engine::cycle::settings::SyncSettings;
+use instep_engine::cycle::{self};
+use instep_engine::failure::{Danger, EngineError};
+use instep_engine::history::restore::{Moment, RestoreRequest, restore};
+use instep_engine::history::undo::{UndoRequest, undo};
+use instep_engine::history::{act::Acted, log};
+use instep_engine::reach::Reach;
+use instep_engine::state::State;
+use instep_engine::workspace::Workspace;
+use rustix::io::Errno;
+
+use super::chaos::{Chaos, Layer};
+use super::disk::{self, Disk};
+use super::folder::SimulatedFolder;
+use super::ledger::Reason;
+use super::remote::{Place, SimulatedRemote};
+use super::station::{Crash, Does, Fault, Shared, SimulatedClock, Station, lock};
+use instep_core::generate::Random;
+
+/// One machine.
+pub struct Machine {
+    /// What is below the engine.
+    pub shared: Shared,
+    /// The engine's view of it.
+    pub workspace: Workspace<SimulatedFolder>,
+    /// Its way to the remote.
+    pub remote: SimulatedRemote,
+    /// Its settings.
+    pub settings: SyncSettings,
+    boots: u32,
+}
+
+/// What stands at a path: `None` for a folder.
+pub type Drawn = BTreeMap<Vec<u8>, Option<(LeafKind, ContentId, bool)>>;
+
+fn open_state(shared: &Shared) -> State {
+    let shared = shared.clone();
+    State::in_memory_refusing(move || shared.refuses_commit()).unwrap()
+}
+
+/// A world in which something is not as promised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken(pub String);
+
+impl Machine {
+    /// A machine with an empty folder.
+    pub fn new(
+        index: usize,
+        disk: Disk,
+        strategy: Strategy,
+        place: &Place,
+        chaos: &Arc<Mutex<Chaos>>,
+        world: Weak<Vec<Mutex<Machine>>>,
+    ) -> Self {
+        let name = ["left", "right", "third", "fourth", "fifth"][index];
+        let station = Station {
+            index,
+            name: name.to_owned(),
+            disk,
+            handles: Vec::new(),
+            offset: 0,
+            down: false,
+            crash_in: None,
+            crashed: Crash::Kill,
+            fault: None,
+            acting: false,
+            faulted: false,
+            edited: false,
+        };
+        let shared = Shared { station: Arc::new(Mutex::new(station)), chaos: Arc::clone(chaos) };
+        let clock =
+            SimulatedClock { shared: shared.clone(), chance: Mutex::new(Random::new(index as u64 + 1)) };
+        let stamp = MachineStamp { name: name.to_owned(), id: format!("{index:016x}") };
+        let folder = Arc::new(SimulatedFolder { shared: shared.clone() });
+        let root = PathBuf::from("/simulated").join(name);
+        let state = open_state(&shared);
+        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(clock), root);
+        workspace.wait = |_| {};
+        workspace.boot = Some("boot 0".to_owned());
+        let ages = Duration::from_secs(300 * 365 * 24 * 3600);
+        let retention = Retention { keep_last: u64::MAX, keep_within: ages, deleted: ages };
+        let settings = SyncSettings { workers: 1, strategy, retention, ..SyncSettings::default() };
+        let remote = SimulatedRemote::new(place, shared.clone(), world);
+        Machine { shared, workspace, remote, settings, boots: 0 }
+    }
+
+    /// Loses the database.
+    pub fn drop_database(&mut self) {
+        self.shared.enter().tell(format_args!("the state database is dropped"));
+        self.workspace.state = open_state(&self.shared);
+    }
+
+    /// Starts again if it is down; answers whether it was.
+    pub fn restart(&mut self) -> bool {
+        let mut entered = self.shared.enter();
+        if !entered.station.down {
+            return false;
+        }
+        if entered.station.crashed == Crash::Power {
+            self.boots += 1;
+            self.workspace.boot = Some(format!("boot {}", self.boots));
+        }
+        entered.restart();
+        true
+    }
+
+    fn make_trouble(&mut self, was_down: bool) {
+        let mut entered = self.shared.enter();
+        let chaos = &mut *entered.chaos;
+        let mut crash = None;
+        if chaos.strikes(Layer::Crashes, if was_down { 45 } else { 20 }) {
+            let kind = if chaos.chance.percent(50) { Crash::Kill } else { Crash::Power };
+            let reach = if chaos.chance.percent(50) { 40 } else { 250 };
+            crash = Some((chaos.chance.below(reach) as u64, kind));
+        }
+        let mut fault = None;
+        if chaos.strikes(Layer::Disk, 25) {
+            let only =
+                [None, Some(Does::Reads), Some(Does::Writes), Some(Does::Syncs)][chaos.chance.below(4)];
+            let errnos = match only {
+                Some(Does::Reads) => [Errno::IO, Errno::ACCESS, Errno::MFILE],
+                Some(Does::Writes) => [Errno::NOSPC, Errno::IO, Errno::ROFS],
+                _ => [Errno::IO, Errno::NOSPC, Errno::IO],
+            };
+            let errno = errnos[chaos.chance.below(3)];
+            let count = [1, 1, 3, u64::MAX][chaos.chance.below(4)];
+            let reach = if chaos.chance.percent(50) { 10 } else { 80 };
+            fault = Some(Fault { only, errno, after: chaos.chance.below(reach) as u64, count });
+        }
+        (entered.station.crash_in, entered.station.fault) = (crash, fault);
+        (entered.station.faulted, entered.station.edited) = (false, false);
+        entered.chaos.depth += 1;
+        entered.chaos.counts.acts += 1;
+    }
+
+    /// One act of the engine, with trouble, and judged.
+    fn act<T>(
+        &mut self,
+        what: &str,
+        act: impl FnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<Option<T>, EngineError> {
+        let was_down = self.restart();
+        self.make_trouble(was_down);
+        self.shared.enter().tell(format_args!("{what}"));
+        self.shared.enter().station.acting = true;
+        let answer = act(self);
+        let mut entered = self.shared.enter();
+        entered.station.acting = false;
+        entered.chaos.depth -= 1;
+        (entered.station.crash_in, entered.station.fault) = (None, None);
+        if entered.station.down {
+            return Ok(None);
+        }
+        match answer {
+            Ok(done) => Ok(Some(done)),
+            Err(error) => {
+                entered.tell(format_args!("  {}", words(&error)));
+                match excuse(&error, &entered.station, &entered.chaos) {
+                    None => Err(error),
+                    Some(why) => {
+                        let broken = format!("{why}: {what} on {}: {}", entered.station.name, words(&error));
+                        entered.chaos.broken.get_or_insert(broken);
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// One cycle.
+    pub fn sync(&mut self, request: &Request) -> Result<Option<Outcome>, EngineError> {
+        let what = format!(
+            "{:?}{}{}{}{}",
+            request.direction,
+            if request.mirror { " mirror" } else { "" },
+            request.strategy.map_or_else(String::new, |strategy| format!(" {}", strategy.word())),
+            if request.allow_delete { " allow delete" } else { "" },
+            if request.allow_rewind { " allow rewind" } else { "" },
+        );
+        let answer = self.act(&format!("sync {what}"), |machine| {
+            cycle::run(&mut machine.workspace, &machine.remote, &machine.settings, request, &Silent)
+        });
+        if let Ok(Some(outcome)) = &answer {
+            self.after(outcome);
+        }
+        answer
+    }
+
+    fn after(&self, outcome: &Outcome) {
+        let mut entered = self.shared.enter();
+        let done: Vec<String> = outcome
+            .done
+            .iter()
+            .map(|done| format!("{:?} {:?} {}", done.side, done.kind, done.path))
+            .collect();
+        let held: Vec<String> =
+            outcome.held.iter().map(|held| format!("{} {} {}", held.path, held.code, held.why)).collect();
+        let conflicts: Vec<String> =
+            outcome.conflicts.iter().map(|c| format!("{} {:?}", c.conflict.path, c.conflict.kind)).collect();
+        entered.tell(format_args!("  done {done:?} held {held:?} conflicts {conflicts:?}"));
+        let machine = entered.station.index;
+        for open in &outcome.conflicts {
+            for side in Side::BOTH {
+                let leaf = open.conflict.version(side).and_then(|version| version.leaf);
+                if let Some(leaf) = leaf {
+                    let what = format!("{side:?} version of {}", open.conflict.path);
+                    entered.chaos.ledger.record(leaf.content, Reason::Conflict(machine), what);
+                }
+            }
+        }
+        drop(entered);
+        self.check_rows();
+    }
+
+    /// What is known never claims what a power cut would take, apart from what the person did.
+    pub fn check_rows(&self) {
+        let record = self.workspace.state.remote("memory:").unwrap();
+        if !self.workspace.state.journal().unwrap().is_empty() {
+            return;
+        }
+        let known = self.workspace.state.known(record.id).unwrap();
+        let mut entered = self.shared.enter();
+        let live = &entered.station.disk;
+        let fallen = live.without_what_waits();
+        let mut lost = None;
+        for row in known.rows() {
+            let mut names: Vec<&[u8]> = Vec::new();
+            let mut at = row.id;
+            while at != NodeId::ROOT {
+                let Some(value) = known.row(at).and_then(|row| row.views.side(Side::Local)) else { break };
+                names.push(value.name.as_bytes());
+                at = value.parent;
+            }
+            names.reverse();
+            let Some(value) = row.views.side(Side::Local).filter(|_| at == NodeId::ROOT) else { continue };
+            let holds = |disk: &Disk| {
+                let Ok(number) = disk.find_path(&names) else { return false };
+                match value.body {
+                    Body::Folder => disk.entries(number).is_ok(),
+                    Body::Leaf(leaf) => {
+                        disk.data(number).is_ok_and(|data| ContentId::of(data) == leaf.content)
+                    }
+                }
+            };
+            if holds(live) && !holds(&fallen) {
+                lost = Some(String::from_utf8_lossy(&names.join(&b'/')).into_owned());
+            }
+        }
+        if let Some(path) = lost {
+            let broken = format!("R4 a row claims what is not durable: {path} on {}", entered.station.name);
+            entered.chaos.broken.get_or_insert(broken);
+        }
+    }
+
+    /// The person edits and syncs, while another machine works.
+    pub fn edit_and_sync(&mut self) {
+        let edits = lock(&self.shared.chaos).chance.below(3);
+        self.restart();
+        for _ in 0..edits {
+            self.shared.enter().edit();
+        }
+        let _ = self.sync(&Request { explicit: true, ..Request::default() });
+    }
+
+    /// A cycle of any kind.
+    pub fn sync_somehow(&mut self) {
+        let mut request = Request { explicit: true, ..Request::default() };
+        {
+            let mut chaos = lock(&self.shared.chaos);
+            request.allow_delete = chaos.chance.percent(30);
+            request.allow_rewind = chaos.put_back && chaos.chance.percent(50);
+            request.explicit = chaos.chance.percent(80);
+            if chaos.strikes(Layer::Policies, 30) {
+                request.direction =
+                    [Direction::Pull, Direction::Push, Direction::Both][chaos.chance.below(3)];
+                request.mirror = request.direction != Direction::Both && chaos.chance.percent(15);
+            }
+            if chaos.strikes(Layer::Policies, 20) {
+                request.strategy = Some(Strategy::ALL[chaos.chance.below(6)]);
+            }
+        }
+        let _ = self.sync(&request);
+    }
+
+    /// Undo, redo, restore or resolve.
+    pub fn use_history(&mut self) {
+        let (kind, redo, here_only, pick) = {
+            let mut chaos = lock(&self.shared.chaos);
+            let chance = &mut chaos.chance;
+            (chance.below(4), chance.percent(35), chance.percent(30), chance.number())
+        };
+        match kind {
+            0 | 1 => {
+                let request = UndoRequest { redo, here_only, ..UndoRequest::default() };
+                let _ = self.act(&format!("undo redo={redo} here={here_only}"), |machine| {
+                    undo(
+                        &mut machine.workspace,
+                        Some(&Reach::open(&machine.remote)),
+                        &machine.settings,
+                        &request,
+                        &Silent,
+                    )
+                });
+            }
+            2 => self.restore_somewhat(pick),
+            _ => {
+                let open = self.conflicts();
+                if !open.is_empty() {
+                    self.resolve(&open[pick as usize % open.len()], pick / 7);
+                }
+            }
+        }
+    }
+
+    fn restore_somewhat(&mut self, pick: u64) {
+        let operations = log::log(&self.workspace.state, None, 50).unwrap_or_default();
+        let paths: Vec<(String, TreePath)> = operations
+            .iter()
+            .flat_map(|one| one.paths.iter().map(|record| (one.id.to_string(), record.path.clone())))
+            .collect();
+        if paths.is_empty() {
+            return;
+        }
+        let (operation, path) = paths[pick as usize % paths.len()].clone();
+        let moment = if pick.is_multiple_of(3) { Moment::Previous } else { Moment::After(operation) };
+        let what = format!("restore {path} {moment:?}");
+        let request = RestoreRequest { paths: vec![path], moment, to: None, dry_run: false };
+        let _ = self.act(&what, |machine| {
+            restore(
+                &mut machine.workspace,
+                Some(&Reach::open(&machine.remote)),
+                &machine.settings,
+                &request,
+                &Silent,
+            )
+        });
+    }
+
+    /// Settles one conflict.
+    pub fn resolve(&mut self, open: &OpenConflict, pick: u64) -> Option<Acted> {
+        use resolve::Choice::{Base, Both, Content, Here, Newest, There};
+        let choice = [Here, There, Both, Newest, Base, Content(format!("by hand {pick}\n").into_bytes())]
+            [pick as usize % 6]
+            .clone();
+        let number = open.number;
+        let what = format!("resolve {} by {choice:?}", open.conflict.path);
+        let answer = self.act(&what, |machine| {
+            let Machine { workspace, remote, settings, .. } = machine;
+            resolve::resolve(workspace, &*remote, settings, number, &choice, &Silent)
+        });
+        answer.ok().flatten()
+    }
+
+    /// The open conflicts.
+    pub fn conflicts(&self) -> Vec<OpenConflict> {
+        let record = self.workspace.state.remote(&self.remote.describe().address);
+        record.and_then(|record| conflict::open(&self.workspace.state, record.id)).unwrap_or_default()
+    }
+
+    /// Where nodes stand on either side, and stood: a conflict names nodes that wait at other paths.
+    pub fn paths_of(&self, nodes: &[NodeId]) -> Vec<TreePath> {
+        let record = self.workspace.state.remote("memory:").unwrap();
+        let known = self.workspace.state.known(record.id).unwrap();
+        let mut paths = Vec::new();
+        for node in nodes {
+            for side in Side::BOTH {
+                let mut names = Vec::new();
+                let mut at = *node;
+                while let Some(value) = known.row(at).and_then(|row| row.views.side(side)) {
+                    names.push(value.name.clone());
+                    at = value.parent;
+                }
+                if !names.is_empty() && at == NodeId::ROOT {
+                    paths.push(names.iter().rev().fold(TreePath::root(), |path, name| path.join(name)));
+                }
+            }
+        }
+        paths
+    }
+
+    /// What a person sees in the folder.
+    pub fn drawing(&self) -> Drawn {
+        let entered = self.shared.enter();
+        let disk = &entered.station.disk;
+        let draw = |(path, number): (Vec<u8>, u64)| {
+            let inode = disk.inode(number).unwrap();
+            let exec = disk.metadata(number).unwrap().exec();
+            let leaf = match &inode.body {
+                disk::Body::Folder(_) => None,
+                disk::Body::File(data) => Some((LeafKind::File, ContentId::of(data), exec)),
+                disk::Body::Link(target) => Some((LeafKind::Link, ContentId::of(target), false)),
+            };
+            (path, leaf)
+        };
+        disk.walk().into_iter().map(draw).collect()
+    }
+
+    /// All contents that stand in its history.
+    pub fn kept(&self) -> Vec<ContentId> {
+        let entered = self.shared.enter();
+        let disk = &entered.station.disk;
+        let history = disk.find(disk::STATE, b"history").unwrap();
+        let all = disk.walk_from(history).into_iter();
+        all.filter_map(|(_, number)| disk.data(number).ok().map(ContentId::of)).collect()
+    }
+
+    /// All contents that this machine has: in its tree, and whole in its history.
+    pub fn contents(&self) -> Vec<ContentId> {
+        let entered = self.shared.enter();
+        let disk = &entered.station.disk;
+        let history = disk.find(disk::STATE, b"history").unwrap();
+        let all = disk.walk().into_iter().chain(disk.walk_from(history));
+        all.filter_map(|(_, number)| disk.data(number).ok().map(ContentId::of)).collect()
+    }
+}
+
+/// An error for people.
+pub fn words(error: &EngineError) -> String {
+    let mut text = format!("{error}");
+    if let EngineError::Halted(danger) = error {
+        text = format!("halted {}", danger.code());
+    }
+    if let EngineError::Remote(remote) = error {
+        text = format!("{} {remote}", remote.code);
+    }
+    if let EngineError::Folder(folder) = error {
+        text = format!("{} {folder}: {}", folder.code(), folder.source);
+    }
+    text
+}
+
+/// Answers why an error has no excuse, if it has none.
+fn excuse(error: &EngineError, station: &Station, chaos: &Chaos) -> Option<&'static str> {
+    let meanwhile = chaos.knows(Layer::Meanwhile);
+    match error {
+        EngineError::Halted(Danger::Deletions(_)) => None,
+        EngineError::Halted(_) if chaos.put_back => None,
+        EngineError::Halted(_) => Some("halted without cause"),
+        EngineError::Remote(error) => match error.class() {
+            Class::Bug | Class::Corrupt => Some("the remote was used wrongly"),
+            Class::Retry(_) if chaos.has(Layer::Remote) => None,
+            Class::Stale if meanwhile || chaos.has(Layer::Remote) => None,
+            Class::Refused if station.faulted || station.edited || error.code == "E-HISTORY-MISSING" => None,
+            _ => Some("failed without cause"),
+        },
+        EngineError::RemoteBusy(_) if meanwhile || station.edited => None,
+        EngineError::Folder(_) if station.faulted => None,
+        EngineError::Folder(_) if station.edited => None,
+        EngineError::State(_) if station.faulted => None,
+        EngineError::NotFound(_) | EngineError::Refused(_) => None,
+        _ => Some("failed without cause"),
+    }
+}

@@ -1,0 +1,57 @@
+//! Worlds from fixed seeds, each lived through twice; and the stories that once ended badly.
+
+use std::collections::BTreeSet;
+
+use instep_testkit::simulated::chaos::Layer;
+use instep_testkit::simulated::shrink::run_twice;
+use instep_testkit::simulated::world::{self, Scenario};
+
+fn check(scenario: &Scenario) {
+    let ended = run_twice(scenario);
+    if let Some(broken) = ended.broken {
+        let told = world::run(scenario, true).lines.join("\n");
+        panic!("{scenario:?}: {}\n{told}", broken.0);
+    }
+}
+
+fn story(seed: u64, steps: &[u64], layers: &str) {
+    let layers = layers.split_whitespace().map(|word| Layer::parse(word).expect("because it is a layer"));
+    check(&Scenario { seed, layers: layers.collect(), steps: steps.to_vec() });
+}
+
+#[test]
+fn the_name_of_a_new_folder_is_durable_before_a_row_claims_it() {
+    story(2, &[34], "");
+}
+
+#[test]
+fn the_first_cycle_after_a_power_cut_reads_again_what_it_doubts() {
+    story(2, &[15, 16, 17, 18, 26, 32], "crashes");
+}
+
+#[test]
+fn a_conflict_names_no_version_that_was_edited_before_it_could_be_kept() {
+    story(10, &[1, 3, 4, 7, 8, 12], "edits");
+}
+
+#[test]
+fn a_cycle_that_plans_anew_stages_anew() {
+    story(6, &[6, 11, 12, 18, 21, 22, 23], "remote meanwhile");
+}
+
+#[test]
+fn the_copy_that_a_conflict_keeps_is_durable() {
+    story(8, &[15, 17, 31, 32, 33], "crashes");
+}
+
+#[test]
+fn a_conflict_about_what_can_not_be_seen_ends_no_cycle() {
+    story(133, &[5, 6, 9, 15, 17, 20, 22], "crashes");
+}
+
+#[test]
+fn in_a_world_without_trouble_all_folders_become_the_same() {
+    for seed in 1..=20 {
+        check(&Scenario { seed, layers: BTreeSet::new(), steps: (0..30).collect() });
+    }
+}
