@@ -432,6 +432,10 @@ fn deletions(code: &'static str, halt: &Halt) -> CommandError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use instep_engine::workspace::{Opening, Workspace};
+
     use super::*;
 
     #[test]
@@ -461,6 +465,28 @@ mod tests {
         assert_eq!((error.code, error.exit), ("E-GUARD-ROOT", Exit::Guard));
         assert!(error.what.contains("another folder stands in the place"), "{error:?}");
         assert!(error.hint.unwrap().starts_with("`instep init` here joins it as a first contact"));
+    }
+
+    #[test]
+    fn a_workspace_that_another_holds_longer_than_one_waits_ends_with_11() {
+        let area = tempfile::tempdir().unwrap();
+        let opening = Opening {
+            home: &area.path().join("home"),
+            machine: "left",
+            clock: Arc::new(crate::clock::SystemClock),
+            patience: Duration::from_millis(1),
+            waiting: &|_| {},
+        };
+        std::fs::create_dir(opening.home).unwrap();
+        let root = area.path().join("work");
+        let held = Workspace::create(&root, &opening).unwrap();
+        let error = CommandError::from(Workspace::open(&root, &opening).err().unwrap());
+        assert_eq!((error.code, error.exit.code()), ("E-LOCKED", 11));
+        let process = std::process::id();
+        assert_eq!(error.what, format!("Another instep (process {process}) is working in this workspace."));
+        assert_eq!(error.to_json()["exit_code"], 11);
+        drop(held);
+        assert!(Workspace::open(&root, &opening).is_ok());
     }
 
     #[test]

@@ -229,6 +229,18 @@ impl Opened {
         }
     }
 
+    /// The remote for whoever only looks, and what keeps us from it as far as this machine can see: what was fetched
+    /// before can be read all the same. No host is asked.
+    pub fn remote_for_a_look(&self) -> (Option<Box<dyn Remote>>, Option<CommandError>) {
+        match self.address().and_then(|address| self.git(&address)) {
+            Ok(git) => {
+                let away = git.check_place().err().map(CommandError::from);
+                (Some(retrying(git)), away)
+            }
+            Err(error) => (None, Some(error)),
+        }
+    }
+
     /// The remote as it is at hand: near, or only by its address.
     pub fn reach<'r>(&self, remote: Option<&'r dyn Remote>) -> Option<Reach<'r>> {
         match remote {

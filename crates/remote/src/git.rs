@@ -184,6 +184,11 @@ impl GitRemote {
         Ok(Survey { branches, hooks })
     }
 
+    /// Looks whether a repository on a path is there: its disk may not be mounted. No host is asked.
+    pub fn check_place(&self) -> Result<(), RemoteError> {
+        self.git_dir().map(drop)
+    }
+
     /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
     /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
     /// `Unknown`, never an error.

@@ -12,7 +12,7 @@ use instep_engine::cycle::request::Request;
 use instep_engine::cycle::rules;
 use instep_engine::failure::EngineError;
 use instep_engine::history::{act, log};
-use instep_engine::reach::Reach;
+use instep_engine::reach::{self, Reach};
 use instep_engine::registry::Registry;
 
 use super::Context;
@@ -49,6 +49,13 @@ pub struct StatusArguments {
     pub wait: Option<String>,
 }
 
+impl StatusArguments {
+    /// Answers whether the remote is to be asked.
+    fn asks(&self) -> bool {
+        self.fetch || self.wait.is_some()
+    }
+}
+
 /// How long `--wait` sleeps between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -64,8 +71,9 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
         let status = look(context, &mut opened, arguments)?;
         let settled = status.state() == status::State::InSync;
         let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);
-        if settled || out_of_time {
-            return Ok(tell(context, arguments, &status, patience.is_some()));
+        let hopeless = status.unreachable.as_ref().is_some_and(|error| error.exit != Exit::Temporary);
+        if settled || out_of_time || hopeless {
+            return Ok(tell(context, arguments, &status));
         }
         // Others must be able to work meanwhile.
         drop(opened);
@@ -123,10 +131,11 @@ fn all(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandEr
         terminal.hint(overview::hint(&lines));
     }
     let ends = lines.iter().map(|line| match &line.looked {
-        Ok(status) => exit(status),
-        Err(error) => error.exit,
+        Ok(status) => exit(arguments, status),
+        Err(error) if arguments.exit_code => error.exit,
+        Err(_) => Exit::Done,
     });
-    Ok(if arguments.exit_code { ends.fold(Exit::Done, Exit::and) } else { Exit::Done })
+    Ok(ends.fold(Exit::Done, Exit::and))
 }
 
 /// `10m`, `90s`, `1h`.
@@ -148,16 +157,27 @@ pub fn look(
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
     // While another process works with it, the remote's copy here is left alone.
-    let remote = if opened.busy { None } else { opened.remote_if_any(context) };
     let key = opened.remote_key();
+    let (remote, mut away) = match &key {
+        Some(_) if !opened.busy => opened.remote_for_a_look(),
+        _ => (None, None),
+    };
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let fetch = arguments.fetch || arguments.wait.is_some();
+    let fetch = arguments.asks() && away.is_none();
     let interrupted = !opened.workspace.state.journal()?.is_empty();
     let outcome = match (&remote, &key) {
         (Some(remote), _) if !opened.busy && !interrupted => {
             let request = Request { dry_run: true, ..Request::default() };
-            cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, fetch, &progress)?
+            let mut look =
+                |fetch| cycle::look(&mut opened.workspace, &**remote, &source, &request, fetch, &progress);
+            match look(fetch) {
+                Err(error) if fetch && reach::is_away(&error) => {
+                    away = Some(error.into());
+                    look(false)?
+                }
+                looked => looked?,
+            }
         }
         (_, Some(key)) => {
             let seen = glance(&opened.workspace, &Reach::away(key), &source, &progress)?;
@@ -180,7 +200,7 @@ pub fn look(
         machine: opened.machine().to_owned(),
         remote: place,
         paused,
-        unreachable: key.is_some() && remote.is_none() && !opened.busy,
+        unreachable: away,
         working: opened.busy,
         outcome,
         health: health(opened, key.as_deref())?,
@@ -257,7 +277,7 @@ fn name(opened: &Opened) -> String {
     String::from_utf8_lossy(name.as_encoded_bytes()).into_owned()
 }
 
-fn tell(context: &Context, arguments: &StatusArguments, status: &Status, waited: bool) -> Exit {
+fn tell(context: &Context, arguments: &StatusArguments, status: &Status) -> Exit {
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     if terminal.json {
         terminal.object(&status::to_json(status));
@@ -268,13 +288,16 @@ fn tell(context: &Context, arguments: &StatusArguments, status: &Status, waited:
         status.outcome.notices.iter().for_each(|notice| terminal.say(&crate::failure::sentence(notice)));
         terminal.hint(status::hint(status));
     }
-    if !arguments.exit_code && !waited {
-        return Exit::Done;
-    }
-    exit(status)
+    exit(arguments, status)
 }
 
-fn exit(status: &Status) -> Exit {
-    let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
-    outcome::exit(&status.outcome).and(changes)
+/// A look that could answer ends well, unless its findings were asked for as a code. A remote that was to be asked and
+/// could not be is no answer.
+fn exit(arguments: &StatusArguments, status: &Status) -> Exit {
+    let away = status.unreachable.as_ref().map_or(Exit::Done, |error| error.exit);
+    if arguments.exit_code || arguments.wait.is_some() {
+        let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
+        return outcome::exit(&status.outcome).and(changes).and(away);
+    }
+    if arguments.fetch { away } else { Exit::Done }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::outcome::{Counts, done_json, held_json, place};
 use super::{Columns, Icon, Look, Tone, conflict, count, path_object, rfc3339};
+use crate::failure::{CommandError, Exit};
 
 /// Where the data lives, as people may see it.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ pub struct Health {
 }
 
 /// All that `status` tells of one workspace.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Status {
     /// The workspace's name: its folder's.
     pub workspace: String,
@@ -70,8 +71,8 @@ pub struct Status {
     pub paused: bool,
     /// Another process works in the workspace.
     pub working: bool,
-    /// The remote can't be opened now, so that what a sync would do is not known.
-    pub unreachable: bool,
+    /// Why the remote can't be reached, where that was found out: then all is as it was known last.
+    pub unreachable: Option<CommandError>,
     /// What a sync would do, and what waits.
     pub outcome: Outcome,
     /// How the last tries went.
@@ -118,7 +119,7 @@ impl Status {
     pub fn state(&self) -> State {
         if self.open_conflicts() > 0 {
             State::NeedsYou
-        } else if self.unreachable || !self.outcome.held.is_empty() {
+        } else if self.unreachable.is_some() || !self.outcome.held.is_empty() {
             State::Problem
         } else if self.remote.is_none() || self.paused {
             State::Paused
@@ -163,15 +164,7 @@ pub fn text(look: &Look, status: &Status) -> String {
         group(look, &mut text, title, &list);
     }
     left_out(look, &mut text, status);
-    if let Some(failures) = &status.health.failures {
-        let _ = writeln!(
-            text,
-            "\n{}\n  {}  {}",
-            look.paint(Tone::Strong, "Failed"),
-            failures.code,
-            escape(failures.message.as_bytes())
-        );
-    }
+    failed(look, &mut text, status);
     needs_you(look, &mut text, status);
     text
 }
@@ -205,8 +198,14 @@ pub fn sentence(look: &Look, status: &Status) -> String {
     if !status.outcome.held.is_empty() {
         parts.push(format!("{} {} held", look.icon(Icon::NotSynced), status.outcome.held.len()));
     }
-    if status.unreachable {
-        parts.insert(0, format!("{} Problem: the remote is not there", look.icon(Icon::Problem)));
+    if let Some(error) = &status.unreachable {
+        let what = match error.exit {
+            Exit::NoWorkspace => "is not there",
+            Exit::Refused => "refuses us",
+            _ => "can't be reached",
+        };
+        let sign = look.icon(Icon::Problem);
+        parts.insert(0, format!("{sign} Problem: the remote {what} ({})", error.code));
     } else if status.working {
         parts.insert(0, format!("{} Working", look.icon(Icon::Working)));
     } else if let Some(failures) = &status.health.failures {
@@ -219,7 +218,10 @@ pub fn sentence(look: &Look, status: &Status) -> String {
     }
     let checked = status.outcome.checked.map_or_else(
         || "the remote was never asked".to_owned(),
-        |checked| format!("checked {}", look.ago(checked)),
+        |checked| {
+            let word = if status.unreachable.is_some() { "as of" } else { "checked" };
+            format!("{word} {}", look.ago(checked))
+        },
     );
     format!("{}    {}", parts.join("   "), look.paint(Tone::Quiet, &checked))
 }
@@ -240,6 +242,28 @@ fn group(look: &Look, text: &mut String, title: &str, list: &[&Done]) {
     if shown < list.len() {
         let left = super::number((list.len() - shown) as u64);
         let _ = writeln!(text, "  {} and {left} more; `-v` shows all.", look.dots());
+    }
+}
+
+/// What keeps us from the remote now, and how the last sync failed if that was something else.
+fn failed(look: &Look, text: &mut String, status: &Status) {
+    let now = status.unreachable.as_ref();
+    if let Some(error) = now {
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, "Not reached"));
+        let _ = writeln!(text, "  {}  {}", error.code, escape(error.what.as_bytes()));
+        for why in &error.why {
+            let _ = writeln!(text, "  {}", look.paint(Tone::Quiet, why));
+        }
+    }
+    let before = status.health.failures.as_ref();
+    if let Some(failures) = before.filter(|failures| now.is_none_or(|error| error.code != failures.code)) {
+        let _ = writeln!(
+            text,
+            "\n{}\n  {}  {}",
+            look.paint(Tone::Strong, "Failed"),
+            failures.code,
+            escape(failures.message.as_bytes())
+        );
     }
 }
 
@@ -322,7 +346,7 @@ pub fn hint(status: &Status) -> Option<String> {
     if status.remote.is_none() {
         return Some("`instep init --remote ADDRESS` says where your private copy lives.".to_owned());
     }
-    if status.unreachable {
+    if status.unreachable.is_some() {
         return Some("`instep doctor` says what is wrong. Nothing is lost; what is here waits.".to_owned());
     }
     if status.paused {
@@ -362,6 +386,7 @@ pub fn to_json(status: &Status) -> Value {
         "paused": status.paused,
         "is_initialized": status.remote.is_some(),
         "remote": status.remote.as_ref().map(|remote| json!({"name": remote.name, "url": remote.address})),
+        "unreachable": status.unreachable.as_ref().map(CommandError::to_json),
         "remote_url": status.remote.as_ref().map(|remote| &remote.address),
         "other_machine": status.outcome.other_machine,
         "checked": status.outcome.checked.and_then(rfc3339),
@@ -441,7 +466,7 @@ mod tests {
             remote: Some(Place { name: "origin".into(), address: "github.com/ana/planalign-sync".into() }),
             paused: false,
             working: false,
-            unreachable: false,
+            unreachable: None,
             outcome,
             health: Health { last_sync: Some(before(180)), ..Health::default() },
             left_out: None,
@@ -484,6 +509,35 @@ mod tests {
         "#]]
         .assert_eq(&text(&plain(), &status));
         assert_eq!(hint(&status), None);
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_a_problem_and_what_is_known_has_an_age() {
+        let away = |exit, code, what: &str| Status {
+            unreachable: Some(CommandError::new(code, exit, what).because("the cause")),
+            ..status(Outcome { checked: Some(before(7_200)), ..Outcome::default() })
+        };
+        let missing = away(Exit::NoWorkspace, "E-REMOTE-MISSING", "/disk/p.git does not exist.");
+        expect![[r#"
+            planalign · laptop (here) · origin github.com/ana/planalign-sync
+            ✗ Problem: the remote is not there (E-REMOTE-MISSING)    as of 2 h ago
+
+            Not reached
+              E-REMOTE-MISSING  /disk/p.git does not exist.
+              the cause
+        "#]]
+        .assert_eq(&text(&plain(), &missing));
+        assert_eq!((missing.state(), &to_json(&missing)["in_sync"]), (State::Problem, &false.into()));
+        assert_eq!(to_json(&missing)["unreachable"]["code"], "E-REMOTE-MISSING");
+        let short = |exit, code| short(&plain(), &away(exit, code, ""));
+        expect![[r#"
+            planalign  ✗ Problem: the remote can't be reached (E-NET-OFFLINE)    as of 2 h ago
+        "#]]
+        .assert_eq(&short(Exit::Temporary, "E-NET-OFFLINE"));
+        expect![[r#"
+            planalign  ✗ Problem: the remote refuses us (E-AUTH)    as of 2 h ago
+        "#]]
+        .assert_eq(&short(Exit::Refused, "E-AUTH"));
     }
 
     #[test]

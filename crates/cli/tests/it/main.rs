@@ -18,6 +18,7 @@ mod import;
 mod kill;
 mod network;
 mod overview;
+mod people;
 mod records;
 mod reports;
 mod rules;

@@ -88,6 +88,21 @@ fn a_line_that_is_cut_costs_only_time() {
 }
 
 #[test]
+fn a_status_that_can_not_ask_says_why_and_shows_what_changed_here() {
+    let net = Net::new();
+    let left = &net.pair.left;
+    write(left, "mine", b"1\n");
+    net.line.set(Weather::Refused);
+    let asked = left.run(["status", "--fetch"]);
+    temporary(&asked, "status --fetch");
+    assert!(asked.stdout.contains("Problem: the remote can't be reached (E-NET-OFFLINE)"), "{asked}");
+    assert!(asked.stdout.contains("Changed here\n  A  mine"), "{asked}");
+    // Without asking, it answers from what is known.
+    let status = left.run(["status"]);
+    assert!(status.code == 0 && !status.mentions("can't be reached"), "{status}");
+}
+
+#[test]
 fn a_login_page_of_a_network_is_no_git_host() {
     let net = Net::new();
     let head = net.bare.head();

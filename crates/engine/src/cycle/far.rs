@@ -210,6 +210,10 @@ impl View<'_> {
         match &item.kind {
             ListedKind::Folder => Entry::Folder,
             ListedKind::Unfit { code, why } => Entry::Unknown(Unknown::Unfit { code, why: why.clone() }),
+            ListedKind::Leaf { kind: LeafKind::Link, .. } if !self.abilities.links => {
+                let why = "this disk holds no symbolic links".to_owned();
+                Entry::Unknown(Unknown::Unfit { code: "E-IO-UNSUPPORTED", why })
+            }
             ListedKind::Leaf { kind, exec } => match objects.get(&item.object) {
                 Some((content, _)) if *kind == LeafKind::Link && !self.targets.contains_key(content) => {
                     missing.push((item.object, *kind));

@@ -158,6 +158,20 @@ const SIGNS: &[Sign] = &[
         "The repository can't be read or written by this user.",
         None,
     ),
+    sign(
+        &["COLLISION FOUND", "part of a collision attack"],
+        Unsafe,
+        "E-INTEGRITY",
+        "The remote holds two contents under one name: somebody made one to be taken for the other.",
+        Some("ask who writes to this repository before anybody uses what it holds"),
+    ),
+    sign(
+        &["Out of memory", "out of memory"],
+        Local,
+        "E-LIMIT-DELTA",
+        "Something in the repository is larger, unpacked, than the memory of this machine.",
+        Some("see who sent it, or free some memory"),
+    ),
     sign(&["is unavailable"], Corrupt, "E-GIT-OBJECT", "An object of a git repository is missing.", None),
     sign(
         &[
@@ -176,6 +190,7 @@ const SIGNS: &[Sign] = &[
             "hash mismatch",
             "bad signature 0x",
             "did not send all necessary objects",
+            "did not receive expected object",
             "garbage at end of",
             "bad config",
             "not a valid object",
@@ -197,7 +212,7 @@ const SIGNS: &[Sign] = &[
         None,
     ),
     sign(
-        &["not valid: is this a git repository", "invalid server response"],
+        &["not valid: is this a git repository", "invalid server response", "error: 511"],
         Offline,
         "E-NET-PORTAL",
         NO_GIT_HOST,
@@ -493,6 +508,19 @@ mod tests {
                 "E-PATH-DOTDOT",
             ),
             ("error: unable to write file: No space left on device", Local, "E-DISK-FULL"),
+            ("fatal: SHA1 COLLISION FOUND WITH 5f51 !", Unsafe, "E-INTEGRITY"),
+            ("fatal: SHA-1 appears to be part of a collision attack: 5f51", Unsafe, "E-INTEGRITY"),
+            (
+                "fatal: Out of memory, malloc failed (tried to allocate 1099511627777 bytes)",
+                Local,
+                "E-LIMIT-DELTA",
+            ),
+            (
+                "fatal: did not receive expected object 5f51\nfatal: index-pack failed",
+                Corrupt,
+                "E-GIT-CORRUPT",
+            ),
+            ("fatal: unable to access 'x': The requested URL returned error: 511", Offline, "E-NET-PORTAL"),
             ("something else", RemoteErrorKind::Protocol, "E-GIT-FAILED"),
         ] {
             assert_eq!(meaning(said), (kind, code), "{said}");

@@ -127,3 +127,42 @@ fn a_disk_without_room_for_more_names_says_so_and_goes_on_later() {
     assert_eq!(fs::read_to_string(pair.right.folder().join("small199")).unwrap(), "199", "E2");
     nothing_lost_or_touched("E2", &pair);
 }
+
+#[test]
+fn a_root_on_another_kind_of_disk_syncs() {
+    const CASES: &[(&str, &[&str])] = &[
+        ("tmpfs", &["-t", "tmpfs"]),
+        ("ramfs", &["-t", "ramfs"]),
+        ("overlay", &["-t", "overlay", "-o", "lowerdir=IN/lower,upperdir=IN/upper,workdir=IN/work"]),
+    ];
+    for (kind, words) in CASES {
+        let pair = connected();
+        let over = pair.area().join("right-home/over");
+        fs::create_dir(&over).unwrap();
+        // An overlay's own folders lie on a disk in memory: not every disk can carry one. As an ordinary user there is
+        // nothing to mount.
+        let Some(_below) = Mounted::new(&over, "size=64m") else { return };
+        ["upper", "work", "lower"].iter().for_each(|name| fs::create_dir(over.join(name)).unwrap());
+        let mut command = Command::new("mount");
+        let inside = over.display().to_string();
+        command.args(words.iter().map(|word| word.replace("IN/", &format!("{inside}/"))));
+        command.arg("instep-test").arg(pair.right.folder());
+        if !command.output().is_ok_and(|output| output.status.success()) {
+            continue; // This system does not know that kind.
+        }
+        let _mounted = Mounted(pair.right.folder());
+        let output = pair.right.connect(&pair.bare);
+        assert_eq!(output.code, 0, "E13 {kind}: {output}");
+        fs::write(pair.right.folder().join("new"), "1").unwrap();
+        fs::write(pair.right.folder().join("keep"), "2").unwrap();
+        assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
+        let doctor = pair.right.run(["doctor"]);
+        assert!(doctor.code == 0 && doctor.mentions("disk"), "E13 {kind}: {doctor}");
+        assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
+        fs::write(pair.left.folder().join("keep"), "1").unwrap();
+        assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
+        assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
+        assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), "1", "E13 {kind}");
+        nothing_lost_or_touched("E13", &pair);
+    }
+}

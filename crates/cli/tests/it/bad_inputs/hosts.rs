@@ -7,7 +7,7 @@ use instep_testkit::git_host::{Answer, HttpHost};
 use instep_testkit::machine::Pair;
 use instep_testkit::proxy::Line;
 
-use super::{connected, nothing_lost_or_touched};
+use super::{all_right, connected, nothing_lost_or_touched, wrong_error};
 
 #[test]
 fn a_flood_of_words_is_cut_and_made_harmless() {
@@ -55,4 +55,32 @@ fn a_bundle_that_the_host_names_is_not_fetched() {
     assert_eq!(joined.code, 0, "G17: {joined}");
     assert_eq!(fs::read_to_string(pair.right.folder().join("x")).unwrap(), "1\n");
     assert_eq!(line.connections(), 0, "G17: the bundle was asked for");
+}
+
+#[test]
+fn a_network_that_answers_for_the_host_is_named() {
+    let page = |status: &str, header: &str, body: &str| Answer {
+        status: status.to_owned(),
+        headers: vec![header.to_owned()],
+        body: body.to_owned(),
+    };
+    let html = "Content-Type: text/html";
+    let mut wrong = Vec::new();
+    for (id, answer, exits, codes) in [
+        ("a page", page("200 OK", html, "<html>Welcome</html>"), [5, 5], ["E-NET-PORTAL"]),
+        ("nothing", page("200 OK", html, ""), [5, 5], ["E-NET-PORTAL"]),
+        ("text", page("200 OK", "Content-Type: text/plain", "log in"), [5, 5], ["E-NET-PORTAL"]),
+        ("login", page("511 Network Authentication Required", html, "log in"), [5, 5], ["E-NET-PORTAL"]),
+        ("sent on", page("302 Found", "Location: http://127.0.0.1:1/login", ""), [6, 6], ["E-REDIRECT"]),
+        ("sent to https", page("307 Moved", "Location: https://127.0.0.1:1/", ""), [6, 6], ["E-REDIRECT"]),
+        ("overloaded", page("503 Service Unavailable", html, "later"), [5, 5], ["E-NET-SERVER"]),
+    ] {
+        let pair = connected();
+        let host = HttpHost::answer(answer);
+        assert_eq!(pair.left.run(["config", "set", "sync.remote", &host.url("place.git")]).code, 0);
+        let synced = pair.left.run(["sync"]);
+        wrong.extend(wrong_error(&format!("E9 {id}"), &synced, &exits, &codes));
+        nothing_lost_or_touched("E9", &pair);
+    }
+    all_right(wrong);
 }
