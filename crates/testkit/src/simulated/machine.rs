@@ -396,6 +396,14 @@ impl Machine {
         paths
     }
 
+    /// Where that which waits at these paths stands on either side.
+    pub fn paths_of_waiting(&self, waiting: &[TreePath]) -> Vec<TreePath> {
+        let record = self.workspace.state.remote("memory:").unwrap();
+        let known = self.workspace.state.known(record.id).unwrap();
+        let all = known.rows().iter().map(|row| self.paths_of(&[row.id]));
+        all.filter(|paths| paths.iter().any(|path| waiting.contains(path))).flatten().collect()
+    }
+
     /// What a person sees in the folder.
     pub fn drawing(&self) -> Drawn {
         let entered = self.shared.enter();
