@@ -29,6 +29,9 @@ use crate::state::{Kept, State};
 use ground::Ground;
 use order::{Step, StepKind};
 
+/// Up to so many files, each is made durable by itself: the disk may hold much that is none of ours.
+const HANDFUL: usize = 8;
+
 /// All that an apply works with.
 pub struct Setting<'a, 'f, F: Folder> {
     /// The workspace's folder.
@@ -81,16 +84,22 @@ pub fn apply<'a, F: Folder>(
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }
+    let mut steps = order::steps(changes);
     setting.staging.sync()?;
+    // Many files that are to be displaced are made durable in one call; of a handful, each before its turn.
+    let all_durable = steps.iter().filter(|step| step.kind.displaces()).count() > HANDFUL;
+    if all_durable {
+        setting.folder.sync_all()?;
+    }
     let mut work = Work {
         ground: Ground::new(setting.folder, setting.tree, setting.places),
         changes: changes.iter().map(|change| (change.node, change)).collect(),
         applied: Applied::default(),
         placed: Vec::new(),
         journaled: 0,
+        all_durable,
         setting,
     };
-    let mut steps = order::steps(changes);
     work.write_journal(&mut steps)?;
     work.run(steps)?;
     work.finish()
@@ -116,6 +125,8 @@ struct Work<'a, 'f, F: Folder> {
     applied: Applied,
     placed: Vec<Placed>,
     journaled: usize,
+    /// All that stood in the folder before the first step is durable.
+    all_durable: bool,
 }
 
 /// What became of one try of a step.

@@ -78,9 +78,15 @@ pub fn run<F: Folder>(
     if may_finish_undos(request) {
         let settings = rules::in_force(&workspace.state, source, Rules::default())?;
         if settings.direction != Direction::Pull {
-            let finished = finish_half_undone(workspace, remote, &settings, observer)?;
-            notices.extend(finished.notices);
-            held_back = finished.paths;
+            match finish_half_undone(workspace, remote, &settings, observer) {
+                Ok(finished) => {
+                    notices.extend(finished.notices);
+                    held_back = finished.paths;
+                }
+                // The person's leave is for the cycle: the undo waits until the remote is one to build on again.
+                Err(EngineError::Halted(_)) if request.allow_rewind => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     let mut restless = BTreeMap::<TreePath, u32>::new();

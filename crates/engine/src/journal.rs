@@ -112,13 +112,17 @@ impl<F: Folder> Recovery<'_, F> {
     fn settle(&mut self, operation: &str, entry: &Entry) -> Result<(), EngineError> {
         let (Entry::Write { slot, .. } | Entry::Park { slot, .. }) = entry;
         let slot = slot_name(slot)?;
-        if self.folder.metadata(&self.staging, &slot)?.is_none() {
+        let Some(found) = self.folder.metadata(&self.staging, &slot)? else {
             return match entry {
                 Entry::Write { path, old, new, .. } => self.note_kept(operation, path, old, new.as_deref()),
                 Entry::Park { .. } => Ok(()),
             };
-        }
+        };
         match entry {
+            // Somebody put a folder in the file's place in that moment: it has no content to be known by.
+            Entry::Write { path, .. } if found.kind == DiskKind::Folder => {
+                self.bring_back(&slot, &[path, path])
+            }
             Entry::Write { path, old, new, .. } => {
                 self.settle_slot(operation, &slot, path, old, new.as_deref())
             }

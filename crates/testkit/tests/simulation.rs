@@ -50,6 +50,11 @@ fn a_conflict_about_what_can_not_be_seen_ends_no_cycle() {
 }
 
 #[test]
+fn a_folder_that_took_the_place_of_a_file_that_goes_stands_where_it_stood() {
+    story(611, &[3, 4, 6, 7, 8, 9, 10], "remote meanwhile edits crashes disk backups history");
+}
+
+#[test]
 fn in_a_world_without_trouble_all_folders_become_the_same() {
     for seed in 1..=20 {
         check(&Scenario { seed, layers: BTreeSet::new(), steps: (0..30).collect() });

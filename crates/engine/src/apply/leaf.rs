@@ -9,7 +9,7 @@ use instep_core::tree::{Leaf, LeafKind};
 use super::order::Step;
 use super::{Placed, StepError, Tried, Work};
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
-use crate::history::contents::content_of;
+use crate::history::contents::{content_of, read_through};
 use crate::journal::kept_kind;
 use crate::stage::Staged;
 use crate::state::Kept;
@@ -107,6 +107,20 @@ impl<F: Folder> Work<'_, '_, F> {
         if same_key && same_content { Ok(found) } else { Err(self.raced(change)) }
     }
 
+    /// What is about to be displaced is to be found again, whatever its writer waited for: the new version is durable,
+    /// and a power cut must not leave that alone.
+    fn make_durable(
+        &self,
+        change: &Change,
+        (dir, name): (&F::Dir, &Name),
+        found: &Metadata,
+    ) -> Result<(), StepError> {
+        if self.all_durable || found.kind != DiskKind::File {
+            return Ok(());
+        }
+        self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
+    }
+
     pub(super) fn write_leaf(&mut self, change: &Change, step: &Step) -> Result<Tried, StepError> {
         let slot = step.slot.as_ref().expect("because steps that displace have a slot");
         let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
@@ -114,6 +128,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        self.make_durable(change, (&dir, &name), &found)?;
         let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
         let staged = self.take_staged(change, leaf)?;
         let (folder, staging) = (self.setting.folder, self.setting.staging.dir().clone());
@@ -158,20 +173,32 @@ impl<F: Folder> Work<'_, '_, F> {
         aside: &Name,
     ) -> Result<(), FolderError> {
         let (folder, staging) = (self.setting.folder, self.setting.staging.dir());
+        let mut copied = None;
         match folder.link(target, (staging, aside)) {
             Ok(()) => {}
             Err(error)
                 if error.failure() == FolderFailure::Unsupported
                     || error.failure() == FolderFailure::Denied =>
             {
+                let open = (folder.open(target.0, target.1)?, folder.open(target.0, target.1)?);
                 let mut copy = folder.create(staging, aside)?;
-                content_of(folder, target.0, target.1, &mut copy)?;
+                let content = content_of(folder, target.0, target.1, &mut copy)?;
                 copy.finish(true)?;
+                copied = Some((content, open));
             }
             Err(error) => return Err(error),
         }
         folder.sync_folder(staging)?;
         folder.replace((staging, slot), target)?;
+        folder.replace((staging, aside), (staging, slot))?;
+        let Some((content, (mut open, mut again))) = copied else { return Ok(()) };
+        // Somebody may have saved after the copy was made, and that file has no name any more: it is still open here.
+        if read_through(&mut open, aside, &mut std::io::sink())? == content {
+            return Ok(());
+        }
+        let mut copy = folder.create(staging, aside)?;
+        read_through(&mut again, aside, &mut copy)?;
+        copy.finish(true)?;
         folder.replace((staging, aside), (staging, slot))
     }
 
@@ -241,7 +268,8 @@ impl<F: Folder> Work<'_, '_, F> {
         else {
             return Err(self.raced(change));
         };
-        self.look_before(change, &dir, &name)?;
+        let found = self.look_before(change, &dir, &name)?;
+        self.make_durable(change, (&dir, &name), &found)?;
         let staging = self.setting.staging.dir().clone();
         self.setting
             .folder

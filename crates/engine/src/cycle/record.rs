@@ -175,14 +175,16 @@ impl<F: Folder> Cycle<'_, F> {
         outcome: &Outcome,
         conflicts: u64,
     ) -> Option<(Timestamp, String)> {
-        let mut paths: BTreeMap<TreePath, PathRecord> = BTreeMap::new();
+        // What was removed from a place, and what moved there, are two things: each has a record of its own.
+        let mut paths: BTreeMap<(TreePath, bool), PathRecord> = BTreeMap::new();
         for side in Side::BOTH {
             let changes = thought.plan.changes[side].iter();
             for change in
                 changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node))
             {
                 let path = change.path().clone();
-                let record = paths.entry(path.clone()).or_insert_with(|| PathRecord {
+                let stands = change.after.is_some();
+                let record = paths.entry((path.clone(), stands)).or_insert_with(|| PathRecord {
                     path,
                     local: None,
                     remote: None,

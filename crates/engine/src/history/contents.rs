@@ -133,7 +133,16 @@ pub fn content_of<F: Folder>(
         out.write_all(&target).map_err(failed("copy"))?;
         return Ok(ContentId::of(&target));
     }
-    let mut file = folder.open(dir, name)?;
+    read_through(&mut folder.open(dir, name)?, name, out)
+}
+
+/// Copies what is left of an open file, and names it.
+pub fn read_through(
+    file: &mut impl Read,
+    name: &Name,
+    out: &mut dyn Write,
+) -> Result<ContentId, FolderError> {
+    let failed = |verb| move |source| FolderError { verb, path: name.to_string(), source };
     let mut hasher = ContentHasher::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {

@@ -245,7 +245,13 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
         if record.moved_from.is_some() && record.after.as_ref() == Some(before) {
             continue;
         }
-        if !is_as_left(&wishes, path, record) || !wishes.put(path, before) {
+        // It was removed, and something else moved there, which has gone back by now.
+        let is_free_again = record.moved_from.is_none() && record.after.is_none() && wishes.is_vacated(path);
+        let is_back = match is_free_again {
+            true => wishes.bring(path, before),
+            false => is_as_left(&wishes, path, record) && wishes.put(path, before),
+        };
+        if !is_back {
             left_alone.push((*path).clone());
         }
     }

@@ -127,6 +127,17 @@ impl<'t> Wishes<'t> {
         }
     }
 
+    /// Answers whether what stands at a path is to stand at another.
+    pub fn is_vacated(&self, path: &TreePath) -> bool {
+        let change = self.tree.find(path).and_then(|place| self.changes.get(&node(place)));
+        change.is_some_and(|change| change.to.as_ref().is_some_and(|to| to != path))
+    }
+
+    /// Wants something new at a path that is free, or becomes it.
+    pub fn bring(&mut self, path: &TreePath, wanted: &Held) -> bool {
+        body(wanted).is_some_and(|body| self.create(path, body).is_some())
+    }
+
     /// Wants a path to hold nothing.
     pub fn remove(&mut self, path: &TreePath) -> bool {
         let Some(place) = self.tree.find(path) else { return true };

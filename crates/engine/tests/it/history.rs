@@ -78,6 +78,19 @@ fn moves_are_undone_as_moves() {
 }
 
 #[test]
+fn what_was_removed_where_something_else_moved_comes_back_with_an_undo() {
+    let (mut left, mut right) = pair(&[("a", "first"), ("b", "second")]);
+    left.rename("b", "a");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "a=second");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert_eq!((right.drawing().as_str(), undone.left_alone.len()), ("a=first;b=second", 0));
+    take_back(&mut right, redo());
+    assert_eq!(right.drawing(), "a=second");
+}
+
+#[test]
 fn undo_goes_back_step_by_step() {
     let (mut left, mut right) = pair(&[("a", "1")]);
     for content in ["2", "3"] {
@@ -276,6 +289,26 @@ fn an_undo_does_not_build_on_a_remote_that_was_put_back() {
     let undone = undo(&mut left.workspace, Some(&reach), &left.settings, &UndoRequest::default(), &Silent);
     assert!(matches!(undone, Err(EngineError::Halted(_))), "{undone:?}");
     assert_eq!(instep_core::remote::Remote::head(&left.remote).unwrap(), first);
+}
+
+#[test]
+fn a_remote_that_was_put_back_is_allowed_while_an_undo_waits_for_it() {
+    let place = instep_remote::memory::MemoryPlace::new();
+    let mut left = Machine::new("left", &place);
+    left.write("a", "1");
+    left.sync();
+    let first = instep_core::remote::Remote::head(&left.remote).unwrap();
+    left.write("b", "1");
+    left.sync();
+    left.remote.cut(true);
+    assert!(take_back(&mut left, UndoRequest::default()).waits_for_remote);
+    left.remote.cut(false);
+    place.put_back(first.as_ref());
+    let refused = left.try_sync(Request { explicit: true, ..Request::default() });
+    assert!(matches!(refused, Err(EngineError::Halted(_))), "{refused:?}");
+    left.try_sync(Request { explicit: true, allow_rewind: true, ..Request::default() }).unwrap();
+    assert!(left.sync().conflicts.is_empty());
+    assert!(left.drawing().starts_with("a=1"), "{}", left.drawing());
 }
 
 #[test]

@@ -515,6 +515,13 @@ impl Disk {
         dirty.map(|(number, _)| *number).collect()
     }
 
+    /// Answers whether nobody can find what is written to a file: it has no name any more, on a disk on which what is
+    /// displaced can only be copied.
+    pub fn is_out_of_reach(&self, number: Number) -> bool {
+        let keeps = self.kind.exchange || self.kind.hard_links;
+        !keeps && self.inode(number).is_ok_and(|inode| inode.names == 0)
+    }
+
     /// Makes a folder's names durable, and what they depend on.
     pub fn sync_folder(&mut self, folder: Number) -> Result<(), Errno> {
         self.inode(folder)?;
@@ -618,7 +625,11 @@ impl Disk {
         disk.log.clear();
         let theirs: Vec<Number> =
             disk.inodes.iter().filter(|(_, inode)| inode.by_person).map(|(number, _)| *number).collect();
-        theirs.into_iter().for_each(|number| disk.sync_file(number).unwrap());
+        for number in theirs {
+            // Also what the disk failed to write back, and told the sync that met it: no later one can know of it.
+            disk.inodes.get_mut(&number).unwrap().dropped = false;
+            disk.sync_file(number).unwrap();
+        }
         disk.fall();
         disk
     }

@@ -178,9 +178,11 @@ impl NewFile for File {
 fn sync(shared: &Shared, number: Number, name: &[u8]) -> Result<(), FolderError> {
     let folder = SimulatedFolder { shared: shared.clone() };
     let answer = folder.call(Does::Syncs, "sync", name, |entered| entered.station.disk.sync_file(number));
-    if answer.is_err() {
-        shared.enter().station.disk.fail_sync(number);
+    let mut entered = shared.enter();
+    if answer.is_err() && !entered.station.down {
+        entered.station.disk.fail_sync(number);
     }
+    drop(entered);
     answer
 }
 
@@ -364,7 +366,8 @@ impl Folder for SimulatedFolder {
         });
         if answer.is_err() {
             let mut entered = self.shared.enter();
-            for number in entered.station.disk.dirty() {
+            let is_down = entered.station.down;
+            for number in entered.station.disk.dirty().into_iter().filter(|_| !is_down) {
                 if entered.chaos.chance.percent(50) {
                     entered.station.disk.fail_sync(number);
                 }

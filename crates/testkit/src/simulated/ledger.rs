@@ -9,6 +9,9 @@ use instep_core::content::ContentId;
 
 use super::disk::Number;
 
+/// Why the content of a file counts that its program went on writing to.
+const REWRITTEN: &str = "written to after it was displaced";
+
 /// Why a content counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -43,8 +46,15 @@ impl Ledger {
         let counted = self.entries.keys().any(|(_, other)| *other == reason);
         if counted {
             self.give_back(machine, number);
-            self.record(content, reason, "written to after it was displaced".to_owned());
+            self.record(content, reason, REWRITTEN.to_owned());
         }
+    }
+
+    /// The power goes before what the person wrote to a file was durable: nobody promised that it stays. What the file
+    /// held when the engine displaced it had to be durable by then.
+    pub fn power_cut(&mut self, machine: usize, number: Number) {
+        let reason = Reason::Displaced(machine, number);
+        self.entries.retain(|(_, other), what| *other != reason || what != REWRITTEN);
     }
 
     /// An older remote was put in place: what only the lost part held can't be asked of anyone.

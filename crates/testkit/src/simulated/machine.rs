@@ -1,6 +1,6 @@
 //! One simulated machine with the real engine on it, and what a person asks of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -227,11 +227,12 @@ impl Machine {
             }
         }
         drop(entered);
-        self.check_rows();
+        self.check_rows(&outcome.held.iter().map(|held| &held.path).collect());
     }
 
-    /// What is known never claims what a power cut would take, apart from what the person did.
-    pub fn check_rows(&self) {
+    /// What is known never claims what a power cut would take, apart from what the person did, and from what could not
+    /// be brought up to date: there it still says what was agreed before.
+    fn check_rows(&self, held: &BTreeSet<&TreePath>) {
         let record = self.workspace.state.remote("memory:").unwrap();
         if !self.workspace.state.journal().unwrap().is_empty() {
             return;
@@ -260,7 +261,9 @@ impl Machine {
                     }
                 }
             };
-            if holds(live) && !holds(&fallen) {
+            let path = TreePath::new(&names.join(&b'/'));
+            let is_held = path.is_ok_and(|path| held.contains(&path));
+            if !is_held && holds(live) && !holds(&fallen) {
                 lost = Some(String::from_utf8_lossy(&names.join(&b'/')).into_owned());
             }
         }
@@ -394,6 +397,14 @@ impl Machine {
             }
         }
         paths
+    }
+
+    /// Where that which waits at these paths stands on either side.
+    pub fn paths_of_waiting(&self, waiting: &[TreePath]) -> Vec<TreePath> {
+        let record = self.workspace.state.remote("memory:").unwrap();
+        let known = self.workspace.state.known(record.id).unwrap();
+        let all = known.rows().iter().map(|row| self.paths_of(&[row.id]));
+        all.filter(|paths| paths.iter().any(|path| waiting.contains(path))).flatten().collect()
     }
 
     /// What a person sees in the folder.

@@ -228,6 +228,9 @@ impl Entered<'_> {
             Crash::Power => {
                 self.chaos.counts.power_cuts += 1;
                 self.station.handles.clear();
+                for number in self.station.disk.dirty() {
+                    self.chaos.ledger.power_cut(self.station.index, number);
+                }
                 let mut chance = Random::new(self.chaos.chance.number());
                 self.station.disk.power_cut(&mut chance);
             }

@@ -266,6 +266,7 @@ impl World {
                 let conflict = &open.conflict;
                 listed.insert(conflict.path.clone());
                 listed.extend(conflict.waiting.iter().cloned());
+                listed.extend(lock(machine).paths_of_waiting(&conflict.waiting));
                 listed.extend(lock(machine).paths_of(&conflict.nodes));
                 for version in [&conflict.base, &conflict.local, &conflict.remote].into_iter().flatten() {
                     listed.insert(version.path.clone());
