@@ -13,7 +13,7 @@ use gix_imara_diff::InternedInput;
 use crate::path::Name;
 use grammar::Grammar;
 
-pub use text::{Region, regions};
+pub use text::{Pick, Region, differences, overlaps, put_together, regions};
 
 /// The largest content that is merged, in bytes.
 pub const CONTENT_BYTES_MAX: usize = 16 << 20;
