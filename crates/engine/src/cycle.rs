@@ -337,10 +337,6 @@ impl<'a, F: Folder> Cycle<'a, F> {
 
     /// Looks at the folder and asks for the remote's head, both at once.
     fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
-        let mut digests = self.workspace.state.digests()?;
-        if let Some(since) = self.doubted_since(record)? {
-            digests.doubt_since(since);
-        }
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
@@ -366,14 +362,21 @@ impl<'a, F: Folder> Cycle<'a, F> {
             let refusal = remote.refuses(path, size)?;
             Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
         };
-        let options = ScanOptions {
-            filter: &settings.filter,
-            rules: &settings.rules,
-            links: settings.links,
-            digests: &digests,
-            workers: settings.workers,
-            refuses: &refuses,
-            observer: self.observer,
+        let scan = || {
+            let mut digests = self.workspace.state.digests()?;
+            if let Some(since) = self.doubted_since(record)? {
+                digests.doubt_since(since);
+            }
+            let options = ScanOptions {
+                filter: &settings.filter,
+                rules: &settings.rules,
+                links: settings.links,
+                digests: &digests,
+                workers: settings.workers,
+                refuses: &refuses,
+                observer: self.observer,
+            };
+            crate::scan::scan(&*self.workspace.folder, &options)
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
@@ -389,11 +392,11 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
-                let scan = crate::scan::scan(&*self.workspace.folder, &options);
+                let scan = scan();
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), scan())
         };
         let scan = scan?;
         let (head, ahead) = asked_for?;
@@ -417,7 +420,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if !self.request.dry_run {
             let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
-            self.workspace.state.transact(|write| {
+            // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
+            // cycle and the system's start go back together), and writes it again.
+            self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
                 if let Some(boot) = boot {

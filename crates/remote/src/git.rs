@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
-use instep_core::path::TreePath;
+use instep_core::path::{TreePath, escape, is_reserved};
 use instep_core::progress::Observer;
 use instep_core::remote::{
     Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
@@ -511,7 +511,7 @@ fn not_here() -> RemoteError {
 }
 
 fn not_there(path: &Path) -> RemoteError {
-    let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
+    let shown = escape(path.as_os_str().as_encoded_bytes());
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
     RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}."))
 }
@@ -665,10 +665,10 @@ impl Remote for GitRemote {
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {
         let refusal = |code, why| Some(Refusal { code, why });
-        if let Some(name) = path.names().find(|name| name.is_reserved()) {
-            return refusal("E-PATH-RESERVED", format!("{name} is a name that git does not take"));
+        if let Some(name) = path.parts().find(|name| is_reserved(name)) {
+            return refusal("E-PATH-RESERVED", format!("{} is a name that git does not take", escape(name)));
         }
-        if path.names().any(|name| name.as_bytes().len() > tree::NAME_BYTES_MAX) {
+        if path.parts().any(|name| name.len() > tree::NAME_BYTES_MAX) {
             return refusal("E-PATH-LONG", "a name is longer than 255 bytes".to_owned());
         }
         if path.depth() > tree::DEPTH_MAX {
