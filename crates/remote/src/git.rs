@@ -41,6 +41,7 @@ use instep_core::remote::{
     Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
     Revision, Sink, Snapshot, Source,
 };
+use instep_core::renames::Renames;
 
 pub use program::Environment;
 pub use visibility::Visibility;
@@ -530,19 +531,22 @@ impl Remote for GitRemote {
             let entries = tree::list(&mut objects, &mut shelf, root)?;
             shelf.close();
             let trailers = Trailers::of(&commit.message);
-            let (speaks, times) = match known {
+            let (speaks, times, renames) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
                     if self.has(&mut objects, known)? {
                         let between = history::between(&self.program, known, oid)?;
-                        (between.all_ours, between.times)
+                        (between.all_ours, between.times, between.renames)
                     } else {
-                        (false, BTreeMap::new())
+                        (false, BTreeMap::new(), Renames::default())
                     }
                 }
-                _ => (commit.is_ours(), trailers.times.clone()),
+                Some(known) if known != oid && commit.is_ours() => {
+                    (true, trailers.times.clone(), Renames::through([trailers.renames.as_slice()]))
+                }
+                _ => (commit.is_ours(), trailers.times.clone(), Renames::default()),
             };
             let stamp = commit.stamp(&trailers, speaks);
-            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times })
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, renames })
         })
     }
 

@@ -16,6 +16,7 @@ mod export;
 mod exposure;
 mod import;
 mod kill;
+mod moves;
 mod network;
 mod overview;
 mod people;
