@@ -276,6 +276,16 @@ impl GitRemote {
 
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&[])
+    }
+
+    /// Brings all of it, as if nothing of it were here: git takes it for granted that with a commit all stands here that
+    /// the commit names, and so would never ask for what our copy has lost.
+    fn refetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&["--refetch"])
+    }
+
+    fn bring_branch(&self, how: &[&str]) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Talking)?;
         call.args([
             "-c",
@@ -285,6 +295,7 @@ impl GitRemote {
             "fetch",
             "--quiet",
         ]);
+        call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
         call.answer()?;
@@ -557,17 +568,20 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
-        self.mended_from_start(|| {
-            let absent = contents::receive(&self.program, &wanted, into, observer)?;
-            if absent.is_empty() {
-                return Ok(());
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let absent = self.mended_from_start(|| {
+            let mut absent = receive(&wanted)?;
+            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+                if absent.is_empty() {
+                    break;
+                }
+                bring(self)?;
+                absent = receive(&absent)?;
             }
-            self.fetch_branch()?;
-            match contents::receive(&self.program, &absent, into, observer)?.first() {
-                Some(&oid) => Err(objects::missing(oid)),
-                None => Ok(()),
-            }
-        })
+            Ok(absent)
+        })?;
+        // All that the remote has is here now: to make our copy anew would bring no more.
+        absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }
 
     fn upload(

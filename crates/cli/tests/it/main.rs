@@ -16,6 +16,7 @@ mod export;
 mod exposure;
 mod import;
 mod kill;
+mod lost_objects;
 mod moves;
 mod network;
 mod overview;
