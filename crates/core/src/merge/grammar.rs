@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::config::{dotenv, yaml};
+use super::Terms;
+use crate::config::{FileKind, dotenv, yaml};
 use crate::path::Name;
 
 /// What a file's name says of its grammar.
@@ -28,7 +29,19 @@ pub(super) enum Grammar {
 }
 
 impl Grammar {
-    pub(super) fn of(name: &Name) -> Self {
+    /// What the file's group says goes before what the file's name says.
+    pub(super) fn of(terms: &Terms<'_>) -> Self {
+        match terms.kind {
+            Some(FileKind::Binary) => Grammar::Opaque,
+            Some(FileKind::Dotenv) => Grammar::Dotenv,
+            // These are merges, not grammars: what the contents are written in, the name tells.
+            None | Some(FileKind::Text | FileKind::Records | FileKind::Settings) => {
+                Grammar::named(terms.name)
+            }
+        }
+    }
+
+    fn named(name: &Name) -> Self {
         let name = name.as_bytes().to_ascii_lowercase();
         if name == b".env" || name.starts_with(b".env.") {
             return Grammar::Dotenv;

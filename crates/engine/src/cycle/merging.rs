@@ -1,7 +1,7 @@
 //! Merges of contents: three versions are read, one is staged.
 
 use instep_core::content::ContentId;
-use instep_core::merge::{self, Merged};
+use instep_core::merge::{self, Merged, Terms, Versions};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
 use instep_core::remote::Class;
@@ -59,14 +59,16 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
         let [base, local, remote] = versions else { unreachable!("because three versions were read") };
-        match merge::contents(name, Some(base), local, remote) {
-            Merged::Clean(bytes) if is_settings && self.source.read_as(&bytes).is_err() => {
+        let versions = Versions { base: Some(base), local, remote };
+        match merge::contents(&Terms::of(name), &versions) {
+            Merged::Clean(joined) if is_settings && self.source.read_as(&joined.content).is_err() => {
                 Ok(Tried::undecided("line by line, the settings would not be valid"))
             }
-            Merged::Clean(bytes) => {
-                let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
+            Merged::Clean(joined) => {
+                let (content, metadata) = tools.staging.write(&mut joined.content.as_slice())?;
                 Ok(Tried { answer: MergeAnswer::Clean { content, size: metadata.size }, why: String::new() })
             }
+            Merged::Marked { .. } => unreachable!("because no markers were asked for"),
             Merged::Undecided(reason) => Ok(Tried::undecided(&reason.to_string())),
         }
     }
