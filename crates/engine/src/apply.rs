@@ -8,7 +8,7 @@ mod ground;
 mod leaf;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -187,9 +187,15 @@ impl<F: Folder> Work<'_, '_, F> {
     fn round(&mut self, pending: Vec<Step>) -> Result<Vec<Step>, EngineError> {
         let (removals, others): (Vec<Step>, Vec<Step>) =
             pending.into_iter().partition(|step| step.kind == StepKind::RemoveFolder);
-        let mut left = Vec::new();
+        let mut left: Vec<Step> = Vec::new();
+        // A move is sure of what it moves by what the scan saw: nothing is written into it before.
+        let mut waiting = BTreeSet::new();
         for step in others.into_iter().chain(removals.into_iter().rev()) {
             if self.applied.failed.contains_key(&step.node) {
+                continue;
+            }
+            if waiting.contains(&step.node) {
+                left.push(step);
                 continue;
             }
             match self.attempt(&step) {
@@ -201,7 +207,10 @@ impl<F: Folder> Work<'_, '_, F> {
                         bytes: 0,
                     });
                 }
-                Ok(Tried::Blocked) => left.push(step),
+                Ok(Tried::Blocked) => {
+                    waiting.insert(step.node);
+                    left.push(step);
+                }
                 Err(StepError::Held(held)) => {
                     self.ground.forget_leaving(step.node, step.kind);
                     self.applied.failed.insert(step.node, held);

@@ -17,6 +17,7 @@ use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
 use rusqlite::config::DbConfig;
+use instep_core::renames::Renames;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;
@@ -393,6 +394,15 @@ impl State {
         Ok(sound.map(|(_, text)| text.as_bytes().to_vec()))
     }
 
+    /// What a remote is said to have renamed up to a revision, as far as it is still to be heard.
+    pub fn renames(&self, remote: i64, upto: Option<&Revision>) -> Result<Renames, EngineError> {
+        let Some(upto) = upto else { return Ok(Renames::default()) };
+        let noted = self.note(&renames(remote))?.unwrap_or_default();
+        let told = noted.split_once('\n').filter(|(revision, _)| *revision == upto.0);
+        // They are hints: what can't be read is not missed.
+        Ok(told.and_then(|(_, told)| serde_json::from_str(told).ok()).unwrap_or_default())
+    }
+
     /// How the syncs with a remote failed since one last came to its end; `None` if none did.
     pub fn failures(&self, remote: i64) -> Result<Option<Failures>, EngineError> {
         let Some(text) = self.note(&failures(remote))? else { return Ok(None) };
@@ -468,6 +478,11 @@ fn nonsense(why: impl std::fmt::Display) -> EngineError {
 
 /// The note of the shared settings that were valid last: their digest, and their text from the next line on.
 const GOOD_SETTINGS: &str = "settings";
+
+/// The note of renames that are still to be heard: the revision up to which they were told, and what was told.
+fn renames(remote: i64) -> String {
+    format!("renames-{remote}")
+}
 
 /// The note of failed syncs: how many, when the last one was, its code, and what it said.
 fn failures(remote: i64) -> String {

@@ -41,6 +41,7 @@ use instep_core::remote::{
     Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
     Revision, Sink, Snapshot, Source,
 };
+use instep_core::renames::Renames;
 
 pub use program::Environment;
 pub use visibility::Visibility;
@@ -296,6 +297,16 @@ impl GitRemote {
 
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&[])
+    }
+
+    /// Brings all of it, as if nothing of it were here: git takes it for granted that with a commit all stands here that
+    /// the commit names, and so would never ask for what our copy has lost.
+    fn refetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&["--refetch"])
+    }
+
+    fn bring_branch(&self, how: &[&str]) -> Result<(), RemoteError> {
         if self.beside {
             return Err(not_here());
         }
@@ -308,6 +319,7 @@ impl GitRemote {
             "fetch",
             "--quiet",
         ]);
+        call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
         call.answer()?;
@@ -564,19 +576,22 @@ impl Remote for GitRemote {
             let entries = tree::list(&mut objects, &mut shelf, root)?;
             shelf.close();
             let trailers = Trailers::of(&commit.message);
-            let (speaks, times) = match known {
+            let (speaks, times, renames) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
                     if self.has(&mut objects, known)? {
                         let between = history::between(&self.program, known, oid)?;
-                        (between.all_ours, between.times)
+                        (between.all_ours, between.times, between.renames)
                     } else {
-                        (false, BTreeMap::new())
+                        (false, BTreeMap::new(), Renames::default())
                     }
                 }
-                _ => (commit.is_ours(), trailers.times.clone()),
+                Some(known) if known != oid && commit.is_ours() => {
+                    (true, trailers.times.clone(), Renames::through([trailers.renames.as_slice()]))
+                }
+                _ => (commit.is_ours(), trailers.times.clone(), Renames::default()),
             };
             let stamp = commit.stamp(&trailers, speaks);
-            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times })
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, renames })
         })
     }
 
@@ -588,17 +603,20 @@ impl Remote for GitRemote {
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
         self.check_copy()?;
-        self.mended_from_start(|| {
-            let absent = contents::receive(&self.program, &wanted, into, observer)?;
-            if absent.is_empty() {
-                return Ok(());
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let absent = self.mended_from_start(|| {
+            let mut absent = receive(&wanted)?;
+            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+                if absent.is_empty() {
+                    break;
+                }
+                bring(self)?;
+                absent = receive(&absent)?;
             }
-            self.fetch_branch()?;
-            match contents::receive(&self.program, &absent, into, observer)?.first() {
-                Some(&oid) => Err(objects::missing(oid)),
-                None => Ok(()),
-            }
-        })
+            Ok(absent)
+        })?;
+        // All that the remote has is here now: to make our copy anew would bring no more.
+        absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }
 
     fn upload(

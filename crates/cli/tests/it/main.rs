@@ -17,6 +17,8 @@ mod export;
 mod exposure;
 mod import;
 mod kill;
+mod lost_objects;
+mod moves;
 mod network;
 mod overview;
 mod people;

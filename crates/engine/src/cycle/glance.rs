@@ -43,6 +43,7 @@ pub fn glance<F: Folder>(
         chosen: Default::default(),
         fold: PerSide { local: workspace.folder.abilities().fold, remote: Default::default() },
         machines: PerSide { local: workspace.machine.name.clone(), remote: String::new() },
+        renames: Default::default(),
     };
     let trees = PerSide { local: &seen.tree, remote: &far };
     let plan = reconcile(&known, trees, &policy, &|_| MergeAnswer::Undecided);

@@ -4,6 +4,7 @@ use instep_core::content::ContentId;
 use instep_core::merge::{self, Merged, Terms, Versions};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::remote::Class;
 use instep_core::tree::{Entry, Place, Tree};
 
 use super::rules::SETTINGS;
@@ -90,10 +91,17 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok(Some(bytes));
             }
         }
-        if let Some(object) = self.workspace.state.object_of(record.id, content)? {
-            self.fetch(&[object], tools)?;
-        } else {
-            tools.staging.stage_kept(&tools.contents, content)?;
+        let object = self.workspace.state.object_of(record.id, content)?;
+        match object.map(|object| self.fetch(&[object], tools)) {
+            Some(Ok(_)) => {}
+            // What the remote has lost may have been kept here; if not, nobody has it.
+            Some(Err(EngineError::Remote(error))) if error.class() == Class::Corrupt => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
+            Some(Err(error)) => return Err(error),
+            None => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
         }
         Ok(tools.staging.read(content)?)
     }
