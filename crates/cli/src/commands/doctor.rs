@@ -90,8 +90,13 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
     checks.push(Check::new(Level::Ok, "lock", if opened.beside { "a command is at work" } else { "free" }));
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
-    checks.push(remote(&opened));
-    checks.extend(exposed(&opened));
+    let remote = remote(&opened);
+    let answers = remote.level != Level::Error;
+    checks.push(remote);
+    // A host that did not answer is not waited for once more.
+    if answers {
+        checks.extend(exposed(&opened));
+    }
 }
 
 /// A failure as a check: its sentence, the first cause, and its hint as the fix.
