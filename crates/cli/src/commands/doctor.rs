@@ -219,6 +219,7 @@ fn disk(opened: &Opened) -> Check {
     let abilities = opened.workspace.folder.abilities();
     let limits = [
         (!abilities.exchange, "can't exchange two names in one step"),
+        (!abilities.no_replace, "can't rename without replacing"),
         (!abilities.links, "holds no symbolic links"),
         (!abilities.exec, "keeps no executable bit"),
         (abilities.fold.case, "takes upper and lower case for the same"),
