@@ -347,7 +347,7 @@ impl<F: Folder> Work<'_, '_, F> {
             // A change of case on a disk that folds it: the name that is taken is our own.
             Err(error)
                 if error.failure() == FolderFailure::Taken
-                    && self.is_same_file(change, &target, after)? =>
+                    && self.is_same_file(change, &name, &target, after)? =>
             {
                 folder
                     .replace((&dir, &name), (&target, &after.name))
@@ -360,10 +360,27 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(Tried::Done)
     }
 
-    fn is_same_file(&self, change: &Change, target: &F::Dir, after: &Value) -> Result<bool, StepError> {
-        let found =
-            self.setting.folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
-        Ok(found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)))
+    /// Answers whether the file under the wanted name is the one that is to be moved there. Some disks number each
+    /// spelling of a name: there it is, if nothing is listed under the wanted one.
+    fn is_same_file(
+        &self,
+        change: &Change,
+        name: &instep_core::path::Name,
+        target: &F::Dir,
+        after: &Value,
+    ) -> Result<bool, StepError> {
+        let folder = self.setting.folder;
+        let found = folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
+        if found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)) {
+            return Ok(true);
+        }
+        let fold = folder.abilities().fold;
+        let stays = change.before.as_ref().is_some_and(|before| before.parent == after.parent);
+        if !stays || fold.key(name) != fold.key(&after.name) {
+            return Ok(false);
+        }
+        let listed = folder.list(target).map_err(|error| self.held(change, &error))?;
+        Ok(!listed.names.contains(&after.name))
     }
 
     /// The target's name is held by a node that leaves it: one that wants exactly our place changes places with us, a

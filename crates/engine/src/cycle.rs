@@ -398,7 +398,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
         } else {
             (ask().map(|head| (head, None)), scan())
         };
-        let scan = scan?;
+        let mut scan = scan?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         let (head, ahead) = asked_for?;
         Ok(Look { scan, head, asked, ahead, known: None })
     }

@@ -287,7 +287,9 @@ fn look<F: Folder>(
             refuses: &refuses,
             observer,
         };
-        crate::scan::scan(&*workspace.folder, &options)
+        let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
+        crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
+        Ok(scan)
     };
     if !request.read_data {
         return scan(before);

@@ -32,6 +32,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -50,7 +51,7 @@ use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use parts::Parts;
-use program::{ASK_SECONDS_MAX, Program, Scope};
+use program::{Program, Scope};
 use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
@@ -207,7 +208,7 @@ impl GitRemote {
 
     /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
     /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
-    /// `Unknown`, never an error.
+    /// `Unknown`; one that keeps silent is an error, or the next question would wait as long again.
     pub fn visibility(&self) -> Result<Visibility, RemoteError> {
         if self.is_http {
             return visibility::probe(&self.program);
@@ -217,6 +218,11 @@ impl GitRemote {
             None => "a host behind ssh asks everybody for a key",
         };
         Ok(Visibility::Unknown(why.to_owned()))
+    }
+
+    /// How long its host may keep us waiting for nothing.
+    pub fn patience(&self) -> Duration {
+        self.program.patience()
     }
 
     /// The version of the installed program, such as `(2, 47)`.
@@ -249,8 +255,7 @@ impl GitRemote {
     fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
         self.check_copy()?;
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern])
-            .within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern]).as_question();
         let text = call.answer()?;
         let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         let pairs = lines.map(|line| {
@@ -265,7 +270,7 @@ impl GitRemote {
     /// branches, served as plain files.
     fn check_that_git_answers(&self) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).as_question();
         let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
         if visibility::answers_as_git(&outcome.stderr) { Ok(()) } else { Err(failure::no_git_host()) }
     }

@@ -53,7 +53,9 @@ pub fn scan<F: Folder>(
         workers: settings.workers,
         observer,
     };
-    crate::scan::scan(&*workspace.folder, &options)
+    let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
+    crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
+    Ok(scan)
 }
 
 /// What an act is, for the log.
