@@ -4,11 +4,18 @@
 //! it, and what a line merge could silently break is left to a person. What changed on one side only is that side's.
 
 mod budget;
+mod dotenv;
 mod grammar;
 mod markers;
+mod order;
+mod outline;
+mod set;
 pub mod show;
 mod summary;
 pub mod text;
+mod toml;
+mod value;
+mod yaml;
 
 use gix_imara_diff::InternedInput;
 
