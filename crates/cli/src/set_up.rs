@@ -91,7 +91,7 @@ impl SetUp<'_> {
             exposure::remember(&sources, true)?;
         }
         let loaded = sources.load(&[])?;
-        Ok(Opened { workspace, sources, loaded, busy: false })
+        Ok(Opened { workspace, sources, loaded, beside: false })
     }
 
     /// Opens the remote and looks at it once: can it be used, and does it run hooks of its own?

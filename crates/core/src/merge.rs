@@ -25,7 +25,7 @@ use crate::path::Name;
 use grammar::Grammar;
 
 pub use summary::{Clash, Summary};
-pub use text::{Region, regions};
+pub use text::{Pick, Region, differences, overlaps, put_together, regions};
 
 /// The largest content that is merged, in bytes.
 pub const CONTENT_BYTES_MAX: usize = 16 << 20;

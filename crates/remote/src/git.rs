@@ -85,6 +85,8 @@ pub struct GitRemote {
     branch: String,
     reference: String,
     create: bool,
+    /// Another process may work with our repository: it is read as it is, and nothing is brought, repaired or tidied.
+    beside: bool,
     content_bytes_max: Option<u64>,
     is_http: bool,
     /// What goes to a host at once, in bytes.
@@ -123,6 +125,22 @@ impl GitRemote {
     /// Opens it. Nobody outside is asked; our own repository is made, and a missing one on a path if it may be. A path
     /// that is not there now fails when it is first needed: what was fetched can be read without it.
     pub fn open(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
+        let create = options.create;
+        let remote = GitRemote::assemble(address, options)?;
+        make_ours(&remote.program)?;
+        if let (Some(path), true) = (&remote.path, create) {
+            make_missing(&remote.program, path, &remote.branch)?;
+        }
+        Ok(remote)
+    }
+
+    /// Opens it to read beside another process that may work with our repository just now. The head can be asked for;
+    /// what is not in our copy is not brought there, and fails.
+    pub fn open_beside(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
+        Ok(GitRemote { beside: true, ..GitRemote::assemble(address, options)? })
+    }
+
+    fn assemble(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
         crate::address::check_branch(&options.branch)?;
         let (url, protocols) = match address.place() {
             Place::Path(path) => (path_url(path)?, "file"),
@@ -130,14 +148,10 @@ impl GitRemote {
             Place::Url(url) => (url.clone(), "https:ssh"),
         };
         let program = Program::new(options.directory, options.environment, url, protocols);
-        make_ours(&program)?;
         let path = match address.place() {
             Place::Path(path) => Some(path.clone()),
             Place::Url(_) => None,
         };
-        if let (Some(path), true) = (&path, options.create) {
-            make_missing(&program, path, &options.branch)?;
-        }
         Ok(GitRemote {
             program,
             address: address.to_string(),
@@ -146,6 +160,7 @@ impl GitRemote {
             reference: format!("refs/heads/{}", options.branch),
             branch: options.branch,
             create: options.create,
+            beside: false,
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             part_bytes_max: parts::BYTES_MAX,
@@ -231,6 +246,7 @@ impl GitRemote {
     }
 
     fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
+        self.check_copy()?;
         let mut call = self.program.call(Scope::Talking)?;
         call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern])
             .within_seconds(ASK_SECONDS_MAX);
@@ -273,8 +289,16 @@ impl GitRemote {
         .hinted(format!("name one with --branch, or make it: --branch {}", self.branch))
     }
 
+    /// Looks whether our copy is there to be read: beside another process nothing makes it.
+    fn check_copy(&self) -> Result<(), RemoteError> {
+        if self.beside && !is_whole(self.program.directory()) { Err(not_here()) } else { Ok(()) }
+    }
+
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
+        if self.beside {
+            return Err(not_here());
+        }
         let mut call = self.program.call(Scope::Talking)?;
         call.args([
             "-c",
@@ -383,7 +407,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
+        if self.beside || !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -476,6 +500,16 @@ fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), Remo
     make_whole(program, path, &path.with_file_name(format!(".{name}.instep-new")), branch)
 }
 
+/// Only who works with our copy may bring something into it.
+fn not_here() -> RemoteError {
+    RemoteError::new(
+        RemoteErrorKind::Busy,
+        "E-GIT-NOT-HERE",
+        "What this needs is not in our copy of the repository yet.",
+    )
+    .hinted("`instep sync` brings it")
+}
+
 fn not_there(path: &Path) -> RemoteError {
     let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
@@ -553,6 +587,7 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
+        self.check_copy()?;
         self.mended_from_start(|| {
             let absent = contents::receive(&self.program, &wanted, into, observer)?;
             if absent.is_empty() {

@@ -15,6 +15,7 @@ pub mod bare;
 pub mod breaker;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod calls;
+pub mod conversation;
 pub mod drawing;
 pub mod flaky;
 pub mod git_host;

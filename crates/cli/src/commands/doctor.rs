@@ -83,13 +83,11 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
         Err(error) => checks.push(failed("settings", &error)),
         Ok(loaded) => checks.extend(settings(&loaded)),
     }
-    let mut opened = match context.open() {
+    let mut opened = match context.open_for_a_look() {
         Ok(opened) => opened,
-        Err(error) => {
-            return checks.push(failed(if error.code == "E-LOCKED" { "lock" } else { "state" }, &error));
-        }
+        Err(error) => return checks.push(failed("state", &error)),
     };
-    checks.push(Check::new(Level::Ok, "lock", "free"));
+    checks.push(Check::new(Level::Ok, "lock", if opened.beside { "a command is at work" } else { "free" }));
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
     checks.push(remote(&opened));
@@ -186,6 +184,9 @@ fn settings(loaded: &Loaded) -> Vec<Check> {
 
 /// What an interruption left half done.
 fn journal(opened: &mut Opened, fix: bool) -> Check {
+    if opened.beside {
+        return Check::new(Level::Ok, "state", "can be read");
+    }
     let left = match opened.workspace.state.journal() {
         Ok(left) => left.len() as u64,
         Err(error) => return failed("state", &error.into()),

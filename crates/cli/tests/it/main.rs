@@ -10,6 +10,7 @@ mod beside;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod broken;
 mod contact;
+mod conversations;
 mod daily;
 mod diff;
 mod export;

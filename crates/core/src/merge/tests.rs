@@ -129,9 +129,30 @@ fn a_conflict_can_be_taken_apart() {
     let expected =
         [overlap("1\n", "x\n", "y\n"), settled("2\nz\n4\n"), overlap("5\n", "<<<<<<<\n", "=========\n")];
     assert_eq!(got, expected);
-    assert_eq!(text::overlaps(&got), 2);
+    assert_eq!(overlaps(&got), 2);
     assert_eq!(Reason::Overlap { places: 2 }.to_string(), "2 places overlap");
     assert_eq!(Reason::Overlap { places: 1 }.to_string(), "1 place overlaps");
+}
+
+#[test]
+fn a_conflict_is_put_together_as_it_is_picked() {
+    let regions = regions(b"1\n2\n3", b"x\n2\nhere", b"y\n2\nthere").unwrap();
+    let put = |first: Pick, last: Pick| String::from_utf8(put_together(&regions, &[first, last])).unwrap();
+    assert_eq!(put(Pick::Here, Pick::There), "x\n2\nthere");
+    assert_eq!(put(Pick::Base, Pick::Both), "1\n2\nhere\nthere");
+    assert_eq!(put(Pick::Lines(b"own".to_vec()), Pick::Lines(Vec::new())), "own\n2\n");
+}
+
+#[test]
+fn versions_without_a_base_differ_where_they_are_not_equal() {
+    let got = differences(b"1\n2\n3\n", b"1\nx\n3\n4\n").unwrap();
+    let settled = |text: &str| Region::Settled(text.into());
+    let overlap = |local: &str, remote: &str| Region::Overlap {
+        base: Vec::new(),
+        local: local.into(),
+        remote: remote.into(),
+    };
+    assert_eq!(got, [settled("1\n"), overlap("2\n", "x\n"), settled("3\n"), overlap("", "4\n")]);
 }
 
 #[test]
@@ -210,7 +231,15 @@ proptest! {
         let regions = regions(base.as_bytes(), one.as_bytes(), other.as_bytes()).unwrap();
         let undecided = matches!(merged("a", &base, &one, &other), Err(Reason::Overlap { .. }));
         if base != one && base != other && one != other {
-            prop_assert_eq!(undecided, text::overlaps(&regions) > 0);
+            prop_assert_eq!(undecided, overlaps(&regions) > 0);
         }
+    }
+
+    #[test]
+    fn without_a_base_each_version_can_be_had_whole(one in lines(), other in lines()) {
+        let regions = differences(one.as_bytes(), other.as_bytes()).unwrap();
+        let all = |pick: Pick| put_together(&regions, &vec![pick; overlaps(&regions)]);
+        prop_assert_eq!(all(Pick::Here), one.as_bytes());
+        prop_assert_eq!(all(Pick::There), other.as_bytes());
     }
 }

@@ -11,6 +11,7 @@ use instep_core::reconcile::reconcile;
 
 use super::far::as_known;
 use super::outcome::{Done, Outcome};
+use super::plan_file::PlanFile;
 use super::report::held_in;
 use super::rules;
 use super::settings::SettingsSource;
@@ -57,6 +58,7 @@ pub fn glance<F: Folder>(
         held: held_in(&seen.tree, Side::Local),
         conflicts: conflict::open(state, record.id)?,
         checked: record.checked,
+        plan: Some(PlanFile::of(&plan, &workspace.machine.id, record.head.as_ref(), &settings, false)),
         ..Outcome::default()
     })
 }
