@@ -20,6 +20,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
+use crate::form::FormCache;
 use schema::{FORMAT, SCHEMA};
 
 /// The open database.
@@ -211,6 +212,19 @@ impl State {
             }
         }
         Ok(DigestCache::new(digests))
+    }
+
+    /// What was found of the files that travel in a form.
+    pub fn forms(&self) -> Result<FormCache, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT inode, value FROM form")?;
+        let mut found = query.query([])?;
+        let mut records = Vec::new();
+        while let Some(row) = found.next()? {
+            let inode = row.get::<_, i64>(0)? as u64;
+            // As with digests: the file is looked at anew.
+            records.extend(codec::decode_form(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?).ok());
+        }
+        Ok(FormCache::new(records))
     }
 
     /// The contents behind a remote's names.

@@ -11,6 +11,7 @@ mod beside;
 mod broken;
 mod contact;
 mod daily;
+mod databases;
 mod diff;
 mod export;
 mod exposure;

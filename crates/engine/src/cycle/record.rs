@@ -16,7 +16,7 @@ use instep_core::remote::Revision;
 use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
-use super::merging::open_parent;
+use super::merging::stage_here;
 use super::outcome::{Done, Outcome};
 use super::settings::SyncSettings;
 use super::think::Thought;
@@ -70,16 +70,17 @@ impl<F: Folder> Cycle<'_, F> {
                 && let Some(place) = look.scan.tree.find(&version.path)
                 && matches!(look.scan.tree.at(place).entry, Entry::Leaf(seen) if seen.content == leaf.content)
             {
-                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                if !tools.staging.stage_copy((&dir, &name), leaf.content)? {
+                let mut staged = stage_here(look, place, leaf.content, tools)?;
+                if !staged && look.scan.forms.contains_key(&place) {
+                    // It travels as something that was sent before.
+                    staged = self.fetch_known(leaf.content, thought, tools)?;
+                }
+                if !staged {
                     // It was edited since the scan: a conflict must not name a version that nobody has.
                     return Err(PassEnd::Changed(vec![version.path.clone()]));
                 }
             } else if !tools.staging.has(leaf.content) {
-                let object = thought.objects.iter().find(|(_, (content, _))| *content == leaf.content);
-                if let Some((object, _)) = object {
-                    self.fetch(&[*object], tools)?;
-                }
+                self.fetch_known(leaf.content, thought, tools)?;
             }
             tools.staging.keep(leaf.content, &tools.contents)?;
         }
@@ -91,6 +92,20 @@ impl<F: Folder> Cycle<'_, F> {
             size: leaf.size,
             kind: crate::history::kind_word(leaf.kind, leaf.exec).to_owned(),
         }))
+    }
+
+    /// Fetches a content that the remote has, or had; answers whether it is staged.
+    fn fetch_known(
+        &self,
+        content: ContentId,
+        thought: &Thought,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<bool, EngineError> {
+        let object = thought.objects.iter().find(|(_, (known, _))| *known == content);
+        if let Some((object, _)) = object {
+            self.fetch(&[*object], tools)?;
+        }
+        Ok(tools.staging.has(content))
     }
 
     /// Writes down what is true now, and says it.
@@ -138,6 +153,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.digests(&look.scan.fresh)?;
             write.digests(&applied.fresh)?;
             write.forget_digests(&look.scan.stale)?;
+            write.forms(&look.scan.formed)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
             write.settle_offers(id, head.as_ref())?;
@@ -243,7 +259,7 @@ impl<F: Folder> Cycle<'_, F> {
         let far = &thought.far.tree;
         let far_is_whole =
             far.places().all(|place| !matches!(far.at(place).entry, Entry::Unknown(Unknown::Unfit { .. })));
-        far_is_whole && applied.failed.is_empty() && self.is_whole()
+        far_is_whole && applied.failed.is_empty() && self.waiting.is_empty() && self.is_whole()
     }
 }
 

@@ -11,6 +11,7 @@ use super::{ConflictRecord, Failures, Kept, Offered, Settlement, codec};
 use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
 use crate::failure::EngineError;
+use crate::form::FormRecord;
 
 /// An open transaction: what may be written.
 pub struct Write<'a> {
@@ -137,7 +138,25 @@ impl Write<'_> {
         for key in stale {
             let key = params![key.inode as i64, key.device as i64];
             self.run("DELETE FROM digest WHERE inode = ?1 AND device = ?2", key)?;
+            self.run("DELETE FROM form WHERE inode = ?1 AND device = ?2", key)?;
         }
+        Ok(())
+    }
+
+    /// Records what was found of files that travel in a form.
+    pub fn forms(&self, records: &[FormRecord]) -> Result<(), EngineError> {
+        for record in records {
+            self.run(
+                "INSERT OR REPLACE INTO form (inode, device, value) VALUES (?1, ?2, ?3)",
+                params![record.key.inode as i64, record.key.device as i64, codec::encode_form(record)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was found of files that travel in a form: they are looked at anew.
+    pub fn forget_forms(&self) -> Result<(), EngineError> {
+        self.run("DELETE FROM form", [])?;
         Ok(())
     }
 
