@@ -16,7 +16,10 @@ const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Answers whether a file that begins like this is a database that can be read. One that is encrypted can't.
 pub fn is_database(start: &[u8]) -> bool {
-    start.starts_with(MAGIC) && start.len() >= 24 && page_bytes(start).is_some() && start[21..24] == [64, 32, 32]
+    start.starts_with(MAGIC)
+        && start.len() >= 24
+        && page_bytes(start).is_some()
+        && start[21..24] == [64, 32, 32]
 }
 
 /// The length of a page, which is a power of two.

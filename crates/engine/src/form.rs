@@ -83,7 +83,9 @@ pub fn outgoing<F: Folder>(
             }
             Err(error) => return Err(error),
         };
-        let mut look = database::Look { folder, tree: &scan.tree, place, dir: &dir, name: &name, known };
+        let read_now = scan.databases.contains(&place);
+        let look =
+            database::Look { folder, tree: &scan.tree, place, dir: &dir, name: &name, known, read_now };
         match look.outgoing(staging.as_deref_mut()) {
             Ok(database::Found::Ordinary) => continue,
             Ok(database::Found::Whole) => {}
@@ -144,7 +146,7 @@ pub fn stage<F: Folder>(
         return Ok(false);
     }
     let known = FormCache::default();
-    let look = database::Look { folder, tree, place, dir: &dir, name: &name, known: &known };
+    let look = database::Look { folder, tree, place, dir: &dir, name: &name, known: &known, read_now: false };
     look.stage(staging)?;
     Ok(staging.has(content))
 }

@@ -52,12 +52,7 @@ impl<F: Folder> Work<'_, '_, F> {
 
     fn open_here(&self, change: &Change, why: &str) -> Held {
         let why = format!("the database is in use here and waits: {why}");
-        Held {
-            path: change.path().clone(),
-            side: instep_core::node::Side::Local,
-            code: database::OPEN,
-            why,
-        }
+        Held { path: change.path().clone(), side: instep_core::node::Side::Local, code: database::OPEN, why }
     }
 
     /// A file that is about to move: if it is a database, nobody has it open, and it leaves nothing behind.
@@ -83,7 +78,7 @@ impl<F: Folder> Work<'_, '_, F> {
         let Some(place) = self.ground.place(change.node) else { return Ok(()) };
         let (folder, tree) = (self.setting.folder, self.setting.tree);
         let known = FormCache::default();
-        let look = Look { folder, tree, place, dir: at.0, name: at.1, known: &known };
+        let look = Look { folder, tree, place, dir: at.0, name: at.1, known: &known, read_now: false };
         let copied = match look.needs_nothing_beside() {
             Ok(true) => return Ok(()),
             Ok(false) => look.stage(self.setting.staging),
@@ -201,7 +196,9 @@ impl<F: Folder> Work<'_, '_, F> {
             path: change.path().clone(),
             side: instep_core::node::Side::Local,
             code: "E-DB-SIDECAR",
-            why: format!("SQLite would take it for a part of the database {owner}, and change what that holds"),
+            why: format!(
+                "SQLite would take it for a part of the database {owner}, and change what that holds"
+            ),
         }))
     }
 }

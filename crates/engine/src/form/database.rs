@@ -35,6 +35,8 @@ pub const OPEN: &str = "E-DB-OPEN";
 
 /// How long a program may keep a database locked before the copy waits for the next cycle.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long is waited between two looks at such a lock.
+const PAUSE: Duration = Duration::from_micros(500);
 /// How many pages are copied at once where a reader keeps writers waiting.
 const PAGES_PER_STEP: i32 = 1_000;
 /// How often such a copy begins anew because of them before it keeps them waiting to its end.
@@ -73,7 +75,10 @@ enum Trouble {
 
 impl From<FolderError> for Trouble {
     fn from(error: FolderError) -> Self {
-        Trouble::Folder(error)
+        match error.failure() {
+            FolderFailure::Missing | FolderFailure::Raced => Trouble::Busy("it is being written".to_owned()),
+            _ => Trouble::Folder(error),
+        }
     }
 }
 
@@ -151,11 +156,13 @@ pub struct Look<'a, F: Folder> {
     pub name: &'a Name,
     /// What was found before.
     pub known: &'a FormCache,
+    /// The scan read it, because something happened to it.
+    pub read_now: bool,
 }
 
 impl<F: Folder> Look<'_, F> {
     /// Finds out what travels.
-    pub fn outgoing(&mut self, staging: Option<&mut Staging<'_, F>>) -> Result<Found, FolderError> {
+    pub fn outgoing(&self, mut staging: Option<&mut Staging<'_, F>>) -> Result<Found, FolderError> {
         let Some(set) = Set::look(self.folder, self.dir, self.name)? else { return Ok(Found::Ordinary) };
         let known = self.known.get(set.file.key).copied();
         let raw = self.as_read(&set);
@@ -170,17 +177,10 @@ impl<F: Folder> Look<'_, F> {
         let whole = self.needs_nothing(&set)?;
         if let Some(raw) = raw.filter(|_| whole)
             && (is_trusted || self.is_left_alone(&set, raw.content)?)
+            && self.is_held_fast(&set, raw.content, staging.as_deref_mut())?
+            && let Some(found) = self.as_it_lies(&set, raw, known, is_trusted)?
         {
-            let Some(before) = known else { return Ok(Found::Whole) };
-            let name = self.name_as_it_lies(&set)?;
-            let after = Set::look(self.folder, self.dir, self.name)?;
-            if after.is_none_or(|after| !after.same_content(&set)) {
-                return Ok(waits(&set, Unknown::Changing));
-            }
-            let (content, size) =
-                if before.name == name { (before.content, before.size) } else { (raw.content, raw.size) };
-            let record = FormRecord { key: set.file.key, witness: witness(&set, is_trusted), name, content, size };
-            return Ok(formed(&set, Some(raw), &record, Some(record)));
+            return Ok(found);
         }
         let Some(staging) = staging else {
             // Nobody else has this name: what it stands for is told by the next sync.
@@ -213,13 +213,32 @@ impl<F: Folder> Look<'_, F> {
         }
     }
 
+    /// What a database is that needs nothing beside it; `None` if it was changed meanwhile.
+    fn as_it_lies(
+        &self,
+        set: &Set,
+        raw: Leaf,
+        known: Option<FormRecord>,
+        is_trusted: bool,
+    ) -> Result<Option<Found>, FolderError> {
+        let Some(before) = known else { return Ok(Some(Found::Whole)) };
+        let name = self.name_as_it_lies(set)?;
+        let after = Set::look(self.folder, self.dir, self.name)?;
+        if after.is_none_or(|after| !after.same_content(set)) {
+            return Ok(None);
+        }
+        let same = before.name == name;
+        let (content, size) = if same { (before.content, before.size) } else { (raw.content, raw.size) };
+        let record = FormRecord { key: set.file.key, witness: witness(set, is_trusted), name, content, size };
+        Ok(Some(formed(set, Some(raw), &record, Some(record))))
+    }
+
     /// Stages what the database holds now, in the form in which all copies of it are equal; `None` if that can't be had.
     pub fn stage(&self, staging: &mut Staging<'_, F>) -> Result<Option<Copied>, FolderError> {
         let Some(set) = Set::look(self.folder, self.dir, self.name)? else { return Ok(None) };
         if self.needs_nothing(&set)? {
             let size = set.file.size;
-            let (name, _) =
-                staging.write(&mut settled(self.folder.open(self.dir, self.name)?, size)?)?;
+            let (name, _) = staging.write(&mut settled(self.folder.open(self.dir, self.name)?, size)?)?;
             return Ok(Some(Copied { name, size }));
         }
         match self.copy(&set, staging) {
@@ -274,6 +293,22 @@ impl<F: Folder> Look<'_, F> {
             && content_of(self.folder, self.dir, self.name, &mut io::sink())? == content)
     }
 
+    /// What was read just now is likely to be sent, and its program may write to it before that: a copy is staged.
+    /// Answers false if the program was quicker.
+    fn is_held_fast(
+        &self,
+        set: &Set,
+        content: ContentId,
+        staging: Option<&mut Staging<'_, F>>,
+    ) -> Result<bool, FolderError> {
+        match staging {
+            Some(staging) if self.read_now && self.open_by(set)?.is_some() => {
+                staging.stage_copy((self.dir, self.name), content)
+            }
+            _ => Ok(true),
+        }
+    }
+
     fn open_by(&self, set: &Set) -> Result<Option<String>, FolderError> {
         let fresh = fresh(self.folder, set)?;
         who_has_open(self.folder, self.dir, self.name, fresh)
@@ -291,6 +326,9 @@ impl<F: Folder> Look<'_, F> {
         match copied {
             // A program that lets nobody else in may rest all the same.
             Err(Trouble::Busy(why)) if !apart => {
+                if set.is_racy(self.folder.now()?) {
+                    return Err(Trouble::Busy(why));
+                }
                 self.copy_apart(set, staging).map_err(|error| match error {
                     Trouble::Busy(_) => Trouble::Busy(why),
                     error => error,
@@ -307,7 +345,7 @@ impl<F: Folder> Look<'_, F> {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let source = Connection::open_with_flags(path, flags)?;
-        source.busy_timeout(PATIENCE)?;
+        source.busy_handler(Some(wait_for_its_program))?;
         let copied = self.copy_from(&source, staging)?;
         let still = self.folder.metadata(self.dir, self.name)?;
         if still.is_none_or(|still| still.key != set.file.key) {
@@ -483,6 +521,12 @@ fn fresh<F: Folder>(folder: &F, set: &Set) -> Result<bool, FolderError> {
     Ok(beside.into_iter().any(|file| file.modified.ns().saturating_add(FRESH_NS) >= now.ns()))
 }
 
+/// Waits for a moment in which its program lets readers in. They may be short and far between.
+fn wait_for_its_program(tries: i32) -> bool {
+    std::thread::sleep(PAUSE);
+    PAUSE.saturating_mul(tries.unsigned_abs()) < PATIENCE
+}
+
 /// Who has a database open, in words; `None` if nobody has. Where not all processes can be seen, a fresh log or journal
 /// beside it says that somebody has.
 fn who_has_open<F: Folder>(
@@ -517,7 +561,8 @@ pub fn why_it_waits<F: Folder>(
         return Ok(Some(who));
     }
     let log = set.files().skip(1).any(|file| file.size > 0);
-    let unfinished = "its log holds changes; open it with its program once, so that they are put in".to_owned();
+    let unfinished =
+        "its log holds changes; open it with its program once, so that they are put in".to_owned();
     Ok((moves && log).then_some(unfinished))
 }
 

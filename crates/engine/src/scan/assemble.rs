@@ -20,7 +20,8 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     for found in walked.folders {
         folders[found.id as usize] = Some(found.inside);
     }
-    let databases = walked.files.iter().filter(|file| file.database).map(|file| (file.folder, file.at)).collect();
+    let databases =
+        walked.files.iter().filter(|file| file.database).map(|file| (file.folder, file.at)).collect();
     let fresh = fill_in(&mut folders, walked.files);
     settle(&mut folders);
     let (tree, databases) = build(walked.root, folders, &databases);
