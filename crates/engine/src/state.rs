@@ -401,6 +401,15 @@ impl State {
         Ok(self.note(&invalid_there(remote))?.filter(|text| !text.is_empty()))
     }
 
+    /// The paths that could not change here in the last cycle because a program has them open, each with who.
+    pub fn occupied(&self, remote: i64) -> Result<BTreeMap<Vec<u8>, String>, EngineError> {
+        let Some(text) = self.note(&occupied(remote))?.filter(|text| !text.is_empty()) else {
+            return Ok(BTreeMap::new());
+        };
+        let pairs: Vec<(Vec<u8>, String)> = serde_json::from_str(&text).map_err(nonsense)?;
+        Ok(pairs.into_iter().collect())
+    }
+
     /// The operations whose part at the remote is still to be taken back.
     pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
         let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
@@ -481,6 +490,11 @@ pub struct Failures {
 /// The note of what is wrong with the shared settings that a remote holds.
 fn invalid_there(remote: i64) -> String {
     format!("invalid-there-{remote}")
+}
+
+/// The note of what waits because a program has it open.
+fn occupied(remote: i64) -> String {
+    format!("occupied-{remote}")
 }
 
 /// What a resolve changed in what is known.

@@ -125,3 +125,154 @@ fn a_database_with_a_log_arrives_whole_while_it_is_written_all_the_time() {
 fn a_database_with_a_journal_arrives_whole_while_it_is_written_all_the_time() {
     is_written_all_the_time("DELETE");
 }
+
+/// Leaves a database as a program does that was killed: what it committed last stands in its log.
+fn kill(database: Connection, folder: &Path) {
+    let standing = files(folder);
+    drop(database);
+    for (name, bytes) in standing.iter().filter(|(name, _)| !name.ends_with("-shm")) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    assert!(standing.contains_key("app.db-wal"), "there is a log");
+}
+
+#[test]
+fn a_database_to_which_nothing_happens_is_left_untouched_and_sends_nothing() {
+    for journal in ["WAL", "DELETE"] {
+        let (pair, database) = shared(journal);
+        count(&database);
+        sync(&pair.left);
+        let (head, standing) = (pair.bare.head(), files(pair.left.folder()));
+        for _ in 0..3 {
+            assert!(sync(&pair.left).mentions("nothing to send"), "{journal}");
+        }
+        assert_eq!(files(pair.left.folder()), standing, "{journal}: bytes and names");
+        drop(database);
+        assert_eq!(names(&pair.left), [NAME]);
+        assert!(sync(&pair.left).mentions("nothing to send"), "{journal}: the program ended");
+        let again = open(&path(&pair.left), journal);
+        assert!(sync(&pair.left).mentions("nothing to send"), "{journal}: it was started again");
+        drop(again);
+        sync(&pair.right);
+        sync(&pair.left);
+        assert_eq!(pair.bare.head(), head, "{journal}");
+        assert_eq!(counted(&path(&pair.right)), 2, "{journal}");
+    }
+}
+
+#[test]
+fn a_database_that_nobody_has_open_travels_byte_for_byte() {
+    let pair = Pair::new(&crate::program());
+    drop(open(&path(&pair.left), "DELETE"));
+    for machine in [&pair.left, &pair.right] {
+        assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    }
+    assert_eq!(files(pair.left.folder()), files(pair.right.folder()));
+    let database = open(&path(&pair.right), "DELETE");
+    count(&database);
+    drop(database);
+    sync(&pair.right);
+    sync(&pair.left);
+    assert_eq!(files(pair.left.folder()), files(pair.right.folder()));
+    assert_eq!(counted(&path(&pair.left)), 1);
+}
+
+#[test]
+fn a_database_that_is_open_here_waits_and_says_so() {
+    for journal in ["WAL", "DELETE"] {
+        let (pair, database) = shared(journal);
+        let elsewhere = open(&path(&pair.right), journal);
+        let text: i64 = elsewhere.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(text, ROWS);
+        count(&database);
+        sync(&pair.left);
+        let standing = files(pair.right.folder());
+        for _ in 0..2 {
+            let waits = pair.right.run(["sync"]);
+            assert_eq!(waits.code, 3, "{journal}: {waits}");
+            assert!(waits.mentions("E-DB-OPEN") && waits.mentions("has it open"), "{waits}");
+        }
+        assert_eq!(files(pair.right.folder()), standing, "{journal}: nothing happens to it");
+        let status = pair.right.run(["status"]);
+        assert!(status.mentions("E-DB-OPEN"), "{journal}: {status}");
+        let why = pair.right.run(["explain", NAME]);
+        assert!(why.mentions("a program has it open") && why.mentions("process"), "{journal}: {why}");
+        drop(elsewhere);
+        sync(&pair.right);
+        assert_eq!(counted(&path(&pair.right)), 2, "{journal}");
+        assert_eq!(names(&pair.right), [NAME], "{journal}");
+        assert!(pair.right.run(["explain", NAME]).mentions("both sides hold the same"), "{journal}");
+    }
+}
+
+#[test]
+fn an_old_log_is_put_aside_before_a_new_database_comes() {
+    let (pair, database) = shared("WAL");
+    drop(database);
+    let elsewhere = open(&path(&pair.right), "WAL");
+    count(&elsewhere);
+    kill(elsewhere, pair.right.folder());
+    assert_eq!(counted(&path(&pair.right)), 1, "what it counted last stands in the log alone");
+    let standing = files(pair.right.folder());
+    sync(&pair.right);
+    assert_eq!(files(pair.right.folder()), standing, "bytes and names");
+    sync(&pair.left);
+    assert_eq!(counted(&path(&pair.left)), 2);
+    let database = open(&path(&pair.left), "WAL");
+    count(&database);
+    drop(database);
+    sync(&pair.left);
+    let received = sync(&pair.right);
+    assert_eq!((names(&pair.right), counted(&path(&pair.right))), (vec![NAME.to_owned()], 3), "{received}");
+    // The old state is kept whole, with what the log held, and the log too.
+    let kept: Vec<PathBuf> = fs::read_dir(pair.right.folder().join(".instep/history"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let starts = |path: &PathBuf| fs::read(path).unwrap().starts_with(b"SQLite format 3");
+    let mut states: Vec<i64> = kept.iter().filter(|path| starts(path)).map(|path| counted(path)).collect();
+    states.sort_unstable();
+    assert_eq!(states, [1, 2]);
+    assert!(kept.iter().any(|path| fs::read(path).unwrap() == standing["app.db-wal"]));
+    sync(&pair.left);
+    assert_eq!(counted(&path(&pair.left)), 3);
+}
+
+#[test]
+fn a_database_that_both_sides_changed_is_a_conflict() {
+    let (pair, database) = shared("WAL");
+    let elsewhere = open(&path(&pair.right), "WAL");
+    count(&database);
+    count(&elsewhere);
+    count(&elsewhere);
+    sync(&pair.left);
+    let conflict = pair.right.run(["sync"]);
+    assert_eq!(conflict.code, 4, "{conflict}");
+    let number: i64 = elsewhere.query_row("SELECT min(number) FROM t", [], |row| row.get(0)).unwrap();
+    assert_eq!(number, 3);
+    drop(elsewhere);
+    let settled = pair.right.run(["resolve", NAME, "--keep", "there"]);
+    assert_eq!(settled.code, 0, "{settled}");
+    sync(&pair.right);
+    assert_eq!(counted(&path(&pair.right)), 2);
+}
+
+#[test]
+fn what_is_no_database_is_a_file_like_any_other() {
+    let pair = Pair::new(&crate::program());
+    let left = pair.left.folder();
+    fs::write(left.join("sealed.db"), "no magic here".repeat(500)).unwrap();
+    fs::write(left.join("sealed.db-wal"), "its log").unwrap();
+    // It says that it is a database, and is none.
+    fs::write(
+        left.join("broken.db"),
+        [&b"SQLite format 3\0\x10\x00\x01\x01\x00\x40\x20\x20"[..], &[7; 8168]].concat(),
+    )
+    .unwrap();
+    fs::write(left.join("notes-wal"), "a name alone says nothing").unwrap();
+    for machine in [&pair.left, &pair.right] {
+        assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    }
+    assert_eq!(files(left), files(pair.right.folder()));
+    assert_eq!(names(&pair.right), ["broken.db", "notes-wal", "sealed.db", "sealed.db-wal"]);
+}

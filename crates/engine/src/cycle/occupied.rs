@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use instep_core::node::{Body, NodeId, Side};
+use instep_core::path::TreePath;
 use instep_core::plan::{Change, ChangeKind, Plan};
 use instep_core::tree::{Place, Tree};
 
@@ -15,6 +16,17 @@ use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form::database;
+use crate::state::State;
+
+/// What waited in the last cycle.
+pub(super) fn noted(state: &State, remote: i64) -> Result<Vec<Held>, EngineError> {
+    let noted = state.occupied(remote)?.into_iter();
+    let held = |(path, why): (Vec<u8>, String)| {
+        let path = TreePath::new(&path).ok()?;
+        Some(Held { path, side: Side::Local, code: database::OPEN, why })
+    };
+    Ok(noted.filter_map(held).collect())
+}
 
 impl<F: Folder> Cycle<'_, F> {
     /// The nodes that can't change here now, each with the reason.

@@ -17,7 +17,7 @@ use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
 use super::merging::stage_here;
-use super::outcome::{Done, Outcome};
+use super::outcome::{Done, Held, Outcome};
 use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, PassEnd, Tools};
@@ -25,6 +25,7 @@ use crate::apply::Applied;
 use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::database;
 use crate::history::act::side_record;
 use crate::state::{Kept, RemoteRecord};
 
@@ -136,6 +137,7 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
+        let in_use = self.in_use(&applied);
         let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
@@ -162,6 +164,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;
             write.times(id, look.asked, Some(now))?;
             write.invalid_there(id, thought.invalid_there.as_ref())?;
+            write.occupied(id, &in_use)?;
             if let Some(boot) = boot {
                 write.note(super::damage::NOTE, boot)?;
             }
@@ -179,6 +182,12 @@ impl<F: Folder> Cycle<'_, F> {
         let conflicts = conflict::open(&self.workspace.state, record.id)?;
         let operation = operation.is_some().then(|| self.operation.clone());
         Ok(Outcome { operation, conflicts, ..outcome })
+    }
+
+    /// What could not change here because a program has it open.
+    fn in_use(&self, applied: &Applied) -> Vec<Held> {
+        let failed = applied.failed.values().filter(|held| held.code == database::OPEN);
+        self.waiting.iter().chain(failed).cloned().collect()
     }
 
     /// What the log says of it; `None` if nothing changed.

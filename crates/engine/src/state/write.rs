@@ -8,6 +8,7 @@ use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
 use super::{ConflictRecord, Failures, Kept, Offered, Settlement, codec};
+use crate::cycle::outcome::Held;
 use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
 use crate::failure::EngineError;
@@ -141,6 +142,17 @@ impl Write<'_> {
             self.run("DELETE FROM form WHERE inode = ?1 AND device = ?2", key)?;
         }
         Ok(())
+    }
+
+    /// Records what could not change here because a program has it open.
+    pub fn occupied(&self, remote: i64, held: &[Held]) -> Result<(), EngineError> {
+        let pairs: Vec<(&[u8], &str)> =
+            held.iter().map(|held| (held.path.as_bytes(), held.why.as_str())).collect();
+        let text = match pairs.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&pairs).expect("because it is plain data"),
+        };
+        self.note(&super::occupied(remote), &text)
     }
 
     /// Records what was found of files that travel in a form.
