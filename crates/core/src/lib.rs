@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod conflict;
 pub mod content;
+pub mod database;
 pub mod filter;
 #[cfg(any(test, feature = "testing"))]
 pub mod generate;

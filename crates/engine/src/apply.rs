@@ -4,6 +4,7 @@
 //! without progress parks one thing in the staging folder, which breaks rotations. A step that meets something else than
 //! the plan saw fails alone, and so do those that need it; the rest goes on.
 
+mod beside;
 mod ground;
 mod leaf;
 mod order;
@@ -22,6 +23,7 @@ use crate::cycle::outcome::Held;
 use crate::digest::Digest;
 use crate::failure::EngineError;
 use crate::folder::{Folder, FolderError, FolderFailure, Metadata};
+use crate::form::Forms;
 use crate::history::contents::Contents;
 use crate::stage::Staging;
 use crate::state::{Kept, State};
@@ -44,6 +46,8 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub staging: &'a mut Staging<'f, F>,
     /// What the folder was seen to hold.
     pub tree: &'a Tree,
+    /// What lies on the disk, where that is not what travels.
+    pub forms: &'a Forms,
     /// Which entry each node is.
     pub places: &'a Places,
     /// The operation's id, for the journal and the history.
@@ -337,7 +341,8 @@ impl<F: Folder> Work<'_, '_, F> {
         else {
             return Ok(Tried::Blocked);
         };
-        self.look_before(change, &dir, &name)?;
+        let found = self.look_before(change, &dir, &name)?;
+        let asides = self.clear_to_move(change, (&dir, &name), &found)?;
         if let Some(other) = self.ground.holder(after, change.node) {
             return self.move_onto(change, after, other, (&dir, &name), &target);
         }
@@ -357,6 +362,7 @@ impl<F: Folder> Work<'_, '_, F> {
         }
         self.ground.relocate(change.node, after);
         self.touch(change.node, change)?;
+        self.keep_aside(change, asides)?;
         Ok(Tried::Done)
     }
 
@@ -452,15 +458,21 @@ impl<F: Folder> Work<'_, '_, F> {
             let change = self.changes[&step.node];
             let slot = self.setting.staging.slot('q', self.setting.operation);
             let content = |value: &Option<Value>| value.as_ref().and_then(|v| v.body.content());
+            let old = self.lies_there(change).or(content(&change.before));
             entries.push(crate::journal::Entry::Write {
                 slot: String::from_utf8_lossy(slot.as_bytes()).into_owned(),
                 path: change.from.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec()),
-                old: content(&change.before).map_or(String::new(), |content| content.to_string()),
+                old: old.map_or(String::new(), |content| content.to_string()),
                 new: content(&change.after).map(|content| content.to_string()),
             });
             step.slot = Some(slot);
         }
         self.write_entries(&entries)
+    }
+
+    /// What the file of a change was seen to hold, where that is not what travels.
+    fn lies_there(&self, change: &Change) -> Option<ContentId> {
+        self.setting.forms.get(&self.ground.place(change.node)?)?.disk
     }
 
     fn write_entries(&mut self, entries: &[crate::journal::Entry]) -> Result<(), EngineError> {

@@ -22,6 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
+use crate::form::FormCache;
 use schema::{FORMAT, SCHEMA};
 
 /// How much of the log stays when it was copied into the database.
@@ -237,6 +238,19 @@ impl State {
         Ok(DigestCache::new(digests))
     }
 
+    /// What was found of the files that travel in a form.
+    pub fn forms(&self) -> Result<FormCache, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT inode, value FROM form")?;
+        let mut found = query.query([])?;
+        let mut records = Vec::new();
+        while let Some(row) = found.next()? {
+            let inode = row.get::<_, i64>(0)? as u64;
+            // As with digests: the file is looked at anew.
+            records.extend(codec::decode_form(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?).ok());
+        }
+        Ok(FormCache::new(records))
+    }
+
     /// The contents behind a remote's names.
     pub fn objects(&self, remote: i64) -> Result<HashMap<ObjectId, (ContentId, u64)>, EngineError> {
         let mut query =
@@ -420,6 +434,15 @@ impl State {
         Ok(self.note(&invalid_there(remote))?.filter(|text| !text.is_empty()))
     }
 
+    /// The paths that could not change here in the last cycle because a program has them open, each with who.
+    pub fn occupied(&self, remote: i64) -> Result<BTreeMap<Vec<u8>, String>, EngineError> {
+        let Some(text) = self.note(&occupied(remote))?.filter(|text| !text.is_empty()) else {
+            return Ok(BTreeMap::new());
+        };
+        let pairs: Vec<(Vec<u8>, String)> = serde_json::from_str(&text).map_err(nonsense)?;
+        Ok(pairs.into_iter().collect())
+    }
+
     /// The operations whose part at the remote is still to be taken back.
     pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
         let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
@@ -505,6 +528,11 @@ pub struct Failures {
 /// The note of what is wrong with the shared settings that a remote holds.
 fn invalid_there(remote: i64) -> String {
     format!("invalid-there-{remote}")
+}
+
+/// The note of what waits because a program has it open.
+fn occupied(remote: i64) -> String {
+    format!("occupied-{remote}")
 }
 
 /// What a resolve changed in what is known.

@@ -12,6 +12,7 @@ mod broken;
 mod contact;
 mod conversations;
 mod daily;
+mod databases;
 mod diff;
 mod export;
 mod exposure;

@@ -15,7 +15,7 @@ use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteEr
 use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
-use super::merging::{open_parent, place_of};
+use super::merging::{open_parent, place_of, stage_here};
 use super::outcome::Outcome;
 use super::settings::SyncSettings;
 use super::think::Thought;
@@ -23,6 +23,7 @@ use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::{self, Applied, Setting};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::stage::Staging;
 use crate::state::{Offered, RemoteRecord};
 
@@ -78,8 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
                 continue;
             }
             if let Some(place) = place_of(&look.scan.tree, content) {
-                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                tools.staging.stage_copy((&dir, &name), content)?;
+                stage_here(look, place, content, tools)?;
             }
         }
         Ok(received.iter().map(|one| one.2).sum())
@@ -103,6 +103,7 @@ impl<F: Folder> Cycle<'_, F> {
             contents: &tools.contents,
             staging: &mut tools.staging,
             tree: &look.scan.tree,
+            forms: &look.scan.forms,
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
@@ -119,7 +120,7 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         look: &Look,
         thought: &Thought,
-        tools: &Tools<'_, F>,
+        tools: &mut Tools<'_, F>,
     ) -> Result<Option<Sent>, PassEnd> {
         let changes = &thought.plan.changes.remote;
         if changes.is_empty() {
@@ -130,6 +131,7 @@ impl<F: Folder> Cycle<'_, F> {
         let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
         let offered: Vec<ContentId> =
             needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
+        self.stage_forms(look, &offered, tools)?;
         let source = Offer::new(tools, &look.scan.tree, &offered);
         let bytes = source.bytes(&offered);
         self.began(Phase::Send, Some(offered.len() as u64), Some(bytes));
@@ -152,6 +154,24 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| write.objects(id, &objects))?;
         self.ended(Phase::Send);
         Ok(Some(Sent { revision, bytes }))
+    }
+
+    /// Stages what is offered in place of files that travel in a form.
+    fn stage_forms(
+        &self,
+        look: &Look,
+        offered: &[ContentId],
+        tools: &mut Tools<'_, F>,
+    ) -> Result<(), PassEnd> {
+        let tree = &look.scan.tree;
+        for (place, formed) in &look.scan.forms {
+            let Entry::Leaf(leaf) = tree.at(*place).entry else { continue };
+            let is_offered = offered.contains(&leaf.content) && formed.disk != Some(leaf.content);
+            if is_offered && !form::stage(tools.folder, tree, *place, leaf.content, &mut tools.staging)? {
+                return Err(PassEnd::Changed(vec![tree.path(*place)]));
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what the commit offers: for what changes at the remote alone, that is what both sides agree on if

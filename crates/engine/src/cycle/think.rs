@@ -120,6 +120,9 @@ impl<F: Folder> Cycle<'_, F> {
         let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
         let plan = super::select::hold_back(plan, &self.held_back, &known);
+        let occupied = self.occupied(&plan, look, tools)?;
+        let plan = super::select::leave(plan, &occupied, &known);
+        self.waiting = occupied.into_values().collect();
         self.ended(Phase::Plan);
         Ok(Thought {
             known,
