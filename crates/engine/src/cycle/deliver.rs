@@ -1,7 +1,7 @@
 //! A plan becomes true: contents are staged, the remote takes its part, the folder here gets its own, and what is true
 //! now is written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
@@ -288,7 +288,8 @@ fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BT
     if contents.is_empty() {
         return names;
     }
-    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+    let wanted: HashSet<ContentId> = contents.iter().copied().collect();
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| wanted.contains(content)) {
         let name = names.entry(*content).or_insert(*object);
         *name = (*name).max(*object);
     }
@@ -308,7 +309,7 @@ struct Offer<'t, 'f, F: Folder> {
 
 impl<'t, 'f, F: Folder> Offer<'t, 'f, F> {
     fn new(tools: &'t Tools<'f, F>, tree: &'t Tree, offered: &[ContentId]) -> Self {
-        let wanted: BTreeSet<ContentId> = offered.iter().copied().collect();
+        let wanted: HashSet<ContentId> = offered.iter().copied().collect();
         let mut places = BTreeMap::new();
         for place in tree.places() {
             if let Entry::Leaf(leaf) = tree.at(place).entry
