@@ -16,8 +16,8 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
-use rusqlite::config::DbConfig;
 use instep_core::renames::Renames;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;

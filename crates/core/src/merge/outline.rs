@@ -223,7 +223,9 @@ impl Merging {
             self.items(base?, sides)?
         } else {
             let all = [base, Some(sides.local), Some(sides.remote)].map(|block| {
-                block.map_or_else(Vec::new, |block| block.entries.iter().map(|e| (e.name.clone(), e)).collect())
+                block.map_or_else(Vec::new, |block| {
+                    block.entries.iter().map(|e| (e.name.clone(), e)).collect()
+                })
             });
             self.entries(all)?
         };
@@ -234,9 +236,8 @@ impl Merging {
 
     /// The entries of three blocks in one order, each merged by itself.
     fn entries<'t>(&mut self, all: [Vec<(Name, &Entry<'t>)>; 3]) -> Option<Vec<Entry<'t>>> {
-        let [base, local, remote] = all.each_ref().map(|entries| {
-            entries.iter().map(|(name, _)| name.clone()).collect::<Vec<Name>>()
-        });
+        let [base, local, remote] =
+            all.each_ref().map(|entries| entries.iter().map(|(name, _)| name.clone()).collect::<Vec<Name>>());
         let order = order::merge(&base, [&local, &remote])?;
         let maps = all.map(|entries| entries.into_iter().collect::<BTreeMap<Name, &Entry<'t>>>());
         // Names that a side lacks are in no order: they are gone, unless the other side changed what it has.
@@ -318,7 +319,8 @@ impl Merging {
         let merged = match (old, &local.body, &remote.body) {
             (Some(Body::Block(_)) | None, Body::Block(l), Body::Block(r)) => {
                 let old = old.and_then(|old| if let Body::Block(old) = old { Some(old) } else { None });
-                let alike = [Some(l), old].iter().flatten().all(|b| (b.commas, b.is_list) == (r.commas, r.is_list));
+                let alike =
+                    [Some(l), old].iter().flatten().all(|b| (b.commas, b.is_list) == (r.commas, r.is_list));
                 let inner = PerSide { local: l, remote: r };
                 if alike { self.block(old, inner).map(Body::Block) } else { None }
             }
@@ -380,15 +382,20 @@ fn keeps_comments(base: &Block<'_>, local: &Block<'_>, remote: &Block<'_>, merge
         count_comments(block, &mut counts);
         counts
     });
-    let lines: BTreeSet<&&[u8]> = [&base, &local, &remote, &merged].into_iter().flat_map(BTreeMap::keys).collect();
+    let lines: BTreeSet<&&[u8]> =
+        [&base, &local, &remote, &merged].into_iter().flat_map(BTreeMap::keys).collect();
     lines.into_iter().all(|line| {
-        let [base, local, remote, merged] = [&base, &local, &remote, &merged].map(|of| of.get(line).copied().unwrap_or(0));
+        let [base, local, remote, merged] =
+            [&base, &local, &remote, &merged].map(|of| of.get(line).copied().unwrap_or(0));
         if let Some(one) = one_of(Some(base), local, remote)
             && (local != remote || local <= base)
         {
             return merged == one;
         }
-        let (added, gone) = ([local, remote].map(|side| side.saturating_sub(base)), [local, remote].map(|side| base.saturating_sub(side)));
+        let (added, gone) = (
+            [local, remote].map(|side| side.saturating_sub(base)),
+            [local, remote].map(|side| base.saturating_sub(side)),
+        );
         let least = (base + added[0].max(added[1])).saturating_sub(gone[0] + gone[1]);
         let most = (base + added[0] + added[1]).saturating_sub(gone[0].max(gone[1]));
         (least..=most).contains(&merged)
@@ -397,7 +404,8 @@ fn keeps_comments(base: &Block<'_>, local: &Block<'_>, remote: &Block<'_>, merge
 
 fn count_comments<'b>(block: &'b Block<'_>, counts: &mut BTreeMap<&'b [u8], usize>) {
     let mut count = |text: &'b [u8]| {
-        for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+        {
             *counts.entry(line).or_default() += 1;
         }
     };
@@ -492,6 +500,7 @@ pub(super) fn flow<'t>(
         first.lead = usual;
     }
     let close = text.get(end..inside.end)?.trim_ascii();
-    let is_whole = is_blank(&block.open[1..]) && (close.is_empty() || (close == b"," && !block.entries.is_empty()));
+    let is_whole =
+        is_blank(&block.open[1..]) && (close.is_empty() || (close == b"," && !block.entries.is_empty()));
     (is_whole && (is_list || block.is_distinct())).then_some(block)
 }

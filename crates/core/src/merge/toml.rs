@@ -154,7 +154,9 @@ impl<'d> Reader<'d> {
                 let (mut entry, end) = self.key_value(at)?;
                 entry.lead = lead_text;
                 match root.entries.last_mut() {
-                    Some(Entry { body: Body::Block(table), name, .. }) if name.rank > 0 => table.entries.push(entry),
+                    Some(Entry { body: Body::Block(table), name, .. }) if name.rank > 0 => {
+                        table.entries.push(entry)
+                    }
                     _ => root.entries.push(entry),
                 }
                 end
@@ -202,7 +204,8 @@ impl<'d> Reader<'d> {
         let item = match identity {
             Some(identity) => {
                 let (last, way) = keys.split_last()?;
-                let table = way.iter().try_fold(self.root, |table, key| table.get(key.get())?.as_table_like())?;
+                let table =
+                    way.iter().try_fold(self.root, |table, key| table.get(key.get())?.as_table_like())?;
                 let value = table_value(table.get(last.get())?.as_array_of_tables()?.get(at)?);
                 format!("{array}[{}]", identity.name(&value)?)
             }
