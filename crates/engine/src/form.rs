@@ -89,7 +89,8 @@ pub fn outgoing<F: Folder>(
         match look.outgoing(staging.as_deref_mut()) {
             Ok(database::Found::Ordinary) => continue,
             Ok(database::Found::Whole) => {}
-            Ok(database::Found::Formed { entry, modified, formed, record }) => {
+            Ok(database::Found::Formed(form)) => {
+                let database::Form { entry, modified, formed, record } = *form;
                 scan.tree.tell(place, entry, Some(modified));
                 scan.forms.extend(formed.map(|formed| (place, formed)));
                 scan.formed.extend(record);
