@@ -27,6 +27,7 @@ pub mod policy;
 pub mod progress;
 pub mod reconcile;
 pub mod remote;
+pub mod renames;
 pub mod retention;
 pub mod safety;
 pub mod tree;

@@ -9,7 +9,7 @@ mod ground;
 mod leaf;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -191,9 +191,15 @@ impl<F: Folder> Work<'_, '_, F> {
     fn round(&mut self, pending: Vec<Step>) -> Result<Vec<Step>, EngineError> {
         let (removals, others): (Vec<Step>, Vec<Step>) =
             pending.into_iter().partition(|step| step.kind == StepKind::RemoveFolder);
-        let mut left = Vec::new();
+        let mut left: Vec<Step> = Vec::new();
+        // A move is sure of what it moves by what the scan saw: nothing is written into it before.
+        let mut waiting = BTreeSet::new();
         for step in others.into_iter().chain(removals.into_iter().rev()) {
             if self.applied.failed.contains_key(&step.node) {
+                continue;
+            }
+            if waiting.contains(&step.node) {
+                left.push(step);
                 continue;
             }
             match self.attempt(&step) {
@@ -205,7 +211,10 @@ impl<F: Folder> Work<'_, '_, F> {
                         bytes: 0,
                     });
                 }
-                Ok(Tried::Blocked) => left.push(step),
+                Ok(Tried::Blocked) => {
+                    waiting.insert(step.node);
+                    left.push(step);
+                }
                 Err(StepError::Held(held)) => {
                     self.ground.forget_leaving(step.node, step.kind);
                     self.applied.failed.insert(step.node, held);
@@ -343,7 +352,7 @@ impl<F: Folder> Work<'_, '_, F> {
             // A change of case on a disk that folds it: the name that is taken is our own.
             Err(error)
                 if error.failure() == FolderFailure::Taken
-                    && self.is_same_file(change, &target, after)? =>
+                    && self.is_same_file(change, &name, &target, after)? =>
             {
                 folder
                     .replace((&dir, &name), (&target, &after.name))
@@ -357,10 +366,27 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(Tried::Done)
     }
 
-    fn is_same_file(&self, change: &Change, target: &F::Dir, after: &Value) -> Result<bool, StepError> {
-        let found =
-            self.setting.folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
-        Ok(found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)))
+    /// Answers whether the file under the wanted name is the one that is to be moved there. Some disks number each
+    /// spelling of a name: there it is, if nothing is listed under the wanted one.
+    fn is_same_file(
+        &self,
+        change: &Change,
+        name: &instep_core::path::Name,
+        target: &F::Dir,
+        after: &Value,
+    ) -> Result<bool, StepError> {
+        let folder = self.setting.folder;
+        let found = folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
+        if found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)) {
+            return Ok(true);
+        }
+        let fold = folder.abilities().fold;
+        let stays = change.before.as_ref().is_some_and(|before| before.parent == after.parent);
+        if !stays || fold.key(name) != fold.key(&after.name) {
+            return Ok(false);
+        }
+        let listed = folder.list(target).map_err(|error| self.held(change, &error))?;
+        Ok(!listed.names.contains(&after.name))
     }
 
     /// The target's name is held by a node that leaves it: one that wants exactly our place changes places with us, a

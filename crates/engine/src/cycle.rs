@@ -350,10 +350,6 @@ impl<'a, F: Folder> Cycle<'a, F> {
         fetch: bool,
         tools: &mut Tools<'_, F>,
     ) -> Result<Look, EngineError> {
-        let mut digests = self.workspace.state.digests()?;
-        if let Some(since) = self.doubted_since(record)? {
-            digests.doubt_since(since);
-        }
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
@@ -379,14 +375,21 @@ impl<'a, F: Folder> Cycle<'a, F> {
             let refusal = remote.refuses(path, size)?;
             Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
         };
-        let options = ScanOptions {
-            filter: &settings.filter,
-            rules: &settings.rules,
-            links: settings.links,
-            digests: &digests,
-            workers: settings.workers,
-            refuses: &refuses,
-            observer: self.observer,
+        let scan = || {
+            let mut digests = self.workspace.state.digests()?;
+            if let Some(since) = self.doubted_since(record)? {
+                digests.doubt_since(since);
+            }
+            let options = ScanOptions {
+                filter: &settings.filter,
+                rules: &settings.rules,
+                links: settings.links,
+                digests: &digests,
+                workers: settings.workers,
+                refuses: &refuses,
+                observer: self.observer,
+            };
+            crate::scan::scan(&*self.workspace.folder, &options)
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
@@ -402,15 +405,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
-                let scan = crate::scan::scan(&*self.workspace.folder, &options);
+                let scan = scan();
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), scan())
         };
         let mut scan = scan?;
         let (head, ahead) = asked_for?;
         form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known: None })
     }
 
@@ -432,7 +436,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
             let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
             let (stale, asked) = (&look.scan.stale, look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
-            self.workspace.state.transact(|write| {
+            // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
+            // cycle and the system's start go back together), and writes it again.
+            self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
                 write.forms(formed)?;

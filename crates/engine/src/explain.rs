@@ -65,7 +65,7 @@ pub struct Explained {
 
 /// Explains one path. Asks nobody.
 pub fn explain<F: Folder>(
-    workspace: &mut Workspace<F>,
+    workspace: &Workspace<F>,
     reach: Option<&Reach<'_>>,
     source: &dyn SettingsSource,
     path: &TreePath,

@@ -11,6 +11,7 @@
 //! ends a scan. Nothing is written.
 
 mod assemble;
+pub mod exec;
 mod look;
 mod patience;
 mod pile;

@@ -291,6 +291,7 @@ fn look<F: Folder>(
         };
         let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
         form::outgoing(&*workspace.folder, &mut scan, &forms, None)?;
+        crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
         Ok(scan)
     };
     if !request.read_data {

@@ -25,13 +25,13 @@ pub struct ExplainArguments {
 
 /// Explains one path. Asks nobody.
 pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
-    let mut opened = context.open()?;
+    let opened = context.open_to_read()?;
     let path = opened.tree_path(context, &arguments.path)?;
     let remote = opened.remote_if_any(context);
     let reach = opened.reach(remote.as_deref());
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let explained = explain::explain(&mut opened.workspace, reach.as_ref(), &source, &path, &progress)?;
+    let explained = explain::explain(&opened.workspace, reach.as_ref(), &source, &path, &progress)?;
     drop(progress);
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     let mut explanation = worded(look, &explained);

@@ -10,6 +10,7 @@ mod beside;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod broken;
 mod contact;
+mod conversations;
 mod daily;
 mod databases;
 mod diff;
@@ -17,6 +18,8 @@ mod export;
 mod exposure;
 mod import;
 mod kill;
+mod lost_objects;
+mod moves;
 mod network;
 mod overview;
 mod people;

@@ -12,6 +12,7 @@ use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::Phase;
 use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source};
+use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
 use super::merging::{open_parent, place_of, stage_here};
@@ -187,7 +188,12 @@ impl<F: Folder> Cycle<'_, F> {
         let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
         let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
-        self.workspace.state.transact(|write| write.offer(id, &offered))
+        let renames = &thought.policy.renames.remote;
+        self.workspace.state.transact(|write| {
+            write.offer(id, &offered)?;
+            // If it is taken and nothing more comes to pass here, they are still to be heard.
+            write.renames(id, &offered.revision, renames)
+        })
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
@@ -220,6 +226,8 @@ impl<F: Folder> Cycle<'_, F> {
             .remote
             .iter()
             .filter(|change| matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite));
+        let renames =
+            moves.filter_map(|change| Some(Rename { from: change.from.clone()?, to: change.to.clone()? }));
         Draft {
             entries,
             message: self.message(&plan.changes.remote),
@@ -228,7 +236,7 @@ impl<F: Folder> Cycle<'_, F> {
             time: time.max(Timestamp::from_ns(0)),
             times,
             allows_deletes: self.request.allow_delete,
-            moves: moves.filter_map(|change| Some((change.from.clone()?, change.to.clone()?))).collect(),
+            renames: renames.collect(),
         }
     }
 

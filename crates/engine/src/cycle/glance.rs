@@ -12,6 +12,7 @@ use instep_core::reconcile::reconcile;
 use super::far::as_known;
 use super::occupied;
 use super::outcome::{Done, Outcome};
+use super::plan_file::PlanFile;
 use super::report::held_in;
 use super::rules;
 use super::settings::SettingsSource;
@@ -43,6 +44,7 @@ pub fn glance<F: Folder>(
         chosen: Default::default(),
         fold: PerSide { local: workspace.folder.abilities().fold, remote: Default::default() },
         machines: PerSide { local: workspace.machine.name.clone(), remote: String::new() },
+        renames: Default::default(),
     };
     let trees = PerSide { local: &seen.tree, remote: &far };
     let plan = reconcile(&known, trees, &policy, &|_| MergeAnswer::Undecided);
@@ -61,6 +63,7 @@ pub fn glance<F: Folder>(
         held,
         conflicts: conflict::open(state, record.id)?,
         checked: record.checked,
+        plan: Some(PlanFile::of(&plan, &workspace.machine.id, record.head.as_ref(), &settings, false)),
         ..Outcome::default()
     })
 }

@@ -1,9 +1,10 @@
 //! Merges of contents: three versions are read, one is staged.
 
 use instep_core::content::ContentId;
-use instep_core::merge::{self, Merged};
+use instep_core::merge::{self, Merged, Terms, Versions};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::remote::Class;
 use instep_core::tree::{Entry, Place, Tree};
 
 use super::rules::SETTINGS;
@@ -59,14 +60,16 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
         let [base, local, remote] = versions else { unreachable!("because three versions were read") };
-        match merge::contents(name, Some(base), local, remote) {
-            Merged::Clean(bytes) if is_settings && self.source.read_as(&bytes).is_err() => {
+        let versions = Versions { base: Some(base), local, remote };
+        match merge::contents(&Terms::of(name), &versions) {
+            Merged::Clean(joined) if is_settings && self.source.read_as(&joined.content).is_err() => {
                 Ok(Tried::undecided("line by line, the settings would not be valid"))
             }
-            Merged::Clean(bytes) => {
-                let (content, metadata) = tools.staging.write(&mut bytes.as_slice())?;
+            Merged::Clean(joined) => {
+                let (content, metadata) = tools.staging.write(&mut joined.content.as_slice())?;
                 Ok(Tried { answer: MergeAnswer::Clean { content, size: metadata.size }, why: String::new() })
             }
+            Merged::Marked { .. } => unreachable!("because no markers were asked for"),
             Merged::Undecided(reason) => Ok(Tried::undecided(&reason.to_string())),
         }
     }
@@ -89,10 +92,17 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok(Some(bytes));
             }
         }
-        if let Some(object) = self.workspace.state.object_of(record.id, content)? {
-            self.fetch(&[object], tools)?;
-        } else {
-            tools.staging.stage_kept(&tools.contents, content)?;
+        let object = self.workspace.state.object_of(record.id, content)?;
+        match object.map(|object| self.fetch(&[object], tools)) {
+            Some(Ok(_)) => {}
+            // What the remote has lost may have been kept here; if not, nobody has it.
+            Some(Err(EngineError::Remote(error))) if error.class() == Class::Corrupt => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
+            Some(Err(error)) => return Err(error),
+            None => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
         }
         Ok(tools.staging.read(content)?)
     }

@@ -13,6 +13,7 @@ use instep_core::path::TreePath;
 use instep_core::plan::ChangeKind;
 use instep_core::policy::Direction;
 use instep_core::remote::Revision;
+use instep_core::renames::Renames;
 use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
@@ -142,6 +143,10 @@ impl<F: Folder> Cycle<'_, F> {
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
+        let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
+        let all_heard = applied.failed.is_empty() && request.paths.is_empty() && self.held_back.is_empty();
+        let none = Renames::default();
+        let waiting = if all_heard { &none } else { &thought.policy.renames.remote };
         let is_released = self.held_back.is_empty();
         let is_settled = self.leaves_nothing_open(thought, &applied);
         let settled = head.as_ref().filter(|_| is_settled).map(|head| super::settled_at(settings, head));
@@ -159,6 +164,9 @@ impl<F: Folder> Cycle<'_, F> {
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
             write.settle_offers(id, head.as_ref())?;
+            if let Some(head) = renames {
+                write.renames(id, head, waiting)?;
+            }
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;

@@ -55,6 +55,7 @@ pub fn scan<F: Folder>(
     };
     let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
     form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
 }
 

@@ -376,7 +376,7 @@ impl FarSide {
             time: now,
             times: BTreeMap::new(),
             allows_deletes: true,
-            moves: Vec::new(),
+            renames: Vec::new(),
         };
         let expected = self.snapshot.as_ref().map(|snapshot| &snapshot.revision);
         let revision = remote.prepare(expected, &draft)?;

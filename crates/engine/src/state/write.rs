@@ -4,6 +4,7 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
+use instep_core::renames::Renames;
 use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
@@ -346,6 +347,12 @@ impl Write<'_> {
     pub fn note(&self, name: &str, value: &str) -> Result<(), EngineError> {
         self.run("INSERT OR REPLACE INTO note (name, value) VALUES (?1, ?2)", [name, value])?;
         Ok(())
+    }
+
+    /// Notes what a remote is said to have renamed up to a revision, where it is still to be heard.
+    pub fn renames(&self, remote: i64, upto: &Revision, told: &Renames) -> Result<(), EngineError> {
+        let told = serde_json::to_string(told).expect("because renames are plain data");
+        self.note(&super::renames(remote), &format!("{upto}\n{told}"))
     }
 
     /// Notes that an operation's part at the remote is still to be taken back, or that it was.
