@@ -8,6 +8,7 @@ mod dotenv;
 mod grammar;
 mod json;
 mod lines;
+pub mod local;
 mod markers;
 mod moment;
 mod order;

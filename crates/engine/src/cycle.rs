@@ -424,9 +424,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
             (ask().map(|head| (head, None)), scan())
         };
         let mut scan = scan?;
-        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         let (head, ahead) = asked_for?;
         form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known, objects })
     }
 
