@@ -212,6 +212,8 @@ impl<F: Folder> Cycle<'_, F> {
         });
         Ok(Policy {
             direction: settings.direction,
+            limit: settings.limit,
+            groups: settings.groups.clone(),
             mirror: self.request.mirror,
             strategy: settings.strategy,
             chosen,
