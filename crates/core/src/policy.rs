@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::filter::Groups;
 use crate::node::{NodeId, PerSide, Side};
 use crate::path::{Name, TreePath};
+use crate::renames::Renames;
 
 /// Which way changes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -187,6 +188,8 @@ pub struct Policy {
     pub fold: PerSide<Fold>,
     /// The name of this machine, and of the machine that wrote the remote's head: for names of conflict copies.
     pub machines: PerSide<String>,
+    /// What each side is said to have renamed since the last cycle.
+    pub renames: PerSide<Renames>,
 }
 
 impl Policy {

@@ -35,8 +35,7 @@ pub struct ConflictsArguments {
 
 /// Lists the open conflicts, or shows one with its differences.
 pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
-    // To show one, contents may have to be fetched; to list them, nothing is touched.
-    let opened = if arguments.which.is_some() { context.open()? } else { context.open_to_read()? };
+    let opened = context.open_to_read()?;
     let mut open = of(&opened)?;
     if let Some(kind) = &arguments.kind {
         open.retain(|one| one.conflict.kind.word() == kind);
