@@ -176,8 +176,8 @@ pub(crate) fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
 
 /// The standing answers, as far as a plan depends on them.
 fn policy_words(settings: &SyncSettings) -> String {
-    let SyncSettings { direction, strategy, links, file_bytes_max, .. } = settings;
-    format!("{direction:?} {strategy:?} {links:?} {file_bytes_max:?}")
+    let SyncSettings { direction, limit, groups, strategy, links, file_bytes_max, .. } = settings;
+    format!("{direction:?} {limit:?} {strategy:?} {links:?} {file_bytes_max:?} {}", groups.words())
 }
 
 /// The note of the state in which a cycle left nothing open with a remote.
@@ -336,13 +336,18 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
     }
 
-    /// The settings for this request: its direction and strategy win over the workspace's own.
+    /// The settings for this request: its direction and strategy win over the workspace's own. The direction of a group
+    /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.strategy = self.request.strategy.unwrap_or(settings.strategy);
+        settings.limit = self.request.direction;
+        if let Some(strategy) = self.request.strategy {
+            settings.strategy = strategy;
+            settings.groups = settings.groups.without_strategies();
+        }
         Ok(settings)
     }
 

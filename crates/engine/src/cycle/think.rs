@@ -239,6 +239,8 @@ impl<F: Folder> Cycle<'_, F> {
         });
         Ok(Policy {
             direction: settings.direction,
+            limit: settings.limit,
+            groups: settings.groups.clone(),
             mirror: self.request.mirror,
             strategy: settings.strategy,
             chosen,
@@ -279,7 +281,8 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok((plan, merged.collect()));
             }
             for input in &plan.merges {
-                let one = self.merge(input, local, record, tools)?;
+                let trees = PerSide { local, remote: far };
+                let one = self.merge(input, trees, policy, record, tools)?;
                 tried.insert(input.clone(), one);
             }
         }
