@@ -28,6 +28,7 @@ use crate::cycle::rules::Rules;
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+pub(crate) use assemble::NOTHING_INSIDE;
 
 /// How to scan.
 #[derive(Clone, Copy)]
