@@ -275,6 +275,9 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
         }
         let mut place = Place::ROOT;
         for name in names.iter().rev() {
+            if is_empty_way(&tree.at(place).entry) {
+                return true;
+            }
             if matches!(tree.at(place).entry, Entry::Unknown(_)) {
                 return false;
             }
@@ -293,11 +296,14 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
     (Known::new(rows, known.next), given_up)
 }
 
+/// Answers whether a folder is only the way to what the rules name, and holds nothing of it.
+fn is_empty_way(entry: &Entry) -> bool {
+    matches!(entry, Entry::Unknown(Unknown::Excluded(why)) if why == NOTHING_INSIDE)
+}
+
 /// A folder that is only the way to what the rules name takes no part while it holds nothing of it. Where the remote
 /// holds that folder it is one all the same: its last file was deleted here, or the first one is to come.
 fn reopen(local: &mut Tree, far: &Tree) {
-    let is_empty_way =
-        |entry: &Entry| matches!(entry, Entry::Unknown(Unknown::Excluded(why)) if why == NOTHING_INSIDE);
     if !local.places().any(|place| is_empty_way(&local.at(place).entry)) {
         return;
     }
