@@ -53,7 +53,7 @@ use parts::Parts;
 use program::{ASK_SECONDS_MAX, Program, Scope};
 use shelf::Shelf;
 
-/// What we fetched last; its log keeps what it was before.
+/// What we fetched last; its log keeps what it was before. Of further remotes, each has one of its own beside it.
 const HEAD: &str = "refs/instep/head";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -69,6 +69,8 @@ pub struct GitOptions {
     /// A person asked for this branch, or this is the first contact with a new repository: a missing branch is made by
     /// the first commit, and a missing repository on a path now.
     pub create: bool,
+    /// For all remotes but one that share the directory: a word of letters and digits, another for each.
+    pub slot: Option<String>,
     /// The variables that git sees.
     pub environment: Environment,
     /// Where time comes from.
@@ -85,6 +87,8 @@ pub struct GitRemote {
     git_dir: OnceLock<PathBuf>,
     branch: String,
     reference: String,
+    /// Our own note of its head.
+    noted: String,
     create: bool,
     /// Another process may work with our repository: it is read as it is, and nothing is brought, repaired or tidied.
     beside: bool,
@@ -159,6 +163,7 @@ impl GitRemote {
             path,
             git_dir: OnceLock::new(),
             reference: format!("refs/heads/{}", options.branch),
+            noted: options.slot.map_or_else(|| HEAD.to_owned(), |slot| format!("{HEAD}-{slot}")),
             branch: options.branch,
             create: options.create,
             beside: false,
@@ -321,7 +326,8 @@ impl GitRemote {
         ]);
         call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
-        call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
+        call.args(["--no-show-forced-updates", "--", "instep"]);
+        call.args([format!("+{}:{}", self.reference, self.noted)]);
         call.answer()?;
         self.tidy();
         Ok(())
@@ -655,6 +661,7 @@ impl Remote for GitRemote {
     fn commit(&self, expected: Option<&Revision>, prepared: &Revision) -> Result<(), RemoteError> {
         let push = push::Push {
             reference: &self.reference,
+            noted: &self.noted,
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
             git_dir: self.git_dir()?,
@@ -669,16 +676,16 @@ impl Remote for GitRemote {
         parts.iter().for_each(Parts::remove);
         locked(&self.sent).clear();
         // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
-        let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
+        let noted = fs::read_to_string(self.program.directory().join(&self.noted)).unwrap_or_default();
         if noted.trim_ascii_end() != push.new.to_string() {
-            let _ = self.hold(HEAD, push.new);
+            let _ = self.hold(&self.noted, push.new);
         }
         self.tidy();
         Ok(())
     }
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
-        self.mended(|| history::newest(&self.program, HEAD, limit))
+        self.mended(|| history::newest(&self.program, &self.noted, limit))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {
