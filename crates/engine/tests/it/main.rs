@@ -10,5 +10,6 @@ mod places;
 mod races;
 mod retention;
 mod rules;
+mod state;
 mod verify;
 mod world;
