@@ -91,7 +91,7 @@ impl SetUp<'_> {
             exposure::remember(&sources, true)?;
         }
         let loaded = sources.load(&[])?;
-        Ok(Opened { workspace, sources, loaded, busy: false })
+        Ok(Opened { workspace, sources, loaded, beside: false })
     }
 
     /// Opens the remote and looks at it once: can it be used, and does it run hooks of its own?
@@ -106,7 +106,8 @@ impl SetUp<'_> {
             create |= self.create && !path.exists();
             traces.remember(path.clone());
         }
-        let git = open_git(workspace, self.address, Access { branch: self.branch, create })?;
+        let git =
+            open_git(workspace, self.address, Access { branch: self.branch, create, ..Access::default() })?;
         self.check_public(context, &git)?;
         if let Some(hooks) = git.survey()?.hooks {
             context

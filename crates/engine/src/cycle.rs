@@ -18,7 +18,8 @@ pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
-mod merging;
+pub(crate) mod merging;
+mod occupied;
 mod record;
 pub(crate) mod report;
 mod select;
@@ -40,6 +41,7 @@ use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
+use crate::form;
 use crate::history::contents::Contents;
 use crate::history::retention;
 use crate::history::undo::finish_half_undone;
@@ -51,7 +53,7 @@ use crate::workspace::Workspace;
 
 use damage::Damaged;
 use far::Objects;
-use outcome::Outcome;
+use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
 use settings::{SettingsSource, SyncSettings};
@@ -107,6 +109,8 @@ pub fn run<F: Folder>(
             }
             Err(PassEnd::Changed(paths)) => {
                 paths.into_iter().for_each(|path| *restless.entry(path).or_default() += 1);
+                // What was to travel in place of a file may not be had from it any more.
+                workspace.state.transact(|write| write.forget_forms())?;
                 let why = "files changed while they were sent; looking again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
             }
@@ -172,8 +176,8 @@ pub(crate) fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
 
 /// The standing answers, as far as a plan depends on them.
 fn policy_words(settings: &SyncSettings) -> String {
-    let SyncSettings { direction, strategy, links, file_bytes_max, .. } = settings;
-    format!("{direction:?} {strategy:?} {links:?} {file_bytes_max:?}")
+    let SyncSettings { direction, limit, groups, strategy, links, file_bytes_max, .. } = settings;
+    format!("{direction:?} {limit:?} {strategy:?} {links:?} {file_bytes_max:?} {}", groups.words())
 }
 
 /// The note of the state in which a cycle left nothing open with a remote.
@@ -199,6 +203,8 @@ struct Cycle<'a, F: Folder> {
     rewound: bool,
     /// What an undo was completed for at the remote just now: it must not go out again in the same breath.
     held_back: BTreeSet<TreePath>,
+    /// What can't change here now, and why.
+    waiting: Vec<Held>,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -272,6 +278,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             restarted: false,
             rewound: false,
             held_back: BTreeSet::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -285,13 +292,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let mut rounds = 0;
         loop {
             let settings = self.settings(rules.clone())?;
-            let mut look = self.look(&settings, &record, fetch)?;
+            let mut look = self.look(&settings, &record, fetch, &mut tools)?;
             if self.restarted && rounds == 0 {
                 let damaged = self.find_damaged(&record, &look.scan)?;
                 if !damaged.is_empty() {
                     let dry_run = self.request.dry_run;
                     self.damaged = if dry_run { damaged } else { self.mend(&record, &look, damaged)? };
-                    look = self.look(&settings, &record, fetch)?;
+                    look = self.look(&settings, &record, fetch, &mut tools)?;
                 }
             }
             if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
@@ -329,18 +336,29 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
     }
 
-    /// The settings for this request: its direction and strategy win over the workspace's own.
+    /// The settings for this request: its direction and strategy win over the workspace's own. The direction of a group
+    /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.strategy = self.request.strategy.unwrap_or(settings.strategy);
+        settings.limit = self.request.direction;
+        if let Some(strategy) = self.request.strategy {
+            settings.strategy = strategy;
+            settings.groups = settings.groups.without_strategies();
+        }
         Ok(settings)
     }
 
     /// Looks at the folder and asks for the remote's head, both at once.
-    fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
+    fn look(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        fetch: bool,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Look, EngineError> {
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
@@ -410,8 +428,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
         } else {
             (ask().map(|head| (head, None)), scan())
         };
-        let scan = scan?;
+        let mut scan = scan?;
         let (head, ahead) = asked_for?;
+        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known, objects })
     }
 
@@ -430,13 +450,15 @@ impl<'a, F: Folder> Cycle<'a, F> {
             return Ok(None);
         }
         if !self.request.dry_run {
-            let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
+            let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
+            let (stale, asked) = (&look.scan.stale, look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
             // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
             // cycle and the system's start go back together), and writes it again.
             self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
+                write.forms(formed)?;
                 if let Some(boot) = boot {
                     write.note(damage::NOTE, &boot)?;
                 }

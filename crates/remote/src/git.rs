@@ -32,6 +32,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
@@ -41,6 +42,7 @@ use instep_core::remote::{
     Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
     Revision, Sink, Snapshot, Source,
 };
+use instep_core::renames::Renames;
 
 pub use program::Environment;
 pub use visibility::Visibility;
@@ -49,7 +51,7 @@ use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use parts::Parts;
-use program::{ASK_SECONDS_MAX, Program, Scope};
+use program::{Program, Scope};
 use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
@@ -85,6 +87,8 @@ pub struct GitRemote {
     branch: String,
     reference: String,
     create: bool,
+    /// Another process may work with our repository: it is read as it is, and nothing is brought, repaired or tidied.
+    beside: bool,
     content_bytes_max: Option<u64>,
     is_http: bool,
     /// What goes to a host at once, in bytes.
@@ -123,6 +127,22 @@ impl GitRemote {
     /// Opens it. Nobody outside is asked; our own repository is made, and a missing one on a path if it may be. A path
     /// that is not there now fails when it is first needed: what was fetched can be read without it.
     pub fn open(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
+        let create = options.create;
+        let remote = GitRemote::assemble(address, options)?;
+        make_ours(&remote.program)?;
+        if let (Some(path), true) = (&remote.path, create) {
+            make_missing(&remote.program, path, &remote.branch)?;
+        }
+        Ok(remote)
+    }
+
+    /// Opens it to read beside another process that may work with our repository just now. The head can be asked for;
+    /// what is not in our copy is not brought there, and fails.
+    pub fn open_beside(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
+        Ok(GitRemote { beside: true, ..GitRemote::assemble(address, options)? })
+    }
+
+    fn assemble(address: &Address, options: GitOptions) -> Result<Self, RemoteError> {
         crate::address::check_branch(&options.branch)?;
         let (url, protocols) = match address.place() {
             Place::Path(path) => (path_url(path)?, "file"),
@@ -130,14 +150,10 @@ impl GitRemote {
             Place::Url(url) => (url.clone(), "https:ssh"),
         };
         let program = Program::new(options.directory, options.environment, url, protocols);
-        make_ours(&program)?;
         let path = match address.place() {
             Place::Path(path) => Some(path.clone()),
             Place::Url(_) => None,
         };
-        if let (Some(path), true) = (&path, options.create) {
-            make_missing(&program, path, &options.branch)?;
-        }
         Ok(GitRemote {
             program,
             address: address.to_string(),
@@ -146,6 +162,7 @@ impl GitRemote {
             reference: format!("refs/heads/{}", options.branch),
             branch: options.branch,
             create: options.create,
+            beside: false,
             content_bytes_max: address.content_bytes_max(),
             is_http: matches!(address.place(), Place::Url(url) if url.starts_with("http")),
             part_bytes_max: parts::BYTES_MAX,
@@ -191,7 +208,7 @@ impl GitRemote {
 
     /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
     /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
-    /// `Unknown`, never an error.
+    /// `Unknown`; one that keeps silent is an error, or the next question would wait as long again.
     pub fn visibility(&self) -> Result<Visibility, RemoteError> {
         if self.is_http {
             return visibility::probe(&self.program);
@@ -201,6 +218,11 @@ impl GitRemote {
             None => "a host behind ssh asks everybody for a key",
         };
         Ok(Visibility::Unknown(why.to_owned()))
+    }
+
+    /// How long its host may keep us waiting for nothing.
+    pub fn patience(&self) -> Duration {
+        self.program.patience()
     }
 
     /// The version of the installed program, such as `(2, 47)`.
@@ -231,9 +253,9 @@ impl GitRemote {
     }
 
     fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
+        self.check_copy()?;
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern])
-            .within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern]).as_question();
         let text = call.answer()?;
         let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         let pairs = lines.map(|line| {
@@ -248,7 +270,7 @@ impl GitRemote {
     /// branches, served as plain files.
     fn check_that_git_answers(&self) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).as_question();
         let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
         if visibility::answers_as_git(&outcome.stderr) { Ok(()) } else { Err(failure::no_git_host()) }
     }
@@ -273,8 +295,26 @@ impl GitRemote {
         .hinted(format!("name one with --branch, or make it: --branch {}", self.branch))
     }
 
+    /// Looks whether our copy is there to be read: beside another process nothing makes it.
+    fn check_copy(&self) -> Result<(), RemoteError> {
+        if self.beside && !is_whole(self.program.directory()) { Err(not_here()) } else { Ok(()) }
+    }
+
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&[])
+    }
+
+    /// Brings all of it, as if nothing of it were here: git takes it for granted that with a commit all stands here that
+    /// the commit names, and so would never ask for what our copy has lost.
+    fn refetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&["--refetch"])
+    }
+
+    fn bring_branch(&self, how: &[&str]) -> Result<(), RemoteError> {
+        if self.beside {
+            return Err(not_here());
+        }
         let mut call = self.program.call(Scope::Talking)?;
         call.args([
             "-c",
@@ -284,6 +324,7 @@ impl GitRemote {
             "fetch",
             "--quiet",
         ]);
+        call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
         call.answer()?;
@@ -383,7 +424,7 @@ impl GitRemote {
 
     /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
     fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
+        if self.beside || !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
             return Ok(false);
         }
         let mut call = self.program.call(Scope::Ours)?;
@@ -476,6 +517,16 @@ fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), Remo
     make_whole(program, path, &path.with_file_name(format!(".{name}.instep-new")), branch)
 }
 
+/// Only who works with our copy may bring something into it.
+fn not_here() -> RemoteError {
+    RemoteError::new(
+        RemoteErrorKind::Busy,
+        "E-GIT-NOT-HERE",
+        "What this needs is not in our copy of the repository yet.",
+    )
+    .hinted("`instep sync` brings it")
+}
+
 fn not_there(path: &Path) -> RemoteError {
     let shown = escape(path.as_os_str().as_encoded_bytes());
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
@@ -530,19 +581,22 @@ impl Remote for GitRemote {
             let entries = tree::list(&mut objects, &mut shelf, root)?;
             shelf.close();
             let trailers = Trailers::of(&commit.message);
-            let (speaks, times) = match known {
+            let (speaks, times, renames) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
                     if self.has(&mut objects, known)? {
                         let between = history::between(&self.program, known, oid)?;
-                        (between.all_ours, between.times)
+                        (between.all_ours, between.times, between.renames)
                     } else {
-                        (false, BTreeMap::new())
+                        (false, BTreeMap::new(), Renames::default())
                     }
                 }
-                _ => (commit.is_ours(), trailers.times.clone()),
+                Some(known) if known != oid && commit.is_ours() => {
+                    (true, trailers.times.clone(), Renames::through([trailers.renames.as_slice()]))
+                }
+                _ => (commit.is_ours(), trailers.times.clone(), Renames::default()),
             };
             let stamp = commit.stamp(&trailers, speaks);
-            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times })
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, renames })
         })
     }
 
@@ -553,17 +607,21 @@ impl Remote for GitRemote {
         observer: &dyn Observer,
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
-        self.mended_from_start(|| {
-            let absent = contents::receive(&self.program, &wanted, into, observer)?;
-            if absent.is_empty() {
-                return Ok(());
+        self.check_copy()?;
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let absent = self.mended_from_start(|| {
+            let mut absent = receive(&wanted)?;
+            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+                if absent.is_empty() {
+                    break;
+                }
+                bring(self)?;
+                absent = receive(&absent)?;
             }
-            self.fetch_branch()?;
-            match contents::receive(&self.program, &absent, into, observer)?.first() {
-                Some(&oid) => Err(objects::missing(oid)),
-                None => Ok(()),
-            }
-        })
+            Ok(absent)
+        })?;
+        // All that the remote has is here now: to make our copy anew would bring no more.
+        absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }
 
     fn upload(

@@ -35,8 +35,7 @@ pub struct ConflictsArguments {
 
 /// Lists the open conflicts, or shows one with its differences.
 pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
-    // To show one, contents may have to be fetched; to list them, nothing is touched.
-    let opened = if arguments.which.is_some() { context.open()? } else { context.open_to_read()? };
+    let opened = context.open_to_read()?;
     let mut open = of(&opened)?;
     if let Some(kind) = &arguments.kind {
         open.retain(|one| one.conflict.kind.word() == kind);
@@ -156,7 +155,7 @@ pub fn show(
 /// What to compare: base with each side, or the sides with each other.
 fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
     let name = |side: Side| {
-        let here = if side == Side::Local { " (here)" } else { "" };
+        let here = if side == Side::Local { ", here" } else { "" };
         format!("{}{here}", escape(open.machines[side].as_bytes()))
     };
     let pair = |old: (&str, &Option<Vec<u8>>), new: (&str, &Option<Vec<u8>>)| Pair {

@@ -12,12 +12,15 @@ use instep_core::path::{TreePath, escape};
 use instep_core::plan::ChangeKind;
 use instep_core::remote::Remote;
 use instep_engine::cycle;
+use instep_engine::cycle::glance::glance;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
 use instep_engine::history::restore;
+use instep_engine::reach::Reach;
 use serde_json::json;
 
 use super::Context;
+use super::status::BESIDE;
 use crate::desk::Desk;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
@@ -59,7 +62,8 @@ const COMPARED_BYTES_MAX: u64 = 64 << 20;
 
 /// Shows what differs between here and there, as far as was last asked.
 pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, CommandError> {
-    let mut opened = context.open()?;
+    let mut opened =
+        if arguments.at.is_empty() { context.open_for_a_look()? } else { context.open_to_read()? };
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
     let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
     let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
@@ -67,6 +71,8 @@ pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, Command
         [] => present(context, &mut opened, arguments, &wanted)?,
         [from, to @ ..] => past::pairs(context, &opened, from, to.first().map(String::as_str), &wanted)?,
     };
+    // Others may work while it is read.
+    drop(opened);
     match &arguments.tool {
         Some(tool) => show_in(tool, &pairs)?,
         None => tell(context, arguments, &pairs),
@@ -84,8 +90,13 @@ fn present(
     let remote = opened.remote()?;
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let request = Request { dry_run: true, ..Request::default() };
-    let outcome = cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?;
+    let outcome = if opened.beside {
+        context.terminal.say(&crate::failure::sentence(BESIDE));
+        glance(&opened.workspace, &Reach::open(remote.as_ref()), &source, &progress)?
+    } else {
+        let request = Request { dry_run: true, ..Request::default() };
+        cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?
+    };
     let mut pairs = Vec::new();
     for difference in differences(&outcome).into_iter().filter(|one| wanted(&one.path)) {
         for ends in difference.ends(arguments) {
@@ -205,7 +216,7 @@ impl Reader<'_> {
         let there = outcome.other_machine.as_deref().unwrap_or("there");
         let name = |end: End| match end {
             End::Base => "last agreed".to_owned(),
-            End::Here => format!("{} (here)", escape(self.opened.machine().as_bytes())),
+            End::Here => format!("{}, here", escape(self.opened.machine().as_bytes())),
             End::There => escape(there.as_bytes()),
         };
         Ok(Pair {

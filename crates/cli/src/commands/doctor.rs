@@ -83,17 +83,20 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
         Err(error) => checks.push(failed("settings", &error)),
         Ok(loaded) => checks.extend(settings(&loaded)),
     }
-    let mut opened = match context.open() {
+    let mut opened = match context.open_for_a_look() {
         Ok(opened) => opened,
-        Err(error) => {
-            return checks.push(failed(if error.code == "E-LOCKED" { "lock" } else { "state" }, &error));
-        }
+        Err(error) => return checks.push(failed("state", &error)),
     };
-    checks.push(Check::new(Level::Ok, "lock", "free"));
+    checks.push(Check::new(Level::Ok, "lock", if opened.beside { "a command is at work" } else { "free" }));
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
-    checks.push(remote(&opened));
-    checks.extend(exposed(&opened));
+    let remote = remote(&opened);
+    let answers = remote.level != Level::Error;
+    checks.push(remote);
+    // A host that did not answer is not waited for once more.
+    if answers {
+        checks.extend(exposed(&opened));
+    }
 }
 
 /// A failure as a check: its sentence, the first cause, and its hint as the fix.
@@ -186,6 +189,9 @@ fn settings(loaded: &Loaded) -> Vec<Check> {
 
 /// What an interruption left half done.
 fn journal(opened: &mut Opened, fix: bool) -> Check {
+    if opened.beside {
+        return Check::new(Level::Ok, "state", "can be read");
+    }
     let left = match opened.workspace.state.journal() {
         Ok(left) => left.len() as u64,
         Err(error) => return failed("state", &error.into()),
@@ -213,6 +219,7 @@ fn disk(opened: &Opened) -> Check {
     let abilities = opened.workspace.folder.abilities();
     let limits = [
         (!abilities.exchange, "can't exchange two names in one step"),
+        (!abilities.no_replace, "can't rename without replacing"),
         (!abilities.links, "holds no symbolic links"),
         (!abilities.exec, "keeps no executable bit"),
         (abilities.fold.case, "takes upper and lower case for the same"),

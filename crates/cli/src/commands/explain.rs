@@ -25,13 +25,13 @@ pub struct ExplainArguments {
 
 /// Explains one path. Asks nobody.
 pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
-    let mut opened = context.open()?;
+    let opened = context.open_to_read()?;
     let path = opened.tree_path(context, &arguments.path)?;
     let remote = opened.remote_if_any(context);
     let reach = opened.reach(remote.as_deref());
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let explained = explain::explain(&mut opened.workspace, reach.as_ref(), &source, &path, &progress)?;
+    let explained = explain::explain(&opened.workspace, reach.as_ref(), &source, &path, &progress)?;
     drop(progress);
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     let mut explanation = worded(look, &explained);
@@ -74,6 +74,11 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
             format!("Held after undo {}.", operation.get(..8).unwrap_or(operation)),
             Some("`instep sync` sends what is here.".to_owned()),
         ),
+        Verdict::InUse(_) => (
+            "in-use",
+            "Waits: it is to change here, and a program has it open.".to_owned(),
+            Some("close that program, then `instep sync`.".to_owned()),
+        ),
         Verdict::InvalidThere(_) => (
             "invalid-there",
             "Waits: what the remote holds is not valid, and what stands here stays in force.".to_owned(),
@@ -87,7 +92,7 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
         Verdict::InConflict(open) => {
             explanation.fact("because", conflict::reason(open)).fact("versions", conflict::sides(look, open))
         }
-        Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
+        Verdict::InUse(why) | Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
         _ => explanation,
     };
     finish(look, explained, explanation)

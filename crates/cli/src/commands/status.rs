@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use instep_core::operation::Counts;
+use instep_core::remote::Remote;
 use instep_core::tree::{Entry, Tree, Unknown};
 use instep_engine::cycle;
 use instep_engine::cycle::glance::glance;
@@ -67,7 +68,7 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
     let patience = arguments.wait.as_deref().map(patience).transpose()?;
     let started = Instant::now();
     loop {
-        let mut opened = if patience.is_some() { context.open()? } else { context.open_for_a_look()? };
+        let mut opened = context.open_for_a_look()?;
         let status = look(context, &mut opened, arguments)?;
         let settled = status.state() == status::State::InSync;
         let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);
@@ -156,18 +157,17 @@ pub fn look(
 ) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
-    // While another process works with it, the remote's copy here is left alone.
     let key = opened.remote_key();
     let (remote, mut away) = match &key {
-        Some(_) if !opened.busy => opened.remote_for_a_look(),
-        _ => (None, None),
+        Some(_) => opened.remote_for_a_look(),
+        None => (None, None),
     };
     let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
     let fetch = arguments.asks() && away.is_none();
     let interrupted = !opened.workspace.state.journal()?.is_empty();
     let outcome = match (&remote, &key) {
-        (Some(remote), _) if !opened.busy && !interrupted => {
+        (Some(remote), _) if !opened.beside && !interrupted => {
             let request = Request { dry_run: true, ..Request::default() };
             let mut look =
                 |fetch| cycle::look(&mut opened.workspace, &**remote, &source, &request, fetch, &progress);
@@ -180,8 +180,15 @@ pub fn look(
             }
         }
         (_, Some(key)) => {
-            let seen = glance(&opened.workspace, &Reach::away(key), &source, &progress)?;
-            Outcome { notices: beside(opened.busy, interrupted), ..seen }
+            let mut seen = glance(&opened.workspace, &Reach::away(key), &source, &progress)?;
+            seen.notices = beside(opened.beside, interrupted);
+            if let (true, Some(remote)) = (fetch, &remote) {
+                match ask(opened, &**remote, key, &mut seen) {
+                    Err(error) if reach::is_away(&error) => away = Some(error.into()),
+                    asked => asked?,
+                }
+            }
+            seen
         }
         (_, None) => Outcome::default(),
     };
@@ -201,7 +208,7 @@ pub fn look(
         remote: place,
         paused,
         unreachable: away,
-        working: opened.busy,
+        working: opened.beside,
         outcome,
         health: health(opened, key.as_deref())?,
         left_out: seen.as_ref().filter(|_| arguments.ignored).map(|seen| left_out(&seen.tree)),
@@ -209,10 +216,29 @@ pub fn look(
     })
 }
 
+/// What there is to say about a look beside a sync.
+pub const BESIDE: &str =
+    "a sync, or another command that changes files, is running; this is how it stands without it";
+
+/// Asks the remote whether it still is as it was when the last sync ended. What is new there can't be listed: to bring
+/// it here is the work of the sync that runs, or of the one that finishes what was interrupted.
+fn ask(opened: &Opened, remote: &dyn Remote, key: &str, seen: &mut Outcome) -> Result<(), EngineError> {
+    let known = opened.workspace.state.remote(key)?.head;
+    let now = opened.workspace.clock.now();
+    if remote.head()? == known {
+        seen.checked = Some(now);
+    } else {
+        seen.notices.push(
+            "the remote moved on since the last sync ended; what is new there is not listed here".to_owned(),
+        );
+    }
+    Ok(())
+}
+
 /// What there is to say about a look beside a sync, or after one that was interrupted.
-fn beside(busy: bool, interrupted: bool) -> Vec<String> {
-    let notice = if busy {
-        "a sync, or another command that changes files, is running; this is how it stands without it"
+fn beside(beside: bool, interrupted: bool) -> Vec<String> {
+    let notice = if beside {
+        BESIDE
     } else if interrupted {
         "a sync was interrupted; the next one finishes it"
     } else {

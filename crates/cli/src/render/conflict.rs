@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::{Columns, Icon, Look, Tone, bytes, count, path_object, rfc3339};
 
-/// What both machines did, in a few words: `laptop 10:02 · desktop 09:58`, or who deleted it.
+/// What both machines did, in a few words: `laptop 10:02 · desktop 09:58`, or who deleted it or never had it.
 pub fn sides(look: &Look, open: &OpenConflict) -> String {
     let side = |side: Side| {
         let machine = escape(open.machines[side].as_bytes());
         match open.conflict.version(side) {
+            None if open.conflict.base.is_none() => format!("{machine} has none"),
             None => format!("{machine} deleted it"),
             Some(Version { modified: Some(modified), .. }) => format!("{machine} {}", look.moment(*modified)),
             Some(_) => machine,
@@ -109,6 +110,16 @@ pub fn one(look: &Look, open: &OpenConflict) -> String {
         let _ = writeln!(text, "Waiting for it: {}.", waiting(open));
     }
     text
+}
+
+/// The line above one of its places: `notes/plan.md  1 of 2  last agreed 4 Feb · laptop 10:02 · desktop 09:58`.
+pub fn place_head(look: &Look, open: &OpenConflict, (at, of): (usize, usize)) -> String {
+    let agreed = open.conflict.base.as_ref().and_then(|base| base.modified);
+    let agreed =
+        agreed.map_or_else(String::new, |then| format!("last agreed {} {} ", look.moment(then), look.dot()));
+    let path = look.paint(Tone::Strong, &open.conflict.path.to_string());
+    let facts = look.paint(Tone::Quiet, &format!("{agreed}{}", sides(look, open)));
+    format!("\n{path}  {at} of {of}  {facts}\n")
 }
 
 fn waiting(open: &OpenConflict) -> String {

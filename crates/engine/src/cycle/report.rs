@@ -4,6 +4,7 @@ use instep_core::clock::Timestamp;
 use instep_core::node::{Body, PerSide, Side};
 use instep_core::path::escape;
 use instep_core::plan::{Change, ChangeKind, Plan};
+use instep_core::remote::Revision;
 use instep_core::tree::{Entry, Tree, Unknown};
 
 use super::deliver::Sent;
@@ -78,6 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
         done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
         let mut held = held_in(&look.scan.tree, Side::Local);
         held.extend(held_in(&thought.far.tree, Side::Remote));
+        held.extend(self.waiting.iter().cloned());
         held.extend(applied.failed.values().cloned());
         held.sort_by(|a, b| a.path.cmp(&b.path));
         let stamp = thought.snapshot.as_ref().map(|snapshot| &snapshot.stamp);
@@ -97,21 +99,8 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// The plan on paper.
     pub(super) fn plan_file(&self, settings: &SyncSettings, look: &Look, plan: &Plan) -> PlanFile {
-        let mut changes: Vec<PlannedChange> = Side::BOTH
-            .into_iter()
-            .flat_map(|side| plan.changes[side].iter().map(move |change| planned(side, change)))
-            .collect();
-        changes.sort();
-        PlanFile {
-            schema: 1,
-            workspace: self.workspace.machine.id.clone(),
-            remote_head: look.head.as_ref().map(|head| head.0.clone()),
-            rules: settings.filter.rules_hash().to_string(),
-            direction: format!("{:?}", settings.direction).to_lowercase(),
-            mirror: self.request.mirror,
-            changes,
-            conflicts: plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
-        }
+        let (workspace, mirror) = (&self.workspace.machine.id, self.request.mirror);
+        PlanFile::of(plan, workspace, look.head.as_ref(), settings, mirror)
     }
 
     /// Refuses to carry out anything but the plan that a person looked at.
@@ -198,6 +187,33 @@ pub(crate) fn held_in(tree: &Tree, side: Side) -> Vec<Held> {
         held.push(Held { path: tree.path(place), side, code, why });
     }
     held
+}
+
+impl PlanFile {
+    /// A plan, bound to what it was made from.
+    pub(super) fn of(
+        plan: &Plan,
+        workspace: &str,
+        head: Option<&Revision>,
+        settings: &SyncSettings,
+        mirror: bool,
+    ) -> Self {
+        let mut changes: Vec<PlannedChange> = Side::BOTH
+            .into_iter()
+            .flat_map(|side| plan.changes[side].iter().map(move |change| planned(side, change)))
+            .collect();
+        changes.sort();
+        PlanFile {
+            schema: 1,
+            workspace: workspace.to_owned(),
+            remote_head: head.map(|head| head.0.clone()),
+            rules: settings.filter.rules_hash().to_string(),
+            direction: format!("{:?}", settings.direction).to_lowercase(),
+            mirror,
+            changes,
+            conflicts: plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
+        }
+    }
 }
 
 fn planned(side: Side, change: &Change) -> PlannedChange {

@@ -139,7 +139,7 @@ fn while_rules_are_in_conflict_a_path_takes_part_only_by_both() {
         let source = FromFile(right.root.clone());
         let reach = Reach::open(&right.remote);
         let path = TreePath::new(b"later.tmp").unwrap();
-        let explained = explain(&mut right.workspace, Some(&reach), &source, &path, &Silent).unwrap();
+        let explained = explain(&right.workspace, Some(&reach), &source, &path, &Silent).unwrap();
         assert!(matches!(explained.verdict, Verdict::NotSynced(Unknown::Excluded(_))), "{explained:?}");
         sync(&mut left);
         assert!(stands(&left, "here.txt") && !stands(&left, "later.tmp") && !stands(&left, "here.tmp"));
@@ -210,7 +210,7 @@ fn broken_settings_that_arrive_stay_outside_until_they_are_repaired() {
     assert_eq!(held(&sync(&mut right)).len(), 1);
     let (source, reach) = (FromFile(right.root.clone()), Reach::open(&right.remote));
     let path = TreePath::new(b"instep.yaml").unwrap();
-    let explained = explain(&mut right.workspace, Some(&reach), &source, &path, &Silent).unwrap();
+    let explained = explain(&right.workspace, Some(&reach), &source, &path, &Silent).unwrap();
     assert!(matches!(explained.verdict, Verdict::InvalidThere(_)), "{explained:?}");
     careless.write("instep.yaml", &exclude("'*.tmp'"));
     careless.sync();
