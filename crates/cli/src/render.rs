@@ -9,6 +9,7 @@ pub mod explanation;
 pub mod log;
 pub mod outcome;
 pub mod overview;
+pub mod places;
 pub mod plan;
 pub mod settings;
 pub mod status;
@@ -16,6 +17,7 @@ pub mod verify;
 
 use std::fmt::Write as _;
 
+use anstyle::{AnsiColor, Style};
 use instep_core::clock::Timestamp;
 use instep_core::path::TreePath;
 use jiff::tz::TimeZone;
@@ -31,8 +33,8 @@ pub struct Look {
     pub verbose: bool,
     /// The present moment.
     pub now: Timestamp,
-    /// Where the reader's clock stands.
-    pub zone: TimeZone,
+    /// Where the reader's clock stands; asked when a time is shown, since the answer may take reading many folders.
+    pub zone: fn() -> TimeZone,
 }
 
 /// What a piece of text means; the colour follows from it and never says more than the words do.
@@ -50,6 +52,19 @@ pub enum Tone {
     Quiet,
     /// A title.
     Strong,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Tone::Good => AnsiColor::Green.on_default(),
+            Tone::Attention => AnsiColor::Yellow.on_default(),
+            Tone::Problem => AnsiColor::Red.on_default(),
+            Tone::Moving => AnsiColor::Cyan.on_default(),
+            Tone::Quiet => Style::new().dimmed(),
+            Tone::Strong => Style::new().bold(),
+        }
+    }
 }
 
 /// The signs that stand before words.
@@ -104,19 +119,16 @@ impl Icon {
 impl Look {
     /// Colours a text by what it means.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
-        use anstyle::{AnsiColor, Style};
-        if !self.color {
-            return text.to_owned();
-        }
-        let style = match tone {
-            Tone::Good => AnsiColor::Green.on_default(),
-            Tone::Attention => AnsiColor::Yellow.on_default(),
-            Tone::Problem => AnsiColor::Red.on_default(),
-            Tone::Moving => AnsiColor::Cyan.on_default(),
-            Tone::Quiet => Style::new().dimmed(),
-            Tone::Strong => Style::new().bold(),
-        };
-        format!("{style}{text}{style:#}")
+        self.styled(tone.style(), text)
+    }
+
+    /// Colours a text, and makes it stand out among others of its tone.
+    pub fn mark(&self, tone: Tone, text: &str) -> String {
+        self.styled(tone.style().bold().underline(), text)
+    }
+
+    fn styled(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
     /// The form of a sign that this reader's terminal can show.
@@ -169,7 +181,7 @@ impl Look {
 
     fn local(&self, moment: Timestamp) -> Option<jiff::Zoned> {
         let moment = jiff::Timestamp::from_nanosecond(i128::from(moment.ns())).ok()?;
-        Some(moment.to_zoned(self.zone.clone()))
+        Some(moment.to_zoned((self.zone)()))
     }
 }
 
@@ -322,7 +334,7 @@ pub(crate) mod tests {
             unicode: true,
             verbose: false,
             now: Timestamp::from_seconds(1_770_544_980),
-            zone: TimeZone::UTC,
+            zone: || TimeZone::UTC,
         }
     }
 

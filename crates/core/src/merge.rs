@@ -4,16 +4,33 @@
 //! it, and what a line merge could silently break is left to a person. What changed on one side only is that side's.
 
 mod budget;
+mod dotenv;
 mod grammar;
+mod json;
+mod lines;
+pub mod local;
+mod markers;
+mod moment;
+mod order;
+mod outline;
+mod records;
+mod set;
 pub mod show;
+mod summary;
 pub mod text;
+mod toml;
+mod value;
+mod yaml;
 
 use gix_imara_diff::InternedInput;
 
+use crate::config::FileKind;
+use crate::node::{PerSide, Side};
 use crate::path::Name;
 use grammar::Grammar;
 
-pub use text::{Region, regions};
+pub use summary::{Clash, Summary};
+pub use text::{Pick, Region, differences, overlaps, put_together, regions};
 
 /// The largest content that is merged, in bytes.
 pub const CONTENT_BYTES_MAX: usize = 16 << 20;
@@ -22,13 +39,80 @@ const LINES_MAX: usize = 4_000_000;
 /// Where a NUL is looked for: what has one there is not text, for git too.
 const TEXT_PROBE_BYTES: usize = 8_000;
 
+/// The three contents of one file.
+#[derive(Debug, Clone, Copy)]
+pub struct Versions<'v> {
+    /// What both last agreed on; `None` if both created the file.
+    pub base: Option<&'v [u8]>,
+    /// What stands here.
+    pub local: &'v [u8],
+    /// What stands there.
+    pub remote: &'v [u8],
+}
+
+/// What is known of a file beside its contents. [`Terms::of`] knows no more than the name.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'t> {
+    /// The file's name; it tells the kind where nobody said it.
+    pub name: &'t Name,
+    /// How the file's group says that its contents merge.
+    pub kind: Option<FileKind>,
+    /// The field that names a record, as the file's group says.
+    pub id: Option<&'t str>,
+    /// Whether places that overlap may stand in a text, between markers.
+    pub style: Style<'t>,
+    /// Whether the file's group says that the newer value wins where both sides changed one.
+    pub newest: bool,
+    /// The side that was modified later, if that is known.
+    pub later: Option<Side>,
+}
+
+/// What a text shows where both sides changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style<'t> {
+    /// Nothing: it stays as it is.
+    #[default]
+    None,
+    /// Both versions between markers that bear these names.
+    Markers(PerSide<&'t str>),
+}
+
+impl<'t> Terms<'t> {
+    /// The terms of a file of which nothing is known but its name.
+    pub fn of(name: &'t Name) -> Self {
+        Terms { name, kind: None, id: None, style: Style::None, newest: false, later: None }
+    }
+}
+
 /// What became of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
     /// One content that holds both changes.
-    Clean(Vec<u8>),
+    Clean(Joined),
+    /// A text that shows both versions between markers, for a person to settle: only where [`Style`] asks for it.
+    Marked {
+        /// The text with its markers.
+        content: Vec<u8>,
+        /// How many places overlap.
+        places: usize,
+    },
     /// No merge can be sure.
     Undecided(Reason),
+}
+
+/// One content that holds both changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The content.
+    pub content: Vec<u8>,
+    /// What a person would want to know of it.
+    pub summary: Summary,
+}
+
+impl From<Vec<u8>> for Joined {
+    fn from(content: Vec<u8>) -> Self {
+        Joined { content, summary: Summary::default() }
+    }
 }
 
 /// Why a merge stays undecided.
@@ -58,6 +142,12 @@ pub enum Reason {
     /// A version does not obey the grammar of its kind.
     #[error("a version is not valid {0}")]
     NotValid(&'static str),
+    /// A version nests deeper than any program should have to read.
+    #[error("it nests too deep")]
+    TooDeep,
+    /// Two records of one version have one id, or one id is a number here and a text there.
+    #[error("ids do not tell its records apart")]
+    Ids,
     /// The result would not obey the grammar of its kind.
     #[error("line by line, the result would not be valid {0}")]
     WouldBreak(&'static str),
@@ -69,40 +159,90 @@ impl Reason {
         match self {
             Reason::NotValid(_) | Reason::WouldBreak(_) => Some("E-MERGE-PARSE"),
             Reason::TooLarge | Reason::TooDifferent => Some("E-MERGE-SIZE"),
-            Reason::NoBase | Reason::Binary | Reason::Overlap { .. } | Reason::Opaque => None,
+            Reason::TooDeep => Some("E-LIMIT-DEPTH"),
+            Reason::NoBase | Reason::Binary | Reason::Overlap { .. } | Reason::Opaque | Reason::Ids => None,
         }
     }
 }
 
-/// Merges two versions of a file that both come from `base`. The file's name tells its kind.
+/// Merges two versions of a file that both come from `base`.
 ///
-/// Sides are equal in rights: exchanged, they lead to the same.
-pub fn contents(name: &Name, base: Option<&[u8]>, local: &[u8], remote: &[u8]) -> Merged {
-    if local == remote {
-        return Merged::Clean(local.to_vec());
+/// Sides are equal in rights: exchanged, together with what the terms say of them, they lead to the same.
+pub fn contents(terms: &Terms<'_>, versions: &Versions<'_>) -> Merged {
+    let Versions { base, local, remote } = *versions;
+    if local == remote || base == Some(remote) {
+        return Merged::Clean(local.to_vec().into());
     }
-    let Some(base) = base else { return Merged::Undecided(Reason::NoBase) };
-    if base == local {
-        return Merged::Clean(remote.to_vec());
+    if base == Some(local) {
+        return Merged::Clean(remote.to_vec().into());
     }
-    if base == remote {
-        return Merged::Clean(local.to_vec());
+    match join(terms, versions) {
+        Ok(joined) => Merged::Clean(joined),
+        Err(reason) => mark(terms, versions, reason),
     }
-    merge_all_three(name, [base, local, remote]).map_or_else(Merged::Undecided, Merged::Clean)
 }
 
-fn merge_all_three(name: &Name, versions: [&[u8]; 3]) -> Result<Vec<u8>, Reason> {
-    check(&versions)?;
-    let grammar = Grammar::of(name);
-    if grammar == Grammar::Opaque {
-        return Err(Reason::Opaque);
+/// Three contents of which no two are equal.
+#[derive(Debug, Clone, Copy)]
+struct Three<'v> {
+    base: &'v [u8],
+    local: &'v [u8],
+    remote: &'v [u8],
+}
+
+impl<'v> Three<'v> {
+    fn all(&self) -> [&'v [u8]; 3] {
+        [self.base, self.local, self.remote]
     }
-    if versions.iter().any(|version| !grammar.accepts(version)) {
+}
+
+/// Which merge for which kind of file: one file here a kind.
+fn join(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<Joined, Reason> {
+    let Versions { base, local, remote } = *versions;
+    let all: Vec<&[u8]> = base.into_iter().chain([local, remote]).collect();
+    let grammar = Grammar::of(terms, &all);
+    // Records that both have differ by their ids: without a base, too, all of them are known.
+    if terms.kind == Some(FileKind::Records) && matches!(grammar, Grammar::Json | Grammar::JsonLines) {
+        check(&all)?;
+        return match grammar {
+            Grammar::Json => json::merge(terms, versions),
+            _ => json::merge_lines(terms, versions),
+        };
+    }
+    let three = &Three { base: base.ok_or(Reason::NoBase)?, local, remote };
+    check(&all)?;
+    match grammar {
+        Grammar::Opaque => Err(Reason::Opaque),
+        _ if terms.kind == Some(FileKind::Text) => by_lines(grammar, three),
+        Grammar::Json => json::merge(terms, versions),
+        Grammar::JsonLines | Grammar::Log => lines::merge(grammar, three),
+        Grammar::Text | Grammar::Yaml | Grammar::Toml | Grammar::Dotenv => by_lines(grammar, three),
+    }
+}
+
+/// Merges line by line, if all three obey the grammar and the result does so too.
+fn by_lines(grammar: Grammar, three: &Three<'_>) -> Result<Joined, Reason> {
+    if three.all().iter().any(|version| !grammar.accepts(version)) {
         return Err(Reason::NotValid(grammar.word()));
     }
-    let [base, local, remote] = versions;
-    let merged = text::merge(base, local, remote)?;
-    if grammar.accepts(&merged) { Ok(merged) } else { Err(Reason::WouldBreak(grammar.word())) }
+    let merged = text::merge(three.base, three.local, three.remote)?;
+    if grammar.accepts(&merged) { Ok(merged.into()) } else { Err(Reason::WouldBreak(grammar.word())) }
+}
+
+/// What stays undecided in a text may stand there between markers, if its group says so.
+fn mark(terms: &Terms<'_>, versions: &Versions<'_>, reason: Reason) -> Merged {
+    let Versions { base, local, remote } = *versions;
+    match (terms.style, reason, base) {
+        (Style::Markers(names), Reason::Overlap { places }, Some(base))
+            if Grammar::of(terms, &[base, local, remote]) == Grammar::Text =>
+        {
+            match regions(base, local, remote) {
+                Ok(regions) => Merged::Marked { content: markers::write(&regions, names), places },
+                Err(reason) => Merged::Undecided(reason),
+            }
+        }
+        _ => Merged::Undecided(reason),
+    }
 }
 
 /// Looks whether contents can be merged, or shown, line by line.

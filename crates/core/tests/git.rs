@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use instep_core::filter::{Decision, Filter, FilterRules, GitignoreMode, IgnoreFiles};
-use instep_core::merge::{Merged, contents};
+use instep_core::merge::{Merged, Terms, Versions, contents};
 use instep_core::path::{Name, TreePath};
 
 /// Small numbers from a seed, so that every run compares the same.
@@ -140,9 +140,11 @@ fn merges_agree_with_git() {
         let output =
             git(folder.path()).args(["merge-file", "-p", "local", "base", "remote"]).output().unwrap();
         let expected = if output.status.success() { Some(output.stdout) } else { None };
-        let got = match contents(&name, Some(base.as_bytes()), local.as_bytes(), remote.as_bytes()) {
-            Merged::Clean(content) => Some(content),
-            Merged::Undecided(_) => None,
+        let versions =
+            Versions { base: Some(base.as_bytes()), local: local.as_bytes(), remote: remote.as_bytes() };
+        let got = match contents(&Terms::of(&name), &versions) {
+            Merged::Clean(joined) => Some(joined.content),
+            Merged::Marked { .. } | Merged::Undecided(_) => None,
         };
         clean += usize::from(got.is_some());
         assert_eq!(got, expected, "round {round}: {base:?} {local:?} {remote:?}");

@@ -452,7 +452,7 @@ fn play_in(
         return Err(format!("they hold {} | {}, and not {}", rest.left, rest.right, goals.join("  or  ")));
     }
     if let Some(damage) = world.damage() {
-        return Err(format!("git finds damage: {damage}"));
+        return Err(damage);
     }
     world.clear(&rest)
 }

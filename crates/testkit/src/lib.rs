@@ -15,6 +15,7 @@ pub mod bare;
 pub mod breaker;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod calls;
+pub mod conversation;
 pub mod drawing;
 pub mod flaky;
 pub mod git_host;
@@ -26,6 +27,7 @@ pub mod person;
 pub mod powercut;
 pub mod proxy;
 pub mod remote_suite;
+pub mod replay;
 pub mod rest;
 pub mod scenes;
 pub mod simulated;

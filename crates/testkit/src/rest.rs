@@ -57,7 +57,7 @@ pub fn come_to_rest(machines: [&Machine; 2], bare: &Bare, may_empty: bool) -> io
 }
 
 /// What a machine finds wrong with itself, every byte read.
-fn faults(machines: [&Machine; 2]) -> Option<String> {
+pub fn faults(machines: [&Machine; 2]) -> Option<String> {
     let outputs = machines.map(|machine| (machine.name(), machine.run(["verify", "--read-data"])));
     let wrong = outputs.into_iter().find(|(_, output)| output.code != 0);
     wrong.map(|(name, output)| format!("verify on {name}: {output}"))

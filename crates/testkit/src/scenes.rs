@@ -9,6 +9,7 @@ use crate::drawing::disk::{self, Times};
 use crate::drawing::{Body, Drawing};
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Output, Pair};
+use crate::rest;
 use instep_core::generate::Random;
 
 /// How a scene begins.
@@ -343,9 +344,10 @@ impl World {
         self.ledger.missing(&self.pair.machines(), &self.pair.bare).map_err(|error| error.to_string())
     }
 
-    /// What git itself finds wrong with the repository.
+    /// What git finds wrong with the repository, or a machine with itself.
     pub fn damage(&self) -> Option<String> {
-        self.pair.bare.damage()
+        let damage = self.pair.bare.damage().map(|damage| format!("git finds damage: {damage}"));
+        damage.or_else(|| rest::faults(self.pair.machines()))
     }
 
     /// Reads a drawing; `@N` as a content is N bytes.

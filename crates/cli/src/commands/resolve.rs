@@ -1,5 +1,7 @@
 //! `resolve`: settle conflicts.
 
+mod places;
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -90,7 +92,7 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
         let answer = match (&rule, &arguments.tool) {
             (Some(choice), _) => Answer::Settle(choice.clone()),
             (None, Some(tool)) => with_tool(context, &opened, remote.as_ref(), open, tool)?,
-            (None, None) => ask(context, &opened, remote.as_ref(), open, (at + 1, chosen.len()))?,
+            (None, None) => decide(context, &opened, remote.as_ref(), open, (at + 1, chosen.len()))?,
         };
         let Answer::Settle(choice) = answer else { continue };
         if !context.global.dry_run {
@@ -157,6 +159,23 @@ fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice
     }))
 }
 
+/// Asks place by place where lines are in conflict, else about the whole.
+fn decide(
+    context: &Context,
+    opened: &Opened,
+    remote: &dyn Remote,
+    open: &OpenConflict,
+    count: (usize, usize),
+) -> Result<Answer, CommandError> {
+    let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
+    if let Some(regions) = places::regions(&contents)
+        && let Some(answer) = places::ask(context, open, &contents, &regions)?
+    {
+        return Ok(answer);
+    }
+    ask(context, opened, remote, open, count)
+}
+
 /// Asks what becomes of one conflict, and shows more until the person knows.
 fn ask(
     context: &Context,
@@ -201,11 +220,17 @@ fn ask(
 fn with_editor(opened: &Opened, remote: &dyn Remote, open: &OpenConflict) -> Result<Answer, CommandError> {
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
     let start = contents.local.or(contents.remote).unwrap_or_default();
+    let result = edited(open, &start)?;
+    Ok(if result == start { Answer::Skip } else { Answer::Settle(Choice::Content(result)) })
+}
+
+/// What a person makes of these bytes in their editor.
+fn edited(open: &OpenConflict, start: &[u8]) -> Result<Vec<u8>, CommandError> {
+    let start = start.to_vec();
     let files = Desk::lay_out(&open.conflict.path.to_string(), &[("MERGED", &start)])?;
     let merged = files.path("MERGED");
     program::edit(&merged).map_err(|error| CommandError::file("edit", &merged, &error))?;
-    let result = files.read("MERGED")?;
-    Ok(if result == start { Answer::Skip } else { Answer::Settle(Choice::Content(result)) })
+    files.read("MERGED")
 }
 
 /// Runs a merge program on copies. What it leaves in MERGED is the answer, if it says that all went well.

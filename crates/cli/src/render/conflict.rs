@@ -112,6 +112,16 @@ pub fn one(look: &Look, open: &OpenConflict) -> String {
     text
 }
 
+/// The line above one of its places: `notes/plan.md  1 of 2  last agreed 4 Feb · laptop 10:02 · desktop 09:58`.
+pub fn place_head(look: &Look, open: &OpenConflict, (at, of): (usize, usize)) -> String {
+    let agreed = open.conflict.base.as_ref().and_then(|base| base.modified);
+    let agreed =
+        agreed.map_or_else(String::new, |then| format!("last agreed {} {} ", look.moment(then), look.dot()));
+    let path = look.paint(Tone::Strong, &open.conflict.path.to_string());
+    let facts = look.paint(Tone::Quiet, &format!("{agreed}{}", sides(look, open)));
+    format!("\n{path}  {at} of {of}  {facts}\n")
+}
+
 fn waiting(open: &OpenConflict) -> String {
     let paths: Vec<String> = open.conflict.waiting.iter().map(ToString::to_string).collect();
     paths.join(", ")

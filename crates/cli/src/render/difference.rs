@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use similar::TextDiff;
+use similar::{ChangeTag, InlineChange, TextDiff};
 
 use super::{Columns, Look, Tone, bytes, count};
 
@@ -50,9 +50,9 @@ impl Pair {
         let mut lines = Lines::default();
         for change in TextDiff::from_lines(old, new).iter_all_changes() {
             match change.tag() {
-                similar::ChangeTag::Insert => lines.added += 1,
-                similar::ChangeTag::Delete => lines.removed += 1,
-                similar::ChangeTag::Equal => {}
+                ChangeTag::Insert => lines.added += 1,
+                ChangeTag::Delete => lines.removed += 1,
+                ChangeTag::Equal => {}
             }
         }
         Some(lines)
@@ -76,23 +76,40 @@ pub fn unified(look: &Look, pair: &Pair) -> String {
             writeln!(text, "Not text: {} before, {} after.", bytes(size(&pair.old)), bytes(size(&pair.new)));
         return text;
     };
-    for hunk in TextDiff::from_lines(old, new).unified_diff().context_radius(3).iter_hunks() {
+    let diff = TextDiff::from_lines(old, new);
+    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         let _ = writeln!(text, "{}", look.paint(Tone::Moving, &hunk.header().to_string()));
-        for change in hunk.iter_changes() {
-            let (sign, tone) = match change.tag() {
-                similar::ChangeTag::Insert => ('+', Some(Tone::Good)),
-                similar::ChangeTag::Delete => ('-', Some(Tone::Problem)),
-                similar::ChangeTag::Equal => (' ', None),
-            };
-            let line = harmless(change.value().trim_end_matches(['\n', '\r']));
-            let line = format!("{sign}{line}");
-            let _ = writeln!(text, "{}", tone.map_or_else(|| line.clone(), |tone| look.paint(tone, &line)));
+        for change in hunk.ops().iter().flat_map(|op| diff.iter_inline_changes(op)) {
+            text.push_str(&changed_line(look, &change));
+            text.push('\n');
             if change.missing_newline() {
                 text.push_str("\\ No newline at end of file\n");
             }
         }
     }
     text
+}
+
+/// One line with its sign; in colour, the words that changed stand out.
+fn changed_line(look: &Look, change: &InlineChange<'_, str>) -> String {
+    let (sign, tone) = match change.tag() {
+        ChangeTag::Insert => ("+", Some(Tone::Good)),
+        ChangeTag::Delete => ("-", Some(Tone::Problem)),
+        ChangeTag::Equal => (" ", None),
+    };
+    let Some(tone) = tone else {
+        return change
+            .values()
+            .iter()
+            .map(|(_, words)| harmless(words))
+            .fold(sign.to_owned(), |line, words| line + &words);
+    };
+    let words = change.values().iter().map(|(differs, words)| match (differs, harmless(words)) {
+        (_, words) if words.is_empty() => words,
+        (true, words) => look.mark(tone, &words),
+        (false, words) => look.paint(tone, &words),
+    });
+    look.paint(tone, sign) + &words.collect::<String>()
 }
 
 /// One line a file: how many lines came and went.
@@ -115,8 +132,9 @@ pub fn stat(look: &Look, pairs: &[Pair]) -> String {
     format!("{}{files} {differ}, +{} -{}\n", columns.finish(), all.added, all.removed)
 }
 
-/// Tabs stay; all else that a terminal would obey becomes visible.
+/// A line or a part of one: its break goes, tabs stay, all else that a terminal would obey becomes visible.
 fn harmless(line: &str) -> String {
+    let line = line.trim_end_matches(['\n', '\r']);
     line.split('\t').map(|part| instep_core::path::escape(part.as_bytes())).collect::<Vec<_>>().join("\t")
 }
 
@@ -148,6 +166,14 @@ mod tests {
             +2\x1b[0m
         "#]]
         .assert_eq(&unified(&plain(), &pair(Some(b"one\ntwo\n"), Some(b"one\n2\x1b[0m\n"))));
+    }
+
+    #[test]
+    fn in_colour_the_words_that_changed_stand_out() {
+        let look = Look { color: true, ..plain() };
+        let drawn = unified(&look, &pair(Some(b"Q4: 120k for us\n"), Some(b"Q4: 135k for us\n")));
+        let changed = |color: u8, word: &str| format!("\u{1b}[1m\u{1b}[4m\u{1b}[{color}m{word}\u{1b}[0m");
+        assert!(drawn.contains(&changed(31, "120k")) && drawn.contains(&changed(32, "135k")), "{drawn:?}");
     }
 
     #[test]

@@ -64,6 +64,22 @@ impl Terminal {
         for choice in choices {
             self.aside(&format!("  [{}] {}", choice.key, choice.words));
         }
+        self.answer(question, choices)
+    }
+
+    /// As [`Terminal::choose`], with all answers in one line, for questions that come often.
+    pub fn choose_inline(
+        &self,
+        question: Question<'_>,
+        choices: &[Choice<'_>],
+    ) -> Result<usize, CommandError> {
+        let list: Vec<_> =
+            choices.iter().map(|choice| format!("[{}] {}", choice.key, choice.words)).collect();
+        self.aside(&format!("{}  {}", question.text, list.join("  ")));
+        self.answer(question, choices)
+    }
+
+    fn answer(&self, question: Question<'_>, choices: &[Choice<'_>]) -> Result<usize, CommandError> {
         let first = choices.first().map_or("", |choice| choice.key);
         loop {
             let answer = self.line(question, &format!("[{first}] "))?;

@@ -10,12 +10,16 @@ mod beside;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod broken;
 mod contact;
+mod conversations;
 mod daily;
+mod databases;
 mod diff;
 mod export;
 mod exposure;
 mod import;
 mod kill;
+mod lost_objects;
+mod moves;
 mod network;
 mod overview;
 mod people;

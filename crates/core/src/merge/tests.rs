@@ -9,8 +9,16 @@ fn named(name: &str) -> Name {
 }
 
 fn merged(name: &str, base: &str, local: &str, remote: &str) -> Result<String, Reason> {
-    match contents(&named(name), Some(base.as_bytes()), local.as_bytes(), remote.as_bytes()) {
-        Merged::Clean(content) => Ok(String::from_utf8(content).unwrap()),
+    let name = named(name);
+    merged_by(&Terms::of(&name), Some(base), [local, remote])
+}
+
+fn merged_by(terms: &Terms<'_>, base: Option<&str>, [local, remote]: [&str; 2]) -> Result<String, Reason> {
+    let versions =
+        Versions { base: base.map(str::as_bytes), local: local.as_bytes(), remote: remote.as_bytes() };
+    match contents(terms, &versions) {
+        Merged::Clean(joined) => Ok(String::from_utf8(joined.content).unwrap()),
+        Merged::Marked { content, .. } => panic!("{}", String::from_utf8_lossy(&content)),
         Merged::Undecided(reason) => Err(reason),
     }
 }
@@ -36,18 +44,6 @@ fn changes_in_different_places_are_joined() {
 
 #[test]
 fn what_has_a_grammar_keeps_it() {
-    let json = "{\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3,\n  \"d\": 4\n}\n";
-    let add = |key: &str, after: &str| json.replace(after, &format!("{after}\n  \"{key}\": 9,"));
-    let both = "{\n  \"x\": 9,\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3,\n  \"y\": 9,\n  \"d\": 4\n}\n";
-    let start = json.replace("{\n", "{\n  \"x\": 9,\n");
-    assert_eq!(merged("a.json", json, &start, &add("y", "\"c\": 3,")), Ok(both.to_owned()));
-    assert_eq!(merged("a.json", json, &start, &add("x", "\"c\": 3,")), Err(Reason::WouldBreak("JSON")));
-    assert_eq!(merged("a.json", "x", "y", "z"), Err(Reason::NotValid("JSON")));
-    // Each side takes the last entry that is left without a comma to be in its place.
-    let last = "{\n\"a\": 1,\n\"b\": 2,\n\"c\": 3\n}\n";
-    let cut = merged("a.json", last, "{\n\"b\": 2,\n\"c\": 3\n}\n", "{\n\"a\": 1,\n\"b\": 2\n}\n");
-    assert_eq!(cut, Err(Reason::Overlap { places: 1 }));
-
     let yaml = "a: 1\nb: 2\nc: 3\nd: 4\n";
     assert_eq!(
         merged("a.yml", yaml, "x: 0\na: 1\nb: 2\nc: 3\nd: 4\n", "a: 1\nb: 2\nc: 3\nx: 1\nd: 4\n"),
@@ -84,25 +80,30 @@ fn deep_data_stays_undecided() {
     let deep = |end: &str| format!("{}1{}\n{end}", "[".repeat(100_000), "]".repeat(100_000));
     for name in ["a.json", "a.yaml"] {
         let reason = merged(name, &deep(""), &deep(" "), &deep("\n")).unwrap_err();
-        assert!(matches!(reason, Reason::NotValid(_)), "{name} {reason}");
+        let expected = if name == "a.json" { Reason::TooDeep } else { Reason::NotValid("YAML") };
+        assert_eq!(reason, expected, "{name}");
     }
 }
 
 #[test]
 fn what_is_not_text_stays_undecided() {
-    let undecided =
-        |base: &[u8], local: &[u8], remote: &[u8]| contents(&named("a"), Some(base), local, remote);
+    let name = named("a");
+    let all = |base: Option<&[u8]>, local: &[u8], remote: &[u8]| {
+        contents(&Terms::of(&name), &Versions { base, local, remote })
+    };
+    let undecided = |base: &[u8], local: &[u8], remote: &[u8]| all(Some(base), local, remote);
+    let clean = |content: &[u8]| Merged::Clean(content.to_vec().into());
     for bytes in [&b"1\n\x002\n3\n"[..], b"\xff\x01\n2\n3\n"] {
         assert_eq!(undecided(bytes, b"1\n2\n4\n", b"0\n2\n3\n"), Merged::Undecided(Reason::Binary));
         assert_eq!(undecided(b"1\n2\n3\n", bytes, b"0\n2\n3\n"), Merged::Undecided(Reason::Binary));
     }
     let latin = undecided(b"\xe9\n2\n3\n", b"\xe8\n2\n3\n", b"\xe9\n2\n\xea\n");
-    assert_eq!(latin, Merged::Clean(b"\xe8\n2\n\xea\n".to_vec()));
+    assert_eq!(latin, clean(b"\xe8\n2\n\xea\n"));
     let large = vec![b'x'; CONTENT_BYTES_MAX + 1];
     assert_eq!(undecided(b"1", &large, b"2"), Merged::Undecided(Reason::TooLarge));
-    assert_eq!(contents(&named("a"), None, b"1", b"2"), Merged::Undecided(Reason::NoBase));
-    assert_eq!(contents(&named("a"), None, b"1", b"1"), Merged::Clean(b"1".to_vec()));
-    assert_eq!(contents(&named("a"), Some(b"\0"), b"\0", b"\x001"), Merged::Clean(b"\x001".to_vec()));
+    assert_eq!(all(None, b"1", b"2"), Merged::Undecided(Reason::NoBase));
+    assert_eq!(all(None, b"1", b"1"), clean(b"1"));
+    assert_eq!(undecided(b"\0", b"\0", b"\x001"), clean(b"\x001"));
 }
 
 #[test]
@@ -117,9 +118,65 @@ fn a_conflict_can_be_taken_apart() {
     let expected =
         [overlap("1\n", "x\n", "y\n"), settled("2\nz\n4\n"), overlap("5\n", "<<<<<<<\n", "=========\n")];
     assert_eq!(got, expected);
-    assert_eq!(text::overlaps(&got), 2);
+    assert_eq!(overlaps(&got), 2);
     assert_eq!(Reason::Overlap { places: 2 }.to_string(), "2 places overlap");
     assert_eq!(Reason::Overlap { places: 1 }.to_string(), "1 place overlaps");
+}
+
+#[test]
+fn a_conflict_is_put_together_as_it_is_picked() {
+    let regions = regions(b"1\n2\n3", b"x\n2\nhere", b"y\n2\nthere").unwrap();
+    let put = |first: Pick, last: Pick| String::from_utf8(put_together(&regions, &[first, last])).unwrap();
+    assert_eq!(put(Pick::Here, Pick::There), "x\n2\nthere");
+    assert_eq!(put(Pick::Base, Pick::Both), "1\n2\nhere\nthere");
+    assert_eq!(put(Pick::Lines(b"own".to_vec()), Pick::Lines(Vec::new())), "own\n2\n");
+}
+
+#[test]
+fn versions_without_a_base_differ_where_they_are_not_equal() {
+    let got = differences(b"1\n2\n3\n", b"1\nx\n3\n4\n").unwrap();
+    let settled = |text: &str| Region::Settled(text.into());
+    let overlap = |local: &str, remote: &str| Region::Overlap {
+        base: Vec::new(),
+        local: local.into(),
+        remote: remote.into(),
+    };
+    assert_eq!(got, [settled("1\n"), overlap("2\n", "x\n"), settled("3\n"), overlap("", "4\n")]);
+}
+
+#[test]
+fn the_group_goes_before_the_name() {
+    let text = named("a.txt");
+    let of = |kind| Terms { kind: Some(kind), ..Terms::of(&text) };
+    let one_each = ["A=2\nB=1\nC=1\n", "A=1\nB=1\nC=2\n"];
+    let base = Some("A=1\nB=1\nC=1\n");
+    assert_eq!(merged_by(&of(FileKind::Text), base, one_each), Ok("A=2\nB=1\nC=2\n".to_owned()));
+    assert_eq!(merged_by(&of(FileKind::Binary), base, one_each), Err(Reason::Opaque));
+    assert_eq!(merged_by(&of(FileKind::Dotenv), base, one_each), Ok("A=2\nB=1\nC=2\n".to_owned()));
+}
+
+#[test]
+fn overlaps_stand_between_markers_only_in_texts_whose_group_says_so() {
+    let marked = |name: &str, base: &str, local: &str, remote: &str| {
+        let name = named(name);
+        let style = Style::Markers(PerSide { local: "laptop", remote: "desktop" });
+        let terms = Terms { style, ..Terms::of(&name) };
+        let versions =
+            Versions { base: Some(base.as_bytes()), local: local.as_bytes(), remote: remote.as_bytes() };
+        match contents(&terms, &versions) {
+            Merged::Marked { content, places } => (String::from_utf8(content).unwrap(), places),
+            other => (format!("{other:?}"), 0),
+        }
+    };
+    let shown = "0\n<<<<<<< laptop\nx\n||||||| base\n1\n=======\ny\n>>>>>>> desktop\n2\n";
+    assert_eq!(marked("a.md", "0\n1\n2\n", "0\nx\n2\n", "0\ny\n2\n"), (shown.to_owned(), 1));
+    let shown = "=======\n<<<<<<<< laptop\nx\n|||||||| base\n1\n========\ny\n>>>>>>>> desktop\n";
+    assert_eq!(marked("a.md", "=======\n1\n", "=======\nx", "=======\ny\n"), (shown.to_owned(), 1));
+    let crlf = "<<<<<<< laptop\r\nx\r\n||||||| base\r\n1\r\n=======\r\ny\r\n>>>>>>> desktop\r\n";
+    assert_eq!(marked("a.md", "1\r\n", "x\r\n", "y\r\n"), (crlf.to_owned(), 1));
+    for name in ["a.json", "a.yaml", "a.toml", ".env", "a.lock"] {
+        assert_eq!(marked(name, "1\n", "2\n", "3\n").1, 0, "{name}");
+    }
 }
 
 #[test]
@@ -163,7 +220,15 @@ proptest! {
         let regions = regions(base.as_bytes(), one.as_bytes(), other.as_bytes()).unwrap();
         let undecided = matches!(merged("a", &base, &one, &other), Err(Reason::Overlap { .. }));
         if base != one && base != other && one != other {
-            prop_assert_eq!(undecided, text::overlaps(&regions) > 0);
+            prop_assert_eq!(undecided, overlaps(&regions) > 0);
         }
+    }
+
+    #[test]
+    fn without_a_base_each_version_can_be_had_whole(one in lines(), other in lines()) {
+        let regions = differences(one.as_bytes(), other.as_bytes()).unwrap();
+        let all = |pick: Pick| put_together(&regions, &vec![pick; overlaps(&regions)]);
+        prop_assert_eq!(all(Pick::Here), one.as_bytes());
+        prop_assert_eq!(all(Pick::There), other.as_bytes());
     }
 }

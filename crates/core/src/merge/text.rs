@@ -40,10 +40,91 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>,
     if places == 0 { Ok(merged) } else { Err(Reason::Overlap { places }) }
 }
 
+/// How many bytes a side has behind all that the base has.
+pub(super) fn grown(base: &[u8], side: &[u8]) -> Result<usize, Reason> {
+    if let Some(tail) = side.strip_prefix(base) {
+        return Ok(tail.len());
+    }
+    let input = InternedInput::new(byte_lines(base), byte_lines(side));
+    let changes = changes(&input)?;
+    let last = changes.last().filter(|last| last.base.is_empty() && last.base.end == input.before.len());
+    let lines = last.map_or(&[][..], |last| &input.after[last.side.clone()]);
+    Ok(lines.iter().map(|&line| input.interner[line].len()).sum())
+}
+
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;
     parts(base, local, remote)
+}
+
+/// Takes two versions without a base apart: where they are equal it is settled, all else overlaps.
+pub fn differences(local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
+    check(&[local, remote])?;
+    let input = InternedInput::new(byte_lines(local), byte_lines(remote));
+    let text = |tokens: &[Token]| tokens.iter().flat_map(|&token| input.interner[token]).copied().collect();
+    let (mut regions, mut at) = (Vec::new(), 0);
+    for Change { base: here, side: there } in changes(&input)? {
+        settle(&mut text(&input.before[at..here.start]), &mut regions);
+        at = here.end;
+        let (local, remote) = (text(&input.before[here]), text(&input.after[there]));
+        regions.push(Region::Overlap { base: Vec::new(), local, remote });
+    }
+    settle(&mut text(&input.before[at..]), &mut regions);
+    Ok(regions)
+}
+
+/// What a person takes where both sides changed the same lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pick {
+    /// What stands here.
+    Here,
+    /// What stands there.
+    There,
+    /// What stands here, then what stands there.
+    Both,
+    /// What both last agreed on.
+    Base,
+    /// Lines of their own.
+    Lines(Vec<u8>),
+}
+
+/// Puts regions together again, with one pick for each overlap, in order.
+///
+/// # Panics
+///
+/// If there are fewer picks than overlaps.
+pub fn put_together(regions: &[Region], picks: &[Pick]) -> Vec<u8> {
+    let mut picks = picks.iter();
+    let mut whole = Vec::new();
+    for region in regions {
+        let (base, local, remote) = match region {
+            Region::Settled(lines) => {
+                add_lines(&mut whole, lines);
+                continue;
+            }
+            Region::Overlap { base, local, remote } => (base, local, remote),
+        };
+        match picks.next().expect("because each overlap has its pick") {
+            Pick::Here => add_lines(&mut whole, local),
+            Pick::There => add_lines(&mut whole, remote),
+            Pick::Base => add_lines(&mut whole, base),
+            Pick::Lines(lines) => add_lines(&mut whole, lines),
+            Pick::Both => {
+                add_lines(&mut whole, local);
+                add_lines(&mut whole, remote);
+            }
+        }
+    }
+    whole
+}
+
+/// Adds lines. Only the end of a file may lack its line break: what comes after such a line gets a line of its own.
+fn add_lines(whole: &mut Vec<u8>, lines: &[u8]) {
+    if !lines.is_empty() && whole.last().is_some_and(|&byte| byte != b'\n') {
+        whole.push(b'\n');
+    }
+    whole.extend_from_slice(lines);
 }
 
 /// How many places overlap.

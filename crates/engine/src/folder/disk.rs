@@ -17,6 +17,7 @@ use instep_core::tree::Key;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::openers::{self, Openers};
 use super::probe;
 use super::system::{self, Device, Opener, retried};
 use super::{Abilities, DiskKind, Folder, FolderError, Listing, Metadata, NewFile, OpenFile};
@@ -183,6 +184,15 @@ impl DiskFolder {
 
 impl Folder for DiskFolder {
     type Dir = DiskDir;
+
+    fn location(&self) -> Option<PathBuf> {
+        self.path.canonicalize().ok()
+    }
+
+    fn openers(&self, folder: &DiskDir, name: &Name) -> Result<Openers, FolderError> {
+        let file = self.open_file(folder, name)?;
+        openers::openers(&file.file).map_err(|e| FolderError::new("look at", name.as_bytes(), e))
+    }
 
     fn abilities(&self) -> Abilities {
         self.abilities

@@ -111,6 +111,14 @@ impl Folder for Faulty {
         self.disk.abilities()
     }
 
+    fn location(&self) -> Option<PathBuf> {
+        self.disk.location()
+    }
+
+    fn openers(&self, folder: &FaultyDir, name: &Name) -> Result<Openers, FolderError> {
+        self.disk.openers(&folder.dir, name)
+    }
+
     fn root(&self) -> FaultyDir {
         FaultyDir { dir: self.disk.root(), name: Vec::new(), _counted: None }
     }

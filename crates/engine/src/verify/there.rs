@@ -13,7 +13,7 @@ use instep_core::remote::{
 use instep_core::tree::Entry;
 
 use super::{Check, FaultKind, HeadFault, Looked, Met, is_same, meet, path};
-use crate::cycle::far::{Far, View};
+use crate::cycle::far::{Far, Objects, View};
 use crate::cycle::{settled_at, settled_note};
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -79,7 +79,7 @@ impl<F: Folder> Check<'_, F> {
         let unread: HashSet<ObjectId> = built.missing.iter().map(|(object, _)| *object).collect();
         let settled = self.workspace.state.note(&settled_note(id))?;
         if settled == Some(settled_at(&self.settings, known)) {
-            self.compare(&built.far, &snapshot, &unread);
+            self.compare(&built.far, &snapshot, &unread, &objects);
         }
         self.found.remote = Looked::Whole { ahead: lineage == Lineage::Ahead };
         self.objects(remote, &built.far, &snapshot)
@@ -87,7 +87,7 @@ impl<F: Folder> Check<'_, F> {
 
     /// Holds what is remembered of the remote against what it lists. Folders alone are not asked for: programs that know
     /// only files can't speak of them.
-    fn compare(&mut self, far: &Far, snapshot: &Snapshot, unread: &HashSet<ObjectId>) {
+    fn compare(&mut self, far: &Far, snapshot: &Snapshot, unread: &HashSet<ObjectId>, objects: &Objects) {
         let known = std::mem::take(&mut self.known);
         let mut faults = Vec::new();
         for row in known.rows() {
@@ -101,7 +101,10 @@ impl<F: Folder> Check<'_, F> {
             let never_read = || {
                 let place = far.tree.find(&path)?;
                 let index = far.listed.get(place.0 as usize).copied().flatten()?;
-                Some(unread.contains(&snapshot.entries.get(index as usize)?.object))
+                let object = snapshot.entries.get(index as usize)?.object;
+                // Of a link that went out from here it is known what it is, though it never came in.
+                let is_known = objects.get(&object).is_some_and(|(content, _)| *content == leaf.content);
+                Some(unread.contains(&object) && !is_known)
             };
             match meet(&far.tree, &path) {
                 Met::At(place) if is_same(&far.tree.at(place).entry, &leaf) => {}

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::clock::{Clock, Timestamp};
+use instep_core::content::ContentId;
+use instep_core::path::Name;
+use instep_engine::digest::Digest;
+use instep_engine::folder::Folder;
 use instep_engine::workspace::{Opening, Workspace, find};
 
 use crate::world::pair;
@@ -70,6 +74,38 @@ fn a_file_that_a_power_cut_emptied_gets_back_what_it_had() {
         right.sync();
         assert_eq!(right.drawing(), format!("f={left_over};g=2"));
     }
+}
+
+#[test]
+fn a_file_that_changed_without_a_trace_gets_back_what_it_had() {
+    let (mut left, mut right) = pair(&[("f", "good"), ("g", "1")]);
+    left.workspace.boot = Some("first".to_owned());
+    left.write("g", "2");
+    left.sync();
+    right.sync();
+    // Its blocks got other bytes while identity, length and times stayed: what is noted of it is the good content.
+    left.write("f", "rot!");
+    let folder = Arc::clone(&left.workspace.folder);
+    let name = Name::new(b"f").unwrap();
+    let noted = loop {
+        let (metadata, observed) = (folder.metadata(&folder.root(), &name).unwrap(), folder.now().unwrap());
+        let digest = Digest { metadata: metadata.unwrap(), content: ContentId::of(b"good"), observed };
+        if !digest.is_racy() {
+            break digest;
+        }
+        std::thread::yield_now();
+    };
+    left.workspace.state.transact(|write| write.digests(&[noted])).unwrap();
+    assert_eq!((left.sync().done.len(), left.drawing()), (0, "f=rot!;g=2".to_owned()), "nothing tells it");
+    left.workspace.boot = Some("second".to_owned());
+    let outcome = left.sync();
+    assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
+    assert!(outcome.notices[0].starts_with("f had lost its content"), "{:?}", outcome.notices);
+    assert_eq!(left.drawing(), "f=good;g=2");
+    right.sync();
+    assert_eq!(right.drawing(), "f=good;g=2");
+    let kept = left.workspace.state.kept(b"f").unwrap();
+    assert!(kept.iter().any(|kept| kept.content == ContentId::of(b"rot!")), "what was left is kept");
 }
 
 #[test]

@@ -169,6 +169,20 @@ fn a_file_that_changed_without_anybody_writing_is_told_from_an_edit() {
 }
 
 #[test]
+fn a_link_is_no_fault_on_the_machine_that_made_it() {
+    let place = MemoryPlace::new();
+    let (mut left, mut right) = (Machine::new("left", &place), Machine::new("right", &place));
+    left.write("a", "one");
+    std::os::unix::fs::symlink("a", left.root.join("link")).unwrap();
+    left.sync();
+    right.sync();
+    for machine in [&left, &right] {
+        assert_eq!(told(&quick(machine)), []);
+        assert_eq!(told(&all(machine)), []);
+    }
+}
+
+#[test]
 fn what_the_remote_lost_or_spoiled_is_named_and_the_rest_is_read() {
     let (place, left, _right) = lived();
     place.damage(ContentId::of(b"bb"), None);
