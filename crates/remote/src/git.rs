@@ -16,8 +16,8 @@ mod failure;
 mod history;
 mod local;
 mod locks;
-mod making;
 mod objects;
+mod ours;
 mod parts;
 mod program;
 mod push;
@@ -50,8 +50,8 @@ pub use visibility::Visibility;
 
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
-use making::{is_whole, make_whole, put_aside};
 use objects::{Kind, Objects, Oid};
+use ours::{is_whole, make_missing, make_ours, not_here, not_there, put_aside};
 use parts::Parts;
 use program::{Program, Scope};
 use shelf::Shelf;
@@ -60,8 +60,6 @@ use shelf::Shelf;
 const HEAD: &str = "refs/instep/head";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The oldest version that works.
-const VERSION_MIN: (u32, u32) = (2, 39);
 
 /// What a git remote needs beside its address.
 pub struct GitOptions {
@@ -461,54 +459,6 @@ fn path_url(path: &Path) -> Result<String, RemoteError> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         RemoteError::new(RemoteErrorKind::Invalid, "E-PATH-UTF8", "The path of the repository is not UTF-8.")
     })
-}
-
-fn make_ours(program: &Program) -> Result<(), RemoteError> {
-    let directory = program.directory();
-    if is_whole(directory) {
-        return Ok(());
-    }
-    if directory.exists() {
-        put_aside(directory)?;
-    }
-    let version = program.version()?;
-    if version < VERSION_MIN {
-        return Err(RemoteError::new(
-            RemoteErrorKind::Local,
-            "E-GIT-VERSION",
-            format!("The program git is version {}.{}; 2.39 or newer is needed.", version.0, version.1),
-        ));
-    }
-    make_whole(program, directory, &directory.with_extension("new"), "main")
-}
-
-/// Makes a repository where nothing is.
-fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), RemoteError> {
-    if local::git_dir(path).is_some() {
-        return Ok(());
-    }
-    let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    if path.exists() && !is_empty {
-        return Err(not_there(path));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    make_whole(program, path, &path.with_file_name(format!(".{name}.instep-new")), branch)
-}
-
-/// Only who works with our copy may bring something into it.
-fn not_here() -> RemoteError {
-    RemoteError::new(
-        RemoteErrorKind::Busy,
-        "E-GIT-NOT-HERE",
-        "What this needs is not in our copy of the repository yet.",
-    )
-    .hinted("`instep sync` brings it")
-}
-
-fn not_there(path: &Path) -> RemoteError {
-    let shown = escape(path.as_os_str().as_encoded_bytes());
-    let what = if path.exists() { "holds no git repository" } else { "does not exist" };
-    RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}."))
 }
 
 fn oid_of(revision: &Revision) -> Result<Oid, RemoteError> {

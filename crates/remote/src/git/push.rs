@@ -59,6 +59,7 @@ impl Push<'_> {
 
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
         let mut call = program.call(Scope::Talking)?;
+        call.args(program.patience_with_a_push());
         call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
         // What the remote took is our own note of its head too: no wait for the disk, and no call of its own.
         call.args(["-c".to_owned(), format!("remote.instep.fetch=+{}:{}", self.reference, self.noted)]);
