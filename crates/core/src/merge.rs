@@ -5,7 +5,7 @@
 
 mod budget;
 mod grammar;
-mod json;
+pub(crate) mod json;
 mod lines;
 mod markers;
 mod moment;
