@@ -81,6 +81,8 @@ pub struct Config {
     pub delete_percent_max: f64,
     /// The largest content that the remote takes, if someone said so.
     pub content_bytes_max: Option<u64>,
+    /// How long a host may keep us waiting for nothing.
+    pub patience: Duration,
     /// How fast contents may travel.
     pub bytes_per_second_max: Option<u64>,
     /// A key in the machine's own file, as other programs keep it there; to be moved to a safer place.
@@ -183,6 +185,27 @@ pub struct Group {
     pub keep_local_keys: Vec<String>,
     /// The command that makes them anew.
     pub regenerate: Option<String>,
+}
+
+impl Group {
+    /// A group of which nothing is said but its paths.
+    pub fn of(name: &str, paths: &[&str]) -> Self {
+        let rule = |text: &&str| RuleText { text: (*text).to_owned(), ..RuleText::default() };
+        Group {
+            name: name.to_owned(),
+            paths: paths.iter().map(rule).collect(),
+            enabled: true,
+            encrypt: false,
+            direction: None,
+            kind: None,
+            id: None,
+            strategy: None,
+            style: Style::None,
+            show_values: false,
+            keep_local_keys: Vec::new(),
+            regenerate: None,
+        }
+    }
 }
 
 /// One of several remotes.

@@ -4,15 +4,23 @@
 //! it, and what a line merge could silently break is left to a person. What changed on one side only is that side's.
 
 mod budget;
+mod dotenv;
 mod grammar;
 pub(crate) mod json;
 mod lines;
+pub mod local;
 mod markers;
 mod moment;
+mod order;
+mod outline;
 mod records;
+mod set;
 pub mod show;
 mod summary;
 pub mod text;
+mod toml;
+mod value;
+mod yaml;
 
 use gix_imara_diff::InternedInput;
 

@@ -18,7 +18,8 @@ pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
-mod merging;
+pub(crate) mod merging;
+mod occupied;
 mod record;
 pub(crate) mod report;
 mod select;
@@ -26,6 +27,7 @@ mod think;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use instep_core::clock::Timestamp;
@@ -39,6 +41,7 @@ use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
+use crate::form;
 use crate::history::contents::Contents;
 use crate::history::retention;
 use crate::history::undo::finish_half_undone;
@@ -49,7 +52,8 @@ use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
 use damage::Damaged;
-use outcome::Outcome;
+use far::Objects;
+use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
 use settings::{SettingsSource, SyncSettings};
@@ -105,6 +109,8 @@ pub fn run<F: Folder>(
             }
             Err(PassEnd::Changed(paths)) => {
                 paths.into_iter().for_each(|path| *restless.entry(path).or_default() += 1);
+                // What was to travel in place of a file may not be had from it any more.
+                workspace.state.transact(|write| write.forget_forms())?;
                 let why = "files changed while they were sent; looking again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
             }
@@ -170,8 +176,8 @@ pub(crate) fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
 
 /// The standing answers, as far as a plan depends on them.
 fn policy_words(settings: &SyncSettings) -> String {
-    let SyncSettings { direction, strategy, links, file_bytes_max, .. } = settings;
-    format!("{direction:?} {strategy:?} {links:?} {file_bytes_max:?}")
+    let SyncSettings { direction, limit, groups, strategy, links, file_bytes_max, .. } = settings;
+    format!("{direction:?} {limit:?} {strategy:?} {links:?} {file_bytes_max:?} {}", groups.words())
 }
 
 /// The note of the state in which a cycle left nothing open with a remote.
@@ -197,6 +203,8 @@ struct Cycle<'a, F: Folder> {
     rewound: bool,
     /// What an undo was completed for at the remote just now: it must not go out again in the same breath.
     held_back: BTreeSet<TreePath>,
+    /// What can't change here now, and why.
+    waiting: Vec<Held>,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -225,6 +233,8 @@ struct Look {
     ahead: Option<Ahead>,
     /// What is remembered, if it was read already.
     known: Option<Known>,
+    /// The contents behind the remote's names, if they were read already.
+    objects: Option<Objects>,
 }
 
 /// A listing that was asked for before anybody knew whether the head is to be trusted.
@@ -268,6 +278,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             restarted: false,
             rewound: false,
             held_back: BTreeSet::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -281,13 +292,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let mut rounds = 0;
         loop {
             let settings = self.settings(rules.clone())?;
-            let mut look = self.look(&settings, &record, fetch)?;
+            let mut look = self.look(&settings, &record, fetch, &mut tools)?;
             if self.restarted && rounds == 0 {
                 let damaged = self.find_damaged(&record, &look.scan)?;
                 if !damaged.is_empty() {
                     let dry_run = self.request.dry_run;
                     self.damaged = if dry_run { damaged } else { self.mend(&record, &look, damaged)? };
-                    look = self.look(&settings, &record, fetch)?;
+                    look = self.look(&settings, &record, fetch, &mut tools)?;
                 }
             }
             if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
@@ -325,22 +336,29 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
     }
 
-    /// The settings for this request: its direction and strategy win over the workspace's own.
+    /// The settings for this request: its direction and strategy win over the workspace's own. The direction of a group
+    /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.strategy = self.request.strategy.unwrap_or(settings.strategy);
+        settings.limit = self.request.direction;
+        if let Some(strategy) = self.request.strategy {
+            settings.strategy = strategy;
+            settings.groups = settings.groups.without_strategies();
+        }
         Ok(settings)
     }
 
     /// Looks at the folder and asks for the remote's head, both at once.
-    fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
-        let mut digests = self.workspace.state.digests()?;
-        if let Some(since) = self.doubted_since(record)? {
-            digests.doubt_since(since);
-        }
+    fn look(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        fetch: bool,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Look, EngineError> {
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
@@ -366,38 +384,55 @@ impl<'a, F: Folder> Cycle<'a, F> {
             let refusal = remote.refuses(path, size)?;
             Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
         };
-        let options = ScanOptions {
-            filter: &settings.filter,
-            rules: &settings.rules,
-            links: settings.links,
-            digests: &digests,
-            workers: settings.workers,
-            refuses: &refuses,
-            observer: self.observer,
+        let scan = || {
+            let mut digests = self.workspace.state.digests()?;
+            if let Some(since) = self.doubted_since(record)? {
+                digests.doubt_since(since);
+            }
+            let options = ScanOptions {
+                filter: &settings.filter,
+                rules: &settings.rules,
+                links: settings.links,
+                digests: &digests,
+                workers: settings.workers,
+                refuses: &refuses,
+                observer: self.observer,
+            };
+            crate::scan::scan(&*self.workspace.folder, &options)
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
+        let is_new = AtomicBool::new(false);
         let ask_and_list = || {
             let head = remote.head()?;
             let new = head.as_ref().filter(|head| record.head.as_ref() != Some(head));
+            is_new.store(new.is_some(), Ordering::Relaxed);
             let ahead = new.map(|head| Ahead {
                 known: record.head.clone(),
                 listed: remote.snapshot(head, record.head.as_ref()),
             });
             Ok((head, ahead))
         };
+        let (mut known, mut objects) = (None, None);
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
-                let scan = crate::scan::scan(&*self.workspace.folder, &options);
+                let scan = scan();
+                if is_new.load(Ordering::Relaxed) && !asking.is_finished() {
+                    // There will be a plan; what it is made from is read while the new head is brought.
+                    known = self.workspace.state.known(record.id).ok();
+                    objects = self.workspace.state.objects(record.id).ok();
+                }
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), scan())
         };
-        let scan = scan?;
+        let mut scan = scan?;
         let (head, ahead) = asked_for?;
-        Ok(Look { scan, head, asked, ahead, known: None })
+        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
+        Ok(Look { scan, head, asked, ahead, known, objects })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.
@@ -415,11 +450,15 @@ impl<'a, F: Folder> Cycle<'a, F> {
             return Ok(None);
         }
         if !self.request.dry_run {
-            let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
+            let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
+            let (stale, asked) = (&look.scan.stale, look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
-            self.workspace.state.transact(|write| {
+            // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
+            // cycle and the system's start go back together), and writes it again.
+            self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
+                write.forms(formed)?;
                 if let Some(boot) = boot {
                     write.note(damage::NOTE, &boot)?;
                 }

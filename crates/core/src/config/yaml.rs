@@ -1,7 +1,9 @@
 //! YAML as settings use it: plain trees with places, within tight limits.
 //!
-//! The only file that knows the YAML parser. Anchors, aliases, tags and several documents are refused: settings need
+//! The only file that knows the YAML parser, but for [`written`]. Anchors, aliases, tags and several documents are refused: settings need
 //! none of them, and they are how a small text becomes a large one.
+
+pub(crate) mod written;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -99,7 +99,7 @@ pub(super) fn merge_lines(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<
     Ok(Joined { content, summary })
 }
 
-fn reason(fault: Fault) -> Reason {
+pub(super) fn reason(fault: Fault) -> Reason {
     match fault {
         Fault::Invalid => Reason::NotValid("JSON"),
         Fault::TooDeep => Reason::TooDeep,

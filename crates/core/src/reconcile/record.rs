@@ -23,6 +23,8 @@ pub(crate) enum Why {
     Name(usize),
     /// One-way: only the target has it, or changed it. Nobody is told.
     Left,
+    /// Its group goes one way, and this would change that side.
+    OneWay(Side),
     /// It would go, and something unknown stands in it on that side.
     UnknownInside(Side),
     /// Folders would stand in a circle: a group.
@@ -97,7 +99,7 @@ impl<'a> World<'a> {
             if cause == node {
                 causes.push(node);
             } else if !self.is_agreed(node) && self.why.contains_key(&cause) {
-                waiting.entry(cause).or_default().push(self.shown_path(node));
+                waiting.entry(cause).or_default().extend(self.paths(node));
             }
         }
         let mut conflicts = Vec::new();
@@ -199,6 +201,10 @@ impl<'a> World<'a> {
                 ConflictKind::Held,
                 &format!("Something that is not synced has this name {}.", there(side)),
             ),
+            Why::OneWay(side) => one(
+                ConflictKind::Held,
+                &format!("This would change {} what goes only the other way.", there(side)),
+            ),
             Why::Frozen(side) | Why::Lost(side) => {
                 let changed = !self.hidden[side.other()].contains_key(&node)
                     && self.val(side.other(), node) != self.val(Stand::Base, node);
@@ -272,6 +278,18 @@ impl<'a> World<'a> {
         });
         let modified = stand.side().and_then(|side| self.modified(side, node));
         Some(Version { path: self.path(stand, node), leaf, modified })
+    }
+
+    /// Where people may look for it: here and there, where these differ, else where it was.
+    fn paths(&self, node: Idx) -> Vec<TreePath> {
+        let stands = [Stand::Local, Stand::Remote];
+        let mut paths: Vec<TreePath> = stands
+            .into_iter()
+            .filter(|&stand| self.val(stand, node).is_some())
+            .map(|stand| self.path(stand, node))
+            .collect();
+        paths.dedup();
+        if paths.is_empty() { vec![self.shown_path(node)] } else { paths }
     }
 
     /// Where people find it: here, else there, else where it was.

@@ -1,7 +1,7 @@
 //! A plan becomes true: contents are staged, the remote takes its part, the folder here gets its own, and what is true
 //! now is written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,9 +12,11 @@ use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::Phase;
 use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source};
+use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
-use super::merging::{open_parent, place_of};
+use super::durable::make_durable;
+use super::merging::{open_parent, place_of, stage_here};
 use super::outcome::Outcome;
 use super::settings::SyncSettings;
 use super::think::Thought;
@@ -22,6 +24,7 @@ use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::{self, Applied, Setting};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::stage::Staging;
 use crate::state::{Offered, RemoteRecord};
 
@@ -29,6 +32,13 @@ use crate::state::{Offered, RemoteRecord};
 pub(super) struct Sent {
     pub revision: Revision,
     pub bytes: u64,
+}
+
+/// What is ready to be committed: the revision, the names and lengths of its new contents, their bytes in all.
+struct Prepared {
+    revision: Revision,
+    objects: Vec<(ObjectId, ContentId, u64)>,
+    bytes: u64,
 }
 
 impl<F: Folder> Cycle<'_, F> {
@@ -46,8 +56,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
-        self.make_durable(look, &thought, tools)?;
-        let sent = self.send(record, look, &thought, tools)?;
+        let sent = self.send(settings, record, look, &thought, tools)?;
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
         Ok(self.record(settings, record, look, &thought, sent, applied)?)
     }
@@ -77,8 +86,7 @@ impl<F: Folder> Cycle<'_, F> {
                 continue;
             }
             if let Some(place) = place_of(&look.scan.tree, content) {
-                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                tools.staging.stage_copy((&dir, &name), content)?;
+                stage_here(look, place, content, tools)?;
             }
         }
         Ok(received.iter().map(|one| one.2).sum())
@@ -102,6 +110,7 @@ impl<F: Folder> Cycle<'_, F> {
             contents: &tools.contents,
             staging: &mut tools.staging,
             tree: &look.scan.tree,
+            forms: &look.scan.forms,
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
@@ -112,23 +121,54 @@ impl<F: Folder> Cycle<'_, F> {
         Ok(applied)
     }
 
-    /// Sends contents, and makes the new tree the remote's head if it still is the one that was planned on.
+    /// Makes durable what is about to be agreed on, sends contents, and makes the new tree the remote's head if it still
+    /// is the one that was planned on.
     fn send(
         &mut self,
+        settings: &SyncSettings,
         record: &RemoteRecord,
         look: &Look,
         thought: &Thought,
-        tools: &Tools<'_, F>,
+        tools: &mut Tools<'_, F>,
     ) -> Result<Option<Sent>, PassEnd> {
-        let changes = &thought.plan.changes.remote;
-        if changes.is_empty() {
+        let (folder, tree) = (tools.folder, &look.scan.tree);
+        let make_durable = || make_durable(folder, tree, thought);
+        if thought.plan.changes.remote.is_empty() {
+            make_durable()?;
             return Ok(None);
         }
+        // Nothing is offered before both are done: until then, what was prepared is unreferenced, and seen by nobody.
+        let prepared = if settings.workers > 1 {
+            std::thread::scope(|scope| {
+                let syncing = scope.spawn(make_durable);
+                let prepared = self.prepare(look, thought, tools);
+                syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                prepared
+            })
+        } else {
+            make_durable()?;
+            self.prepare(look, thought, tools)
+        };
+        let Prepared { revision, objects, bytes } = prepared?;
+        let expected = look.head.as_ref();
+        self.write_offer(record, thought, (expected, &revision))?;
+        self.remote.commit(expected, &revision)?;
+        // A content has a name there once a commit holds it: what was only offered counts as never sent.
+        let id = record.id;
+        self.workspace.state.transact(|write| write.objects(id, &objects))?;
+        self.ended(Phase::Send);
+        Ok(Some(Sent { revision, bytes }))
+    }
+
+    /// Brings contents and the new tree to where a commit can name them.
+    fn prepare(&self, look: &Look, thought: &Thought, tools: &mut Tools<'_, F>) -> Result<Prepared, PassEnd> {
+        let changes = &thought.plan.changes.remote;
         let needed: BTreeSet<ContentId> =
             changes.iter().filter_map(|change| change.after.as_ref()?.body.content()).collect();
         let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
         let offered: Vec<ContentId> =
             needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
+        self.stage_forms(look, &offered, tools)?;
         let source = Offer::new(tools, &look.scan.tree, &offered);
         let bytes = source.bytes(&offered);
         self.began(Phase::Send, Some(offered.len() as u64), Some(bytes));
@@ -142,15 +182,26 @@ impl<F: Folder> Cycle<'_, F> {
             objects.push((object, *content, source.size(*content)));
         }
         let draft = self.draft(thought, &look.scan.tree, &object_of);
-        let expected = look.head.as_ref();
-        let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, (expected, &revision))?;
-        self.remote.commit(expected, &revision)?;
-        // A content has a name there once a commit holds it: what was only offered counts as never sent.
-        let id = record.id;
-        self.workspace.state.transact(|write| write.objects(id, &objects))?;
-        self.ended(Phase::Send);
-        Ok(Some(Sent { revision, bytes }))
+        let revision = self.remote.prepare(look.head.as_ref(), &draft)?;
+        Ok(Prepared { revision, objects, bytes })
+    }
+
+    /// Stages what is offered in place of files that travel in a form.
+    fn stage_forms(
+        &self,
+        look: &Look,
+        offered: &[ContentId],
+        tools: &mut Tools<'_, F>,
+    ) -> Result<(), PassEnd> {
+        let tree = &look.scan.tree;
+        for (place, formed) in &look.scan.forms {
+            let Entry::Leaf(leaf) = tree.at(*place).entry else { continue };
+            let is_offered = offered.contains(&leaf.content) && formed.disk != Some(leaf.content);
+            if is_offered && !form::stage(tools.folder, tree, *place, leaf.content, &mut tools.staging)? {
+                return Err(PassEnd::Changed(vec![tree.path(*place)]));
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what the commit offers: for what changes at the remote alone, that is what both sides agree on if
@@ -167,7 +218,12 @@ impl<F: Folder> Cycle<'_, F> {
         let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
         let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
-        self.workspace.state.transact(|write| write.offer(id, &offered))
+        let renames = &thought.policy.renames.remote;
+        self.workspace.state.transact(|write| {
+            write.offer(id, &offered)?;
+            // If it is taken and nothing more comes to pass here, they are still to be heard.
+            write.renames(id, &offered.revision, renames)
+        })
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
@@ -200,6 +256,8 @@ impl<F: Folder> Cycle<'_, F> {
             .remote
             .iter()
             .filter(|change| matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite));
+        let renames =
+            moves.filter_map(|change| Some(Rename { from: change.from.clone()?, to: change.to.clone()? }));
         Draft {
             entries,
             message: self.message(&plan.changes.remote),
@@ -208,7 +266,7 @@ impl<F: Folder> Cycle<'_, F> {
             time: time.max(Timestamp::from_ns(0)),
             times,
             allows_deletes: self.request.allow_delete,
-            moves: moves.filter_map(|change| Some((change.from.clone()?, change.to.clone()?))).collect(),
+            renames: renames.collect(),
         }
     }
 
@@ -258,7 +316,8 @@ fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BT
     if contents.is_empty() {
         return names;
     }
-    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+    let wanted: HashSet<ContentId> = contents.iter().copied().collect();
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| wanted.contains(content)) {
         let name = names.entry(*content).or_insert(*object);
         *name = (*name).max(*object);
     }
@@ -278,7 +337,7 @@ struct Offer<'t, 'f, F: Folder> {
 
 impl<'t, 'f, F: Folder> Offer<'t, 'f, F> {
     fn new(tools: &'t Tools<'f, F>, tree: &'t Tree, offered: &[ContentId]) -> Self {
-        let wanted: BTreeSet<ContentId> = offered.iter().copied().collect();
+        let wanted: HashSet<ContentId> = offered.iter().copied().collect();
         let mut places = BTreeMap::new();
         for place in tree.places() {
             if let Entry::Leaf(leaf) = tree.at(place).entry

@@ -1,15 +1,21 @@
 //! Merges of contents: three versions are read, one is staged.
 
+use std::cmp::Ordering;
+
 use instep_core::content::ContentId;
 use instep_core::merge::{self, Merged, Terms, Versions};
+use instep_core::node::{PerSide, Side};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::policy::{Policy, Strategy};
+use instep_core::remote::Class;
 use instep_core::tree::{Entry, Place, Tree};
 
 use super::rules::SETTINGS;
-use super::{Cycle, Tools};
+use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::history::contents::content_of;
 use crate::state::RemoteRecord;
 
@@ -31,7 +37,8 @@ impl<F: Folder> Cycle<'_, F> {
     pub(super) fn merge(
         &mut self,
         input: &MergeInput,
-        local: &Tree,
+        trees: PerSide<&Tree>,
+        policy: &Policy,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
@@ -40,26 +47,34 @@ impl<F: Folder> Cycle<'_, F> {
         };
         let mut versions = Vec::new();
         for content in [base, input.local, input.remote] {
-            match self.read_content(content, local, record, tools)? {
+            match self.read_content(content, trees.local, record, tools)? {
                 Some(bytes) => versions.push(bytes),
                 // Nothing can be sure, both versions stay.
                 None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
         let is_settings = input.path.as_bytes() == SETTINGS.as_bytes();
-        self.join(&name, is_settings, &versions, tools)
+        let group = policy.groups.of(&input.path, false);
+        let terms = Terms {
+            kind: group.and_then(|group| group.kind),
+            id: group.and_then(|group| group.id.as_deref()),
+            newest: group.and_then(|group| group.strategy) == Some(Strategy::LastWriteWins),
+            later: later(input, trees),
+            ..Terms::of(&name)
+        };
+        self.join(&terms, is_settings, &versions, tools)
     }
 
     fn join(
         &self,
-        name: &Name,
+        terms: &Terms<'_>,
         is_settings: bool,
         versions: &[Vec<u8>],
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
         let [base, local, remote] = versions else { unreachable!("because three versions were read") };
         let versions = Versions { base: Some(base), local, remote };
-        match merge::contents(&Terms::of(name), &versions) {
+        match merge::contents(terms, &versions) {
             Merged::Clean(joined) if is_settings && self.source.read_as(&joined.content).is_err() => {
                 Ok(Tried::undecided("line by line, the settings would not be valid"))
             }
@@ -90,22 +105,65 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok(Some(bytes));
             }
         }
-        if let Some(object) = self.workspace.state.object_of(record.id, content)? {
-            self.fetch(&[object], tools)?;
-        } else {
-            tools.staging.stage_kept(&tools.contents, content)?;
+        let object = self.workspace.state.object_of(record.id, content)?;
+        match object.map(|object| self.fetch(&[object], tools)) {
+            Some(Ok(_)) => {}
+            // What the remote has lost may have been kept here; if not, nobody has it.
+            Some(Err(EngineError::Remote(error))) if error.class() == Class::Corrupt => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
+            Some(Err(error)) => return Err(error),
+            None => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
         }
         Ok(tools.staging.read(content)?)
     }
 }
 
+/// The side whose version was modified later, if both times are known.
+fn later(input: &MergeInput, trees: PerSide<&Tree>) -> Option<Side> {
+    let time = |tree: &Tree, content: ContentId| {
+        let here = tree.find(&input.path).filter(|place| holds(tree, *place, content));
+        tree.at(here.or_else(|| place_of(tree, content))?).modified
+    };
+    let (local, remote) = (time(trees.local, input.local)?, time(trees.remote, input.remote)?);
+    match local.cmp(&remote) {
+        Ordering::Less => Some(Side::Remote),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(Side::Local),
+    }
+}
+
+/// Stages what travels of a file here, if that still is this content; answers whether it is staged.
+pub(super) fn stage_here<F: Folder>(
+    look: &Look,
+    place: Place,
+    content: ContentId,
+    tools: &mut Tools<'_, F>,
+) -> Result<bool, EngineError> {
+    let tree = &look.scan.tree;
+    let (dir, name) = open_parent(tools.folder, tree, place)?;
+    if tools.staging.stage_copy((&dir, &name), content)? {
+        return Ok(true);
+    }
+    if look.scan.forms.contains_key(&place) {
+        return form::stage(tools.folder, tree, place, content, &mut tools.staging);
+    }
+    Ok(false)
+}
+
 /// The first file of a tree with a content.
-pub(super) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
-    tree.places().find(|place| matches!(tree.at(*place).entry, Entry::Leaf(leaf) if leaf.content == content))
+pub(crate) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
+    tree.places().find(|place| holds(tree, *place, content))
+}
+
+fn holds(tree: &Tree, place: Place, content: ContentId) -> bool {
+    matches!(tree.at(place).entry, Entry::Leaf(leaf) if leaf.content == content)
 }
 
 /// Opens the folder in which an entry of the local tree stands.
-pub(super) fn open_parent<F: Folder>(
+pub(crate) fn open_parent<F: Folder>(
     folder: &F,
     tree: &Tree,
     place: Place,

@@ -7,7 +7,7 @@ use std::path::Path;
 use instep_core::path::escape;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
-use super::program::{ASK_SECONDS_MAX, Outcome};
+use super::program::Outcome;
 
 use RemoteErrorKind::{Busy, Corrupt, Invalid, Local, NotFound, Offline, Rejected, Unauthorized, Unsafe};
 
@@ -103,7 +103,7 @@ const SIGNS: &[Sign] = &[
         Unsafe,
         "E-NET-TLS",
         "The host's certificate is not valid.",
-        None,
+        Some("for a host of your own: git config --global http.sslCAInfo FILE"),
     ),
     sign(
         &["No space left on device"],
@@ -248,7 +248,6 @@ const SIGNS: &[Sign] = &[
             "Connection refused",
             "onnection timed out",
             "peration timed out",
-            "Operation too slow",
             "Failed to connect",
             "Couldn't connect",
             "Network is unreachable",
@@ -304,14 +303,27 @@ const REMOTE_WORDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What git and ssh say when a host that was connected to kept silent for longer than we allow.
+const SILENCE: &[&str] = &["Operation too slow", "Timeout, server", "during banner exchange"];
+
+/// Answers whether a call failed because nothing came from the host any more.
+pub(super) fn is_silence(stderr: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(stderr);
+    SILENCE.iter().any(|words| said.contains(words))
+}
+
+fn silent(when: &str) -> RemoteError {
+    RemoteError::new(Offline, "E-NET-TIMEOUT", format!("The host did not answer {when}."))
+        .hinted("a host that is only slow: `instep config set sync.patience 2m --machine`")
+}
+
 /// What a call that did not succeed means.
 pub(super) fn of(outcome: &Outcome) -> RemoteError {
-    if outcome.timed_out {
-        return RemoteError::new(
-            Offline,
-            "E-NET-TIMEOUT",
-            format!("The host did not answer within {ASK_SECONDS_MAX} seconds."),
-        );
+    if let Some(waited) = outcome.timed_out {
+        return silent(&format!("within {} s", waited.as_secs_f64().round().max(1.0)));
+    }
+    if is_silence(&outcome.stderr) {
+        return silent("any more");
     }
     let said = String::from_utf8_lossy(&outcome.stderr);
     if let Some(error) = of_check(&said) {
@@ -349,10 +361,21 @@ fn of_check(said: &str) -> Option<RemoteError> {
     Some(RemoteError::new(Corrupt, code, *message).caused_by(last_words(said)))
 }
 
+/// Lines that say nothing of what went wrong.
+const BOILERPLATE: &[&str] = &[
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
 /// The end of what was said, on one line, without addresses' secrets and without anything that a terminal would obey.
 pub(super) fn last_words(said: &str) -> String {
-    let told = said.lines().filter(|line| !line.starts_with("hint:") && !line.trim().is_empty());
-    let mut lines: Vec<&str> = told.collect();
+    let told = |line: &&str| !line.starts_with("hint:") && !line.trim().is_empty();
+    let mut lines: Vec<&str> = said.lines().filter(told).collect();
+    // What git says below every failure of ssh: the cause stands above it.
+    if lines.iter().any(|line| !BOILERPLATE.contains(line)) {
+        lines.retain(|line| !BOILERPLATE.contains(line));
+    }
     let start = lines.len().saturating_sub(4);
     let text = lines.split_off(start).join("; ");
     let mut text = escape(hide_secrets(&text).as_bytes());
@@ -468,9 +491,16 @@ mod tests {
             status: ExitStatus::from_raw(128 << 8),
             stdout: Vec::new(),
             stderr: said.as_bytes().to_vec(),
-            timed_out: false,
+            timed_out: None,
         });
         (error.kind, error.code)
+    }
+
+    #[test]
+    fn what_git_says_below_every_failure_of_ssh_is_left_out() {
+        let boilerplate = BOILERPLATE.join("\n");
+        assert_eq!(last_words(&format!("ssh: no route\n{boilerplate}\n")), "ssh: no route");
+        assert!(last_words(&boilerplate).starts_with("fatal: Could not read"));
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! Merges `.env` files by name.
+//!
+//! A variable may be exported, quoted, and go over several lines within its quotes; its text is kept as it stands.
+//! Comments belong to the variable below them. These are secrets: two values for one name are never decided by time,
+//! and no message holds a value. What is not plainly a list of variables is left to the merge of lines.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::outline::{self, Block, Body, Entry, Frame, Name};
+use super::value::{Value, agrees};
+use super::{Grammar, Joined, Reason, Three, by_lines};
+use crate::node::PerSide;
+
+pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
+    let opened = three.all().map(Frame::open);
+    let blocks = opened.each_ref().map(|(_, text)| parse(text));
+    let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
+    if ![base, local, remote].into_iter().all(Block::is_distinct) {
+        return Err(Reason::NotValid(Grammar::Dotenv.word()));
+    }
+    let (merged, clashes) = outline::merge(base, local, remote, None)?;
+    let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
+    let [base, local, remote] = [base, local, remote].map(value);
+    let sides = PerSide { local: Some(&local), remote: Some(&remote) };
+    let (_, text) = Frame::open(&joined.content);
+    let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, None);
+    if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
+}
+
+/// The text without some variables and the comments above them; none if it is not plainly a list of variables, each of
+/// which it names once.
+pub(super) fn without(text: &[u8], is_left_out: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let has_mark = text.starts_with(b"\xef\xbb\xbf");
+    let mut block = parse(text).filter(|block| !has_mark && block.is_distinct())?;
+    block.entries.retain(|entry| !is_left_out(&entry.name.bytes));
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    Some(written)
+}
+
+fn value(block: &Block<'_>) -> Value {
+    let entries = block.entries.iter().map(|entry| (letters(&entry.name.bytes), entry.value.clone()));
+    Value::Map(entries.collect::<BTreeMap<String, Value>>())
+}
+
+/// Bytes as letters, one each, so that different ones stay different.
+fn letters(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// None if a quote ends where more follows: programs read that differently.
+fn parse(text: &[u8]) -> Option<Block<'_>> {
+    let mut block = Block::default();
+    let (mut at, mut lead) = (0, 0);
+    while at < text.len() {
+        let Some(head) = head(&text[at..]) else {
+            at += line(&text[at..]);
+            continue;
+        };
+        let start = at + head.length;
+        let length = value_length(&text[start..])?;
+        let end = start + length + line(&text[start + length..]);
+        block.entries.push(Entry {
+            name: Name::of(head.name),
+            lead: Cow::Borrowed(&text[lead..at]),
+            head: Cow::Borrowed(&text[at..start]),
+            body: Body::Leaf(Cow::Borrowed(&text[start..start + length])),
+            tail: Cow::Borrowed(&text[start + length..end]),
+            value: Value::Other(letters(&text[start..start + length])),
+        });
+        (at, lead) = (end, end);
+    }
+    block.close = Cow::Borrowed(&text[lead..]);
+    Some(block)
+}
+
+/// The length of the first line, with its end.
+pub(super) fn line(text: &[u8]) -> usize {
+    text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1)
+}
+
+/// What stands before a value.
+struct Head<'t> {
+    name: &'t [u8],
+    length: usize,
+}
+
+fn head(text: &[u8]) -> Option<Head<'_>> {
+    let line = &text[..line(text)];
+    let equals = line.iter().position(|&byte| byte == b'=')?;
+    let name = line[..equals].trim_ascii();
+    let name = match name.strip_prefix(b"export") {
+        Some(rest) if rest.starts_with(b" ") || rest.starts_with(b"\t") => rest.trim_ascii_start(),
+        _ => name,
+    };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let is_name = name.iter().all(is_plain) && name.first().is_some_and(|first| !first.is_ascii_digit());
+    let blank = line[equals + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    is_name.then_some(Head { name, length: equals + 1 + blank })
+}
+
+/// How long a value is, with its quotes, without a comment behind it.
+fn value_length(text: &[u8]) -> Option<usize> {
+    let line_length = line(text);
+    let first = text.first().copied();
+    if let Some(quote @ (b'"' | b'\'' | b'`')) = first
+        && let Some(close) = closing(text, quote)
+    {
+        let rest = text[close + 1..close + 1 + line(&text[close + 1..])].trim_ascii();
+        return (rest.is_empty() || rest.starts_with(b"#")).then_some(close + 1);
+    }
+    let value = &text[..line_length];
+    let comment = value.windows(2).position(|pair| pair == b" #" || pair == b"\t#");
+    let value = if first == Some(b'#') { b"" } else { &value[..comment.unwrap_or(value.len())] };
+    Some(value.trim_ascii_end().len())
+}
+
+fn closing(text: &[u8], quote: u8) -> Option<usize> {
+    let mut escaped = false;
+    text.iter().enumerate().skip(1).find_map(|(at, &byte)| {
+        let closes = byte == quote && !escaped;
+        escaped = byte == b'\\' && !escaped && quote == b'"';
+        closes.then_some(at)
+    })
+}
