@@ -24,6 +24,7 @@ mod network;
 mod overview;
 mod people;
 mod records;
+mod remotes;
 mod reports;
 mod rules;
 

@@ -12,7 +12,7 @@ use instep_core::reconcile::reconcile;
 use instep_core::remote::{ObjectId, Snapshot};
 use instep_core::renames::Renames;
 use instep_core::safety::Halt;
-use instep_core::tree::{Entry, LeafKind, Place, Tree};
+use instep_core::tree::{Entry, LeafKind, Place, Tree, Unknown};
 
 use super::far::{Far, Objects, View};
 use super::merging::Tried;
@@ -21,6 +21,7 @@ use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::scan::NOTHING_INSIDE;
 use crate::stage::Receiver;
 use crate::state::RemoteRecord;
 
@@ -96,6 +97,7 @@ impl<F: Folder> Cycle<'_, F> {
             }
             break built.far;
         };
+        reopen(&mut look.scan.tree, &far.tree);
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
         }
@@ -302,6 +304,9 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
         }
         let mut place = Place::ROOT;
         for name in names.iter().rev() {
+            if is_empty_way(&tree.at(place).entry) {
+                return true;
+            }
             if matches!(tree.at(place).entry, Entry::Unknown(_)) {
                 return false;
             }
@@ -318,6 +323,30 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
     }
     let rows = known.rows().iter().filter(|row| !given_up.contains(&row.id)).cloned().collect();
     (Known::new(rows, known.next), given_up)
+}
+
+/// Answers whether a folder is only the way to what the rules name, and holds nothing of it.
+fn is_empty_way(entry: &Entry) -> bool {
+    matches!(entry, Entry::Unknown(Unknown::Excluded(why)) if why == NOTHING_INSIDE)
+}
+
+/// A folder that is only the way to what the rules name takes no part while it holds nothing of it. Where the remote
+/// holds that folder it is one all the same: its last file was deleted here, or the first one is to come.
+fn reopen(local: &mut Tree, far: &Tree) {
+    if !local.places().any(|place| is_empty_way(&local.at(place).entry)) {
+        return;
+    }
+    let mut twins: Vec<Option<Place>> = vec![Some(Place::ROOT)];
+    for place in far.places().skip(1) {
+        let entry = far.at(place);
+        let twin = twins[entry.parent.0 as usize].and_then(|folder| local.child(folder, &entry.name));
+        if let Some(twin) =
+            twin.filter(|twin| entry.entry == Entry::Folder && is_empty_way(&local.at(*twin).entry))
+        {
+            local.tell_folder(twin);
+        }
+        twins.push(twin);
+    }
 }
 
 /// A conflict that a merge left open says what the merge found.

@@ -113,6 +113,7 @@ impl Lab {
             directory: self.folder.path().join(directory),
             branch: branch.to_owned(),
             create,
+            slot: None,
             environment: self.environment.clone(),
             clock: Arc::new(Still),
         };
