@@ -6,7 +6,7 @@
 mod budget;
 mod dotenv;
 mod grammar;
-mod json;
+pub(crate) mod json;
 mod lines;
 pub mod local;
 mod markers;
