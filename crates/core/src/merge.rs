@@ -6,6 +6,8 @@
 mod budget;
 mod dotenv;
 mod grammar;
+#[cfg(any(test, feature = "testing"))]
+pub mod laws;
 mod markers;
 mod order;
 mod outline;
@@ -194,12 +196,12 @@ fn join(terms: &Terms<'_>, three: &Three<'_>) -> Result<Joined, Reason> {
     let grammar = Grammar::of(terms);
     match grammar {
         Grammar::Opaque => Err(Reason::Opaque),
-        Grammar::Text
-        | Grammar::Json
-        | Grammar::JsonLines
-        | Grammar::Yaml
-        | Grammar::Toml
-        | Grammar::Dotenv => by_lines(grammar, three),
+        grammar if terms.kind == Some(FileKind::Text) => by_lines(grammar, three),
+        Grammar::Text | Grammar::Json | Grammar::JsonLines => by_lines(grammar, three),
+        Grammar::Dotenv => dotenv::merge(three),
+        Grammar::List => set::merge(three),
+        Grammar::Toml => toml::merge(three, terms.later),
+        Grammar::Yaml => yaml::merge(three, terms.later),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Grammar, Joined, Reason, Three, by_lines};
 use crate::node::PerSide;
 
 pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three);
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
     let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
     if ![base, local, remote].into_iter().all(Block::is_distinct) {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::Terms;
+use super::{Terms, set};
 use crate::config::{FileKind, dotenv, yaml};
 use crate::path::Name;
 
@@ -24,6 +24,8 @@ pub(super) enum Grammar {
     Toml,
     /// One variable a line, each name once.
     Dotenv,
+    /// One pattern a line.
+    List,
     /// One that only its own program can check.
     Opaque,
 }
@@ -42,6 +44,9 @@ impl Grammar {
     }
 
     fn named(name: &Name) -> Self {
+        if set::is_named(name) {
+            return Grammar::List;
+        }
         let name = name.as_bytes().to_ascii_lowercase();
         if name == b".env" || name.starts_with(b".env.") {
             return Grammar::Dotenv;
@@ -66,6 +71,7 @@ impl Grammar {
             Grammar::Yaml => "YAML",
             Grammar::Toml => "TOML",
             Grammar::Dotenv => "dotenv",
+            Grammar::List => "patterns",
             Grammar::Opaque => "content",
         }
     }
@@ -74,7 +80,7 @@ impl Grammar {
     pub(super) fn accepts(self, content: &[u8]) -> bool {
         let text = std::str::from_utf8(content);
         match self {
-            Grammar::Text => true,
+            Grammar::Text | Grammar::List => true,
             Grammar::Opaque => false,
             Grammar::Json => is_json(content),
             Grammar::JsonLines => {

@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 32;
 
 pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Toml.word());
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three);
     let mut versions = Vec::new();
     for (_, text) in &opened {
         let text = std::str::from_utf8(text).map_err(|_| not_valid)?;
@@ -154,7 +154,9 @@ impl<'d> Reader<'d> {
                 let (mut entry, end) = self.key_value(at)?;
                 entry.lead = lead_text;
                 match root.entries.last_mut() {
-                    Some(Entry { body: Body::Block(table), name, .. }) if name.rank > 0 => table.entries.push(entry),
+                    Some(Entry { body: Body::Block(table), name, .. }) if name.rank > 0 => {
+                        table.entries.push(entry)
+                    }
                     _ => root.entries.push(entry),
                 }
                 end
@@ -163,7 +165,7 @@ impl<'d> Reader<'d> {
         }
         root.close = self.part(lead..self.text.len());
         let tables = root.entries.iter().filter_map(|entry| match &entry.body {
-            Body::Block(table) => Some(table),
+            Body::Block(table) if entry.name.rank > 0 => Some(table),
             _ => None,
         });
         (root.is_distinct() && tables.into_iter().all(Block::is_distinct)).then_some(root)
@@ -202,7 +204,8 @@ impl<'d> Reader<'d> {
         let item = match identity {
             Some(identity) => {
                 let (last, way) = keys.split_last()?;
-                let table = way.iter().try_fold(self.root, |table, key| table.get(key.get())?.as_table_like())?;
+                let table =
+                    way.iter().try_fold(self.root, |table, key| table.get(key.get())?.as_table_like())?;
                 let value = table_value(table.get(last.get())?.as_array_of_tables()?.get(at)?);
                 format!("{array}[{}]", identity.name(&value)?)
             }

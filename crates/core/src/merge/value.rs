@@ -103,10 +103,11 @@ fn maps_agree(
     sides: PerSide<&BTreeMap<String, Value>>,
     later: Option<Side>,
 ) -> bool {
-    let names: BTreeSet<&String> = [it, base, sides.local, sides.remote].into_iter().flat_map(BTreeMap::keys).collect();
-    names
-        .into_iter()
-        .all(|name| agrees(it.get(name), base.get(name), PerSide::from_fn(|side| sides[side].get(name)), later))
+    let names: BTreeSet<&String> =
+        [it, base, sides.local, sides.remote].into_iter().flat_map(BTreeMap::keys).collect();
+    names.into_iter().all(|name| {
+        agrees(it.get(name), base.get(name), PerSide::from_fn(|side| sides[side].get(name)), later)
+    })
 }
 
 fn lists_agree(it: &[Value], base: &[Value], sides: PerSide<&Vec<Value>>, later: Option<Side>) -> bool {
@@ -127,7 +128,9 @@ fn lists_agree(it: &[Value], base: &[Value], sides: PerSide<&Vec<Value>>, later:
     let moved = |side: Side| order(sides[side], base) != order(base, sides[side]);
     of_it.len() == it.len()
         && maps_agree(&of_it, &of_base, of_sides, later)
-        && Side::BOTH.iter().all(|&side| moved(side.other()) || order(it, sides[side]) == order(sides[side], it))
+        && Side::BOTH
+            .iter()
+            .all(|&side| moved(side.other()) || order(it, sides[side]) == order(sides[side], it))
 }
 
 /// Merges three sequences as texts are merged line by line; none if changes meet.

@@ -20,7 +20,7 @@ pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Re
     if three.all().iter().any(|version| !Grammar::Yaml.accepts(version)) {
         return Err(not_valid);
     }
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three);
     let mut versions = Vec::new();
     for (_, text) in &opened {
         let text = std::str::from_utf8(text).map_err(|_| not_valid)?;
@@ -112,7 +112,8 @@ struct Rest<'t> {
 impl<'t> Reader<'t> {
     fn read(&self, documents: &[Document]) -> Option<Block<'t>> {
         let length = self.text.len();
-        let odd_break = self.text.bytes().zip(self.text.bytes().skip(1)).any(|(a, b)| a == b'\r' && b != b'\n');
+        let odd_break =
+            self.text.bytes().zip(self.text.bytes().skip(1)).any(|(a, b)| a == b'\r' && b != b'\n');
         if odd_break || self.text.lines().any(|line| line.starts_with("...")) {
             return None;
         }
@@ -167,7 +168,8 @@ impl<'t> Reader<'t> {
             if !self.text[colon..].starts_with(':') {
                 return None;
             }
-            let limit = entries.get(number + 1).map_or(lines.end, |(next, _)| self.line_start(next.span.start));
+            let limit =
+                entries.get(number + 1).map_or(lines.end, |(next, _)| self.line_start(next.span.start));
             let mut rest = self.value(value, start, colon + 1, limit)?;
             if let Some(dash) = dash.filter(|_| number == 0) {
                 *rest.head.to_mut().get_mut(dash - start)? = b' ';
@@ -273,7 +275,12 @@ impl<'t> Reader<'t> {
                         // A list of lists: one piece.
                         None => {
                             let body = Body::Leaf(self.part(head_end..content));
-                            return Some(Rest { head: self.part(start..head_end), body, tail: none(), end: content });
+                            return Some(Rest {
+                                head: self.part(start..head_end),
+                                body,
+                                tail: none(),
+                                end: content,
+                            });
                         }
                     },
                     _ => return None,
@@ -283,7 +290,11 @@ impl<'t> Reader<'t> {
             What::Scalar(_, Style::Lines) => {
                 let place = after + self.text[after..].find(|c: char| c != ' ')?;
                 let (end, keeps) = self.lines_end(node, place)?;
-                let body_end = if keeps { end } else { place + self.text[place..end].trim_end_matches(['\r', '\n']).len() };
+                let body_end = if keeps {
+                    end
+                } else {
+                    place + self.text[place..end].trim_end_matches(['\r', '\n']).len()
+                };
                 let (head, tail) = (self.part(start..place), self.part(body_end..end));
                 Some(Rest { head, body: Body::Leaf(self.part(place..body_end)), tail, end })
             }
@@ -366,7 +377,9 @@ impl<'t> Reader<'t> {
             What::Map { is_flow: false, entries } => {
                 let (key, value) = entries.last()?;
                 match &value.what {
-                    What::Scalar(_, Style::Plain) if value.span.is_empty() => Some(self.line_end(key.span.end)),
+                    What::Scalar(_, Style::Plain) if value.span.is_empty() => {
+                        Some(self.line_end(key.span.end))
+                    }
                     What::Scalar(_, Style::Lines) => {
                         let colon = key.span.end + self.text[key.span.end..].find(':')?;
                         let header = colon + 1 + self.text[colon + 1..].find(|c: char| c != ' ')?;
