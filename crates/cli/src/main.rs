@@ -105,7 +105,7 @@ fn manner(global: &GlobalArguments) -> Manner {
             unicode: is_unicode(locale.each_ref().map(Option::as_deref), term.as_deref()),
             verbose: global.verbose > 0,
             now: clock::SystemClock.now(),
-            zone: TimeZone::try_system().unwrap_or(TimeZone::UTC),
+            zone: || TimeZone::try_system().unwrap_or(TimeZone::UTC),
         },
         json: global.json,
         quiet: global.quiet,

@@ -16,7 +16,7 @@ pub fn parse(look: &Look, typed: &str) -> Result<Timestamp, CommandError> {
             .because("Such as `18:00`, `yesterday 18:00`, `2 days ago`, `2026-02-04` or `2026-02-04 18:00`.")
     };
     let now = jiff::Timestamp::from_nanosecond(i128::from(look.now.ns())).map_err(|_| unclear())?;
-    let found = understand(&now.to_zoned(look.zone.clone()), typed.trim()).ok_or_else(unclear)?;
+    let found = understand(&now.to_zoned((look.zone)()), typed.trim()).ok_or_else(unclear)?;
     i64::try_from(found.timestamp().as_nanosecond()).map(Timestamp::from_ns).map_err(|_| unclear())
 }
 

@@ -175,6 +175,8 @@ pub struct Access<'a> {
     pub branch: Option<&'a str>,
     /// A missing repository or branch may be made.
     pub create: bool,
+    /// How long its host may keep us waiting for nothing, where the settings are known.
+    pub patience: Option<Duration>,
 }
 
 impl Opened {
@@ -208,12 +210,14 @@ impl Opened {
     }
 
     fn git(&self, address: &Address) -> Result<GitRemote, CommandError> {
-        let access = Access { branch: self.loaded.settings.config().branch.as_deref(), create: false };
+        let config = self.loaded.settings.config();
+        let (branch, patience) = (config.branch.as_deref(), Some(config.patience));
+        let access = Access { branch, create: false, patience };
         let git = match self.beside {
             true => GitRemote::open_beside(address, git_options(&self.workspace, access))?,
             false => open_git(&self.workspace, address, access)?,
         };
-        Ok(match self.loaded.settings.config().content_bytes_max {
+        Ok(match config.content_bytes_max {
             Some(limit) => git.limited(limit),
             None => git,
         })
@@ -321,18 +325,23 @@ pub fn open_git(
 }
 
 fn git_options(workspace: &Workspace, access: Access<'_>) -> GitOptions {
+    let environment = Environment::of_process().until(crate::interrupt::is_asked);
     GitOptions {
         directory: workspace.git_dir(),
         branch: access.branch.unwrap_or(BRANCH).to_owned(),
         create: access.create,
-        environment: Environment::of_process().until(crate::interrupt::is_asked),
+        environment: match access.patience {
+            Some(patience) => environment.patient_for(patience),
+            None => environment,
+        },
         clock: Arc::clone(&workspace.clock),
     }
 }
 
 /// A remote that tries again what failed in passing.
 pub fn retrying(remote: GitRemote) -> Box<dyn Remote> {
-    Box::new(Retry::new(Box::new(remote), Pace::default(), crate::interrupt::pause))
+    let pace = Pace { patience: remote.patience(), ..Pace::default() };
+    Box::new(Retry::new(Box::new(remote), pace, crate::interrupt::pause))
 }
 
 fn no_remote(settings: &Settings) -> CommandError {

@@ -33,8 +33,8 @@ pub struct Look {
     pub verbose: bool,
     /// The present moment.
     pub now: Timestamp,
-    /// Where the reader's clock stands.
-    pub zone: TimeZone,
+    /// Where the reader's clock stands; asked when a time is shown, since the answer may take reading many folders.
+    pub zone: fn() -> TimeZone,
 }
 
 /// What a piece of text means; the colour follows from it and never says more than the words do.
@@ -181,7 +181,7 @@ impl Look {
 
     fn local(&self, moment: Timestamp) -> Option<jiff::Zoned> {
         let moment = jiff::Timestamp::from_nanosecond(i128::from(moment.ns())).ok()?;
-        Some(moment.to_zoned(self.zone.clone()))
+        Some(moment.to_zoned((self.zone)()))
     }
 }
 
@@ -334,7 +334,7 @@ pub(crate) mod tests {
             unicode: true,
             verbose: false,
             now: Timestamp::from_seconds(1_770_544_980),
-            zone: TimeZone::UTC,
+            zone: || TimeZone::UTC,
         }
     }
 

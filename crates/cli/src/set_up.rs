@@ -106,7 +106,8 @@ impl SetUp<'_> {
             create |= self.create && !path.exists();
             traces.remember(path.clone());
         }
-        let git = open_git(workspace, self.address, Access { branch: self.branch, create })?;
+        let git =
+            open_git(workspace, self.address, Access { branch: self.branch, create, ..Access::default() })?;
         self.check_public(context, &git)?;
         if let Some(hooks) = git.survey()?.hooks {
             context

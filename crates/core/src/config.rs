@@ -81,6 +81,8 @@ pub struct Config {
     pub delete_percent_max: f64,
     /// The largest content that the remote takes, if someone said so.
     pub content_bytes_max: Option<u64>,
+    /// How long a host may keep us waiting for nothing.
+    pub patience: Duration,
     /// How fast contents may travel.
     pub bytes_per_second_max: Option<u64>,
     /// A key in the machine's own file, as other programs keep it there; to be moved to a safer place.

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod conflict;
 pub mod content;
+pub mod database;
 pub mod filter;
 #[cfg(any(test, feature = "testing"))]
 pub mod generate;
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod progress;
 pub mod reconcile;
 pub mod remote;
+pub mod renames;
 pub mod retention;
 pub mod safety;
 pub mod tree;

@@ -6,11 +6,15 @@
 mod budget;
 mod dotenv;
 mod grammar;
+mod json;
 #[cfg(any(test, feature = "testing"))]
 pub mod laws;
+mod lines;
 mod markers;
+mod moment;
 mod order;
 mod outline;
+mod records;
 mod set;
 pub mod show;
 mod summary;
@@ -139,6 +143,12 @@ pub enum Reason {
     /// A version does not obey the grammar of its kind.
     #[error("a version is not valid {0}")]
     NotValid(&'static str),
+    /// A version nests deeper than any program should have to read.
+    #[error("it nests too deep")]
+    TooDeep,
+    /// Two records of one version have one id, or one id is a number here and a text there.
+    #[error("ids do not tell its records apart")]
+    Ids,
     /// The result would not obey the grammar of its kind.
     #[error("line by line, the result would not be valid {0}")]
     WouldBreak(&'static str),
@@ -150,7 +160,8 @@ impl Reason {
         match self {
             Reason::NotValid(_) | Reason::WouldBreak(_) => Some("E-MERGE-PARSE"),
             Reason::TooLarge | Reason::TooDifferent => Some("E-MERGE-SIZE"),
-            Reason::NoBase | Reason::Binary | Reason::Overlap { .. } | Reason::Opaque => None,
+            Reason::TooDeep => Some("E-LIMIT-DEPTH"),
+            Reason::NoBase | Reason::Binary | Reason::Overlap { .. } | Reason::Opaque | Reason::Ids => None,
         }
     }
 }
@@ -160,19 +171,15 @@ impl Reason {
 /// Sides are equal in rights: exchanged, together with what the terms say of them, they lead to the same.
 pub fn contents(terms: &Terms<'_>, versions: &Versions<'_>) -> Merged {
     let Versions { base, local, remote } = *versions;
-    if local == remote {
+    if local == remote || base == Some(remote) {
         return Merged::Clean(local.to_vec().into());
     }
-    let Some(base) = base else { return Merged::Undecided(Reason::NoBase) };
-    if base == local {
+    if base == Some(local) {
         return Merged::Clean(remote.to_vec().into());
     }
-    if base == remote {
-        return Merged::Clean(local.to_vec().into());
-    }
-    match join(terms, &Three { base, local, remote }) {
+    match join(terms, versions) {
         Ok(joined) => Merged::Clean(joined),
-        Err(reason) => mark(terms, [base, local, remote], reason),
+        Err(reason) => mark(terms, versions, reason),
     }
 }
 
@@ -191,13 +198,26 @@ impl<'v> Three<'v> {
 }
 
 /// Which merge for which kind of file: one file here a kind.
-fn join(terms: &Terms<'_>, three: &Three<'_>) -> Result<Joined, Reason> {
-    check(&three.all())?;
-    let grammar = Grammar::of(terms);
+fn join(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<Joined, Reason> {
+    let Versions { base, local, remote } = *versions;
+    let all: Vec<&[u8]> = base.into_iter().chain([local, remote]).collect();
+    let grammar = Grammar::of(terms, &all);
+    // Records that both have differ by their ids: without a base, too, all of them are known.
+    if terms.kind == Some(FileKind::Records) && matches!(grammar, Grammar::Json | Grammar::JsonLines) {
+        check(&all)?;
+        return match grammar {
+            Grammar::Json => json::merge(terms, versions),
+            _ => json::merge_lines(terms, versions),
+        };
+    }
+    let three = &Three { base: base.ok_or(Reason::NoBase)?, local, remote };
+    check(&all)?;
     match grammar {
         Grammar::Opaque => Err(Reason::Opaque),
-        grammar if terms.kind == Some(FileKind::Text) => by_lines(grammar, three),
-        Grammar::Text | Grammar::Json | Grammar::JsonLines => by_lines(grammar, three),
+        _ if terms.kind == Some(FileKind::Text) => by_lines(grammar, three),
+        Grammar::Text => by_lines(grammar, three),
+        Grammar::Json => json::merge(terms, versions),
+        Grammar::JsonLines | Grammar::Log => lines::merge(grammar, three),
         Grammar::Dotenv => dotenv::merge(three),
         Grammar::List => set::merge(three),
         Grammar::Toml => toml::merge(three, terms.later),
@@ -215,9 +235,12 @@ fn by_lines(grammar: Grammar, three: &Three<'_>) -> Result<Joined, Reason> {
 }
 
 /// What stays undecided in a text may stand there between markers, if its group says so.
-fn mark(terms: &Terms<'_>, [base, local, remote]: [&[u8]; 3], reason: Reason) -> Merged {
-    match (terms.style, reason) {
-        (Style::Markers(names), Reason::Overlap { places }) if Grammar::of(terms) == Grammar::Text => {
+fn mark(terms: &Terms<'_>, versions: &Versions<'_>, reason: Reason) -> Merged {
+    let Versions { base, local, remote } = *versions;
+    match (terms.style, reason, base) {
+        (Style::Markers(names), Reason::Overlap { places }, Some(base))
+            if Grammar::of(terms, &[base, local, remote]) == Grammar::Text =>
+        {
             match regions(base, local, remote) {
                 Ok(regions) => Merged::Marked { content: markers::write(&regions, names), places },
                 Err(reason) => Merged::Undecided(reason),

@@ -6,11 +6,13 @@
 
 mod chains;
 mod keys;
+mod told;
 mod vanished;
 
 use crate::node::Side;
 use crate::reconcile::index::{Children, Index};
 use crate::reconcile::value::{Idx, NONE, ROOT, Val};
+use crate::renames::Renames;
 use crate::tree::{Entry, Key, Leaf, Place, Tree};
 
 /// What detection found on one side.
@@ -25,8 +27,14 @@ pub(crate) struct Sight {
     pub(crate) lost: Vec<Idx>,
 }
 
-/// Tells which entry each known node is.
-pub(crate) fn detect(side: Side, index: &Index<'_>, children: &Children, tree: &Tree) -> Sight {
+/// Tells which entry each known node is. What was `told` of a side with keys is not asked: the keys know.
+pub(crate) fn detect(
+    side: Side,
+    index: &Index<'_>,
+    children: &Children,
+    tree: &Tree,
+    told: &Renames,
+) -> Sight {
     let mut detector = Detector::new(side, index, children, tree);
     detector.zip(ROOT, Place::ROOT);
     if detector.has_leftovers() {
@@ -34,6 +42,7 @@ pub(crate) fn detect(side: Side, index: &Index<'_>, children: &Children, tree: &
         if detector.keyed {
             detector.bind_by_key();
         } else {
+            detector.bind_told(told);
             detector.bind_chains();
         }
         detector.bind_home();

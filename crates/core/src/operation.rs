@@ -3,7 +3,7 @@
 //! An operation is written once and never changed. Fields are only ever added: an older program reads what it knows, and
 //! a newer one takes what is missing as not there.
 
-mod text;
+pub(crate) mod text;
 
 use std::fmt;
 

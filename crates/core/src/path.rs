@@ -4,7 +4,9 @@
 //! normalised here. They cannot be wrong once made: no empty part, no `.` or `..`, no slash, no NUL. Whether a name is
 //! *reserved*, or can be held by a given disk, is another question (see [`Name::is_reserved`]).
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// How many names a path may have; what lies deeper is held.
@@ -15,9 +17,19 @@ pub const PATH_BYTES_MAX: usize = 4_096;
 
 /// One component of a path: non-empty bytes without `/` and NUL, and not `.` or `..`.
 ///
-/// Clones share the bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<[u8]>);
+/// A clone costs no memory of its own: short names, which most are, lie in the value itself; of long ones the bytes are
+/// shared.
+#[derive(Clone)]
+pub struct Name(Bytes);
+
+/// How long a name may be that lies in the value itself.
+const SHORT_MAX: usize = 22;
+
+#[derive(Clone)]
+enum Bytes {
+    Short { length: u8, bytes: [u8; SHORT_MAX] },
+    Long(Arc<[u8]>),
+}
 
 /// A relative path of [`Name`]s joined by `/`; empty for the workspace itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -69,24 +81,35 @@ impl Name {
             b".." => Err(PathError::DotDot),
             _ if bytes.contains(&b'/') => Err(PathError::Slash),
             _ if bytes.contains(&0) => Err(PathError::Nul),
-            _ => Ok(Name(bytes.into())),
+            _ => Ok(Name::of_checked(bytes)),
         }
+    }
+
+    fn of_checked(bytes: &[u8]) -> Self {
+        let mut short = [0; SHORT_MAX];
+        Name(match short.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                Bytes::Short { length: bytes.len() as u8, bytes: short }
+            }
+            None => Bytes::Long(bytes.into()),
+        })
     }
 
     /// Borrows the bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Bytes::Long(bytes) => bytes,
+        }
     }
 
     /// Answers whether this name is never synced, whatever the rules: our own state and settings of one machine, and
     /// `.git` in all the forms that some file system or program takes for it.
     pub fn is_reserved(&self) -> bool {
-        let bytes = self.as_bytes();
-        bytes == b".instep" || bytes == b"instep.local.yaml" || is_git_name(bytes)
+        is_reserved(self.as_bytes())
     }
-}
 
-impl Name {
     /// The stable code and the reason for a name that Windows reads as a drive or as another computer: one that must not
     /// travel, since it would lead out of the workspace there.
     pub fn leads_elsewhere_on_windows(&self) -> Option<(&'static str, &'static str)> {
@@ -100,6 +123,37 @@ impl Name {
     }
 }
 
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+/// As [`Name::is_reserved`], of the bytes of a name.
+pub fn is_reserved(bytes: &[u8]) -> bool {
+    bytes == b".instep" || bytes == b"instep.local.yaml" || is_git_name(bytes)
+}
+
 /// The zero-width and direction marks that HFS+ drops when it compares names (CVE-2014-9390).
 const HFS_IGNORED: [char; 16] = [
     '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
@@ -110,10 +164,10 @@ fn is_git_name(bytes: &[u8]) -> bool {
     if is_git_prefix(bytes) {
         return true;
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    if text.is_ascii() {
+    if bytes.is_ascii() {
         return false;
     }
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let seen: String = text.chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
     seen.eq_ignore_ascii_case(".git")
 }
@@ -175,7 +229,12 @@ impl TreePath {
 
     /// The parts, outermost first.
     pub fn names(&self) -> impl Iterator<Item = Name> + '_ {
-        self.0.split(|&b| b == b'/').filter(|part| !part.is_empty()).map(|part| Name(part.into()))
+        self.parts().map(Name::of_checked)
+    }
+
+    /// The bytes of the parts, outermost first.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&b| b == b'/').filter(|part| !part.is_empty())
     }
 
     /// The path without its last part; `None` for the root.
@@ -193,7 +252,7 @@ impl TreePath {
             return None;
         }
         let cut = self.0.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-        Some(Name(self.0[cut..].into()))
+        Some(Name::of_checked(&self.0[cut..]))
     }
 
     /// Answers whether this path is `folder` or lies below it.
@@ -300,6 +359,23 @@ mod tests {
         for name in ["a\\b", "12:30", "ab:c", ":x", "\\x"] {
             assert_eq!(code(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn short_and_long_names_are_the_same_to_all() {
+        let names: Vec<Name> = [1, 21, 22, 23, 24, 255, 4_000]
+            .into_iter()
+            .flat_map(|length| [vec![b'a'; length], [vec![b'a'; length - 1], vec![b'b']].concat()])
+            .map(|bytes| Name::new(&bytes).unwrap())
+            .collect();
+        for one in &names {
+            assert_eq!(&TreePath::new(one.as_bytes()).unwrap().name().unwrap(), one);
+            for other in &names {
+                assert_eq!(one.cmp(other), one.as_bytes().cmp(other.as_bytes()));
+                assert_eq!(one == other, one.as_bytes() == other.as_bytes());
+            }
+        }
+        assert_eq!(size_of::<Name>(), 24);
     }
 
     #[test]

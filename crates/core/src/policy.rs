@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::node::{NodeId, PerSide};
 use crate::path::Name;
+use crate::renames::Renames;
 
 /// Which way changes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -162,6 +163,8 @@ pub struct Policy {
     pub fold: PerSide<Fold>,
     /// The name of this machine, and of the machine that wrote the remote's head: for names of conflict copies.
     pub machines: PerSide<String>,
+    /// What each side is said to have renamed since the last cycle.
+    pub renames: PerSide<Renames>,
 }
 
 impl Policy {

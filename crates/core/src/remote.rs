@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::content::ContentId;
 use crate::path::{Name, TreePath};
 use crate::progress::Observer;
+use crate::renames::{Rename, Renames};
 use crate::tree::LeafKind;
 
 /// A remote's own name for one of its snapshots.
@@ -117,6 +118,8 @@ pub struct Snapshot {
     pub stamp: Stamp,
     /// When each file was modified, for those that the remote knows apart from `stamp.time`.
     pub times: BTreeMap<TreePath, Timestamp>,
+    /// What Instep's commits since the known revision say they renamed; nothing if none was given.
+    pub renames: Renames,
 }
 
 /// What a snapshot says of itself.
@@ -194,8 +197,8 @@ pub struct Draft {
     pub times: BTreeMap<TreePath, Timestamp>,
     /// A person allowed its deletions.
     pub allows_deletes: bool,
-    /// What was renamed: from and to.
-    pub moves: Vec<(TreePath, TreePath)>,
+    /// What was renamed since the head before.
+    pub renames: Vec<Rename>,
 }
 
 /// One committed revision of the past.
@@ -259,7 +262,7 @@ pub trait Remote: Send + Sync {
     fn lineage(&self, known: &Revision, head: &Revision) -> Result<Lineage, RemoteError>;
 
     /// Lists the tree at a revision. `known` is a revision that was listed before, if any: only what came after it
-    /// decides whether the snapshot speaks of folders.
+    /// decides whether the snapshot speaks of folders, and what was renamed.
     fn snapshot(&self, at: &Revision, known: Option<&Revision>) -> Result<Snapshot, RemoteError>;
 
     /// Hands the wanted contents to the sink, each once, in any order. What was fetched before is read again without

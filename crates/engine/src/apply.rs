@@ -4,11 +4,12 @@
 //! without progress parks one thing in the staging folder, which breaks rotations. A step that meets something else than
 //! the plan saw fails alone, and so do those that need it; the rest goes on.
 
+mod beside;
 mod ground;
 mod leaf;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -22,6 +23,7 @@ use crate::cycle::outcome::Held;
 use crate::digest::Digest;
 use crate::failure::EngineError;
 use crate::folder::{Folder, FolderError, FolderFailure, Metadata};
+use crate::form::Forms;
 use crate::history::contents::Contents;
 use crate::stage::Staging;
 use crate::state::{Kept, State};
@@ -44,6 +46,8 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub staging: &'a mut Staging<'f, F>,
     /// What the folder was seen to hold.
     pub tree: &'a Tree,
+    /// What lies on the disk, where that is not what travels.
+    pub forms: &'a Forms,
     /// Which entry each node is.
     pub places: &'a Places,
     /// The operation's id, for the journal and the history.
@@ -187,9 +191,15 @@ impl<F: Folder> Work<'_, '_, F> {
     fn round(&mut self, pending: Vec<Step>) -> Result<Vec<Step>, EngineError> {
         let (removals, others): (Vec<Step>, Vec<Step>) =
             pending.into_iter().partition(|step| step.kind == StepKind::RemoveFolder);
-        let mut left = Vec::new();
+        let mut left: Vec<Step> = Vec::new();
+        // A move is sure of what it moves by what the scan saw: nothing is written into it before.
+        let mut waiting = BTreeSet::new();
         for step in others.into_iter().chain(removals.into_iter().rev()) {
             if self.applied.failed.contains_key(&step.node) {
+                continue;
+            }
+            if waiting.contains(&step.node) {
+                left.push(step);
                 continue;
             }
             match self.attempt(&step) {
@@ -201,7 +211,10 @@ impl<F: Folder> Work<'_, '_, F> {
                         bytes: 0,
                     });
                 }
-                Ok(Tried::Blocked) => left.push(step),
+                Ok(Tried::Blocked) => {
+                    waiting.insert(step.node);
+                    left.push(step);
+                }
                 Err(StepError::Held(held)) => {
                     self.ground.forget_leaving(step.node, step.kind);
                     self.applied.failed.insert(step.node, held);
@@ -328,7 +341,8 @@ impl<F: Folder> Work<'_, '_, F> {
         else {
             return Ok(Tried::Blocked);
         };
-        self.look_before(change, &dir, &name)?;
+        let found = self.look_before(change, &dir, &name)?;
+        let asides = self.clear_to_move(change, (&dir, &name), &found)?;
         if let Some(other) = self.ground.holder(after, change.node) {
             return self.move_onto(change, after, other, (&dir, &name), &target);
         }
@@ -338,7 +352,7 @@ impl<F: Folder> Work<'_, '_, F> {
             // A change of case on a disk that folds it: the name that is taken is our own.
             Err(error)
                 if error.failure() == FolderFailure::Taken
-                    && self.is_same_file(change, &target, after)? =>
+                    && self.is_same_file(change, &name, &target, after)? =>
             {
                 folder
                     .replace((&dir, &name), (&target, &after.name))
@@ -348,13 +362,31 @@ impl<F: Folder> Work<'_, '_, F> {
         }
         self.ground.relocate(change.node, after);
         self.touch(change.node, change)?;
+        self.keep_aside(change, asides)?;
         Ok(Tried::Done)
     }
 
-    fn is_same_file(&self, change: &Change, target: &F::Dir, after: &Value) -> Result<bool, StepError> {
-        let found =
-            self.setting.folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
-        Ok(found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)))
+    /// Answers whether the file under the wanted name is the one that is to be moved there. Some disks number each
+    /// spelling of a name: there it is, if nothing is listed under the wanted one.
+    fn is_same_file(
+        &self,
+        change: &Change,
+        name: &instep_core::path::Name,
+        target: &F::Dir,
+        after: &Value,
+    ) -> Result<bool, StepError> {
+        let folder = self.setting.folder;
+        let found = folder.metadata(target, &after.name).map_err(|error| self.held(change, &error))?;
+        if found.is_some_and(|found| Some(found.key) == self.ground.key(change.node)) {
+            return Ok(true);
+        }
+        let fold = folder.abilities().fold;
+        let stays = change.before.as_ref().is_some_and(|before| before.parent == after.parent);
+        if !stays || fold.key(name) != fold.key(&after.name) {
+            return Ok(false);
+        }
+        let listed = folder.list(target).map_err(|error| self.held(change, &error))?;
+        Ok(!listed.names.contains(&after.name))
     }
 
     /// The target's name is held by a node that leaves it: one that wants exactly our place changes places with us, a
@@ -426,15 +458,21 @@ impl<F: Folder> Work<'_, '_, F> {
             let change = self.changes[&step.node];
             let slot = self.setting.staging.slot('q', self.setting.operation);
             let content = |value: &Option<Value>| value.as_ref().and_then(|v| v.body.content());
+            let old = self.lies_there(change).or(content(&change.before));
             entries.push(crate::journal::Entry::Write {
                 slot: String::from_utf8_lossy(slot.as_bytes()).into_owned(),
                 path: change.from.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec()),
-                old: content(&change.before).map_or(String::new(), |content| content.to_string()),
+                old: old.map_or(String::new(), |content| content.to_string()),
                 new: content(&change.after).map(|content| content.to_string()),
             });
             step.slot = Some(slot);
         }
         self.write_entries(&entries)
+    }
+
+    /// What the file of a change was seen to hold, where that is not what travels.
+    fn lies_there(&self, change: &Change) -> Option<ContentId> {
+        self.setting.forms.get(&self.ground.place(change.node)?)?.disk
     }
 
     fn write_entries(&mut self, entries: &[crate::journal::Entry]) -> Result<(), EngineError> {

@@ -18,7 +18,8 @@ pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
-mod merging;
+pub(crate) mod merging;
+mod occupied;
 mod record;
 pub(crate) mod report;
 mod select;
@@ -39,6 +40,7 @@ use instep_core::tree::{Tree, Unknown};
 
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
+use crate::form;
 use crate::history::contents::Contents;
 use crate::history::retention;
 use crate::history::undo::finish_half_undone;
@@ -49,7 +51,7 @@ use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
 use damage::Damaged;
-use outcome::Outcome;
+use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
 use settings::{SettingsSource, SyncSettings};
@@ -105,6 +107,8 @@ pub fn run<F: Folder>(
             }
             Err(PassEnd::Changed(paths)) => {
                 paths.into_iter().for_each(|path| *restless.entry(path).or_default() += 1);
+                // What was to travel in place of a file may not be had from it any more.
+                workspace.state.transact(|write| write.forget_forms())?;
                 let why = "files changed while they were sent; looking again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
             }
@@ -197,6 +201,8 @@ struct Cycle<'a, F: Folder> {
     rewound: bool,
     /// What an undo was completed for at the remote just now: it must not go out again in the same breath.
     held_back: BTreeSet<TreePath>,
+    /// What can't change here now, and why.
+    waiting: Vec<Held>,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -268,6 +274,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             restarted: false,
             rewound: false,
             held_back: BTreeSet::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -281,13 +288,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let mut rounds = 0;
         loop {
             let settings = self.settings(rules.clone())?;
-            let mut look = self.look(&settings, &record, fetch)?;
+            let mut look = self.look(&settings, &record, fetch, &mut tools)?;
             if self.restarted && rounds == 0 {
                 let damaged = self.find_damaged(&record, &look.scan)?;
                 if !damaged.is_empty() {
                     let dry_run = self.request.dry_run;
                     self.damaged = if dry_run { damaged } else { self.mend(&record, &look, damaged)? };
-                    look = self.look(&settings, &record, fetch)?;
+                    look = self.look(&settings, &record, fetch, &mut tools)?;
                 }
             }
             if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
@@ -336,11 +343,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
     }
 
     /// Looks at the folder and asks for the remote's head, both at once.
-    fn look(&self, settings: &SyncSettings, record: &RemoteRecord, fetch: bool) -> Result<Look, EngineError> {
-        let mut digests = self.workspace.state.digests()?;
-        if let Some(since) = self.doubted_since(record)? {
-            digests.doubt_since(since);
-        }
+    fn look(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        fetch: bool,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<Look, EngineError> {
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
@@ -366,14 +375,21 @@ impl<'a, F: Folder> Cycle<'a, F> {
             let refusal = remote.refuses(path, size)?;
             Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
         };
-        let options = ScanOptions {
-            filter: &settings.filter,
-            rules: &settings.rules,
-            links: settings.links,
-            digests: &digests,
-            workers: settings.workers,
-            refuses: &refuses,
-            observer: self.observer,
+        let scan = || {
+            let mut digests = self.workspace.state.digests()?;
+            if let Some(since) = self.doubted_since(record)? {
+                digests.doubt_since(since);
+            }
+            let options = ScanOptions {
+                filter: &settings.filter,
+                rules: &settings.rules,
+                links: settings.links,
+                digests: &digests,
+                workers: settings.workers,
+                refuses: &refuses,
+                observer: self.observer,
+            };
+            crate::scan::scan(&*self.workspace.folder, &options)
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
@@ -389,14 +405,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
-                let scan = crate::scan::scan(&*self.workspace.folder, &options);
+                let scan = scan();
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
-            (ask().map(|head| (head, None)), crate::scan::scan(&*self.workspace.folder, &options))
+            (ask().map(|head| (head, None)), scan())
         };
-        let scan = scan?;
+        let mut scan = scan?;
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         let (head, ahead) = asked_for?;
+        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
         Ok(Look { scan, head, asked, ahead, known: None })
     }
 
@@ -415,11 +433,15 @@ impl<'a, F: Folder> Cycle<'a, F> {
             return Ok(None);
         }
         if !self.request.dry_run {
-            let (fresh, stale, asked) = (&look.scan.fresh, &look.scan.stale, look.asked);
+            let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
+            let (stale, asked) = (&look.scan.stale, look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
-            self.workspace.state.transact(|write| {
+            // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
+            // cycle and the system's start go back together), and writes it again.
+            self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
+                write.forms(formed)?;
                 if let Some(boot) = boot {
                     write.note(damage::NOTE, &boot)?;
                 }

@@ -34,6 +34,8 @@ pub enum Verdict {
     WaitsFor(Box<OpenConflict>),
     /// An undo holds it until a person syncs.
     HeldAfterUndo(String),
+    /// It is to change here, and a program has it open: who, in one sentence.
+    InUse(String),
     /// The shared settings that the remote holds are not valid, for this reason: those that stand here stay in force.
     InvalidThere(String),
     /// Nothing stands at the path, here or there.
@@ -149,6 +151,9 @@ fn verdict<F: Folder>(
             if conflict.waiting.contains(path) {
                 return Ok(Verdict::WaitsFor(Box::new(open)));
             }
+        }
+        if let Some(why) = workspace.state.occupied(remote)?.remove(path.as_bytes()) {
+            return Ok(Verdict::InUse(why));
         }
         if path.as_bytes() == SETTINGS.as_bytes()
             && !matches!(entry, Some(Entry::Unknown(_)))

@@ -10,16 +10,20 @@
 pub mod disk;
 #[cfg(test)]
 pub(crate) mod faulty;
+pub mod openers;
 mod probe;
 mod system;
 pub mod whole;
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use instep_core::clock::Timestamp;
 use instep_core::path::{self, Name};
 use instep_core::policy::Fold;
 use instep_core::tree::Key;
+
+use openers::Openers;
 
 /// What kind of thing a name is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -195,6 +199,16 @@ pub struct Listing {
 pub trait Folder: Send + Sync {
     /// An open folder. Clones share it. It stays the same folder wherever it is moved to.
     type Dir: Clone + Send + Sync;
+
+    /// Where the workspace stands for what opens files by path, which is SQLite alone; `None` where there is no such path.
+    fn location(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Who has a regular file open, besides this process; nobody where nobody else can.
+    fn openers(&self, _folder: &Self::Dir, _name: &Name) -> Result<Openers, FolderError> {
+        Ok(Openers::default())
+    }
 
     /// What the disk can do.
     fn abilities(&self) -> Abilities;

@@ -34,6 +34,19 @@ pub enum Entry {
         /// The content in the slot; `None` while nothing is there (a removal).
         new: Option<String>,
     },
+    /// A file that belongs to a database leaves with its old version.
+    Beside {
+        /// Its name in the staging folder.
+        slot: String,
+        /// Where it stood, as bytes.
+        path: Vec<u8>,
+        /// Its content.
+        old: String,
+        /// The database's path, as bytes.
+        database: Vec<u8>,
+        /// The content that stands there once the step is done; `None` for nothing (a removal).
+        new: Option<String>,
+    },
     /// A file or folder steps aside into the staging folder, to come back at another place.
     Park {
         /// Its name in the staging folder.
@@ -110,11 +123,12 @@ struct Recovery<'a, F: Folder> {
 
 impl<F: Folder> Recovery<'_, F> {
     fn settle(&mut self, operation: &str, entry: &Entry) -> Result<(), EngineError> {
-        let (Entry::Write { slot, .. } | Entry::Park { slot, .. }) = entry;
+        let (Entry::Write { slot, .. } | Entry::Beside { slot, .. } | Entry::Park { slot, .. }) = entry;
         let slot = slot_name(slot)?;
         let Some(found) = self.folder.metadata(&self.staging, &slot)? else {
             return match entry {
                 Entry::Write { path, old, new, .. } => self.note_kept(operation, path, old, new.as_deref()),
+                Entry::Beside { path, old, .. } => self.note_kept(operation, path, old, None),
                 Entry::Park { .. } => Ok(()),
             };
         };
@@ -126,8 +140,28 @@ impl<F: Folder> Recovery<'_, F> {
             Entry::Write { path, old, new, .. } => {
                 self.settle_slot(operation, &slot, path, old, new.as_deref())
             }
+            Entry::Beside { path, database, new, .. } => {
+                self.settle_beside(operation, &slot, path, (database, new.as_deref()))
+            }
             Entry::Park { from, to, .. } => self.bring_back(&slot, &[to, from]),
         }
+    }
+
+    /// What belongs to a database goes where that went: back, unless the step came to its end. The database's own slot is
+    /// settled before.
+    fn settle_beside(
+        &mut self,
+        operation: &str,
+        slot: &Name,
+        path: &[u8],
+        (database, new): (&[u8], Option<&str>),
+    ) -> Result<(), EngineError> {
+        let stands = self.standing(database)?.map(|(content, _)| content.to_string());
+        if stands.as_deref() != new && self.put_back(slot, path, None)? {
+            return Ok(());
+        }
+        let content = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
+        self.keep(operation, slot, path, (content, None))
     }
 
     fn settle_slot(

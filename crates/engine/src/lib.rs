@@ -7,6 +7,7 @@ pub mod digest;
 pub mod explain;
 pub mod failure;
 pub mod folder;
+pub mod form;
 pub mod history;
 pub mod identity;
 pub mod journal;

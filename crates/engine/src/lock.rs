@@ -16,6 +16,9 @@ use crate::folder::{Folder, FolderError};
 /// How long to sleep between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How many bytes the process id takes in the file.
+const SIGNATURE_BYTES: usize = 10;
+
 /// The right to work on a workspace, until it is dropped.
 #[derive(Debug)]
 pub struct WorkspaceLock(#[expect(dead_code, reason = "it is held, not used")] File);
@@ -59,10 +62,14 @@ fn is_still_there(folder: &DiskFolder, file: &File) -> Result<bool, EngineError>
     Ok(folder.metadata(&folder.state(), &name())?.is_some_and(|named| named.key.inode == inode))
 }
 
+/// Written over what stands there, at one length: a disk takes care to make a file durable that was emptied and written
+/// anew, which nobody needs here.
 fn sign(file: &mut File) -> std::io::Result<()> {
-    file.set_len(0)?;
+    let signature = format!("{:<SIGNATURE_BYTES$}\n", std::process::id());
     file.rewind()?;
-    writeln!(file, "{}", std::process::id())
+    file.write_all(signature.as_bytes())?;
+    let length = signature.len() as u64;
+    if file.metadata()?.len() != length { file.set_len(length) } else { Ok(()) }
 }
 
 /// The process that wrote its id; it may be just about to.

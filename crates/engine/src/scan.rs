@@ -11,23 +11,27 @@
 //! ends a scan. Nothing is written.
 
 mod assemble;
+pub mod exec;
 mod look;
 mod patience;
 mod pile;
 mod read;
 mod walk;
 
+pub(crate) use walk::unknown;
+
 use instep_core::clock::Timestamp;
 use instep_core::filter::{Filter, IgnoreFiles};
 use instep_core::path::TreePath;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::tree::{Key, Tree, Unknown};
+use instep_core::tree::{Key, Place, Tree, Unknown};
 
 use crate::cycle::rules::Rules;
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::{FormRecord, Forms};
 
 /// How to scan.
 #[derive(Clone, Copy)]
@@ -57,6 +61,12 @@ pub struct Scan {
     pub fresh: Vec<Digest>,
     /// The known digests of files that were not met.
     pub stale: Vec<Key>,
+    /// The databases among the files that were read.
+    pub databases: Vec<Place>,
+    /// What lies on the disk, where that is not what travels; the tree holds what travels. See [`form`](crate::form).
+    pub forms: Forms,
+    /// What was found of such files.
+    pub formed: Vec<FormRecord>,
     /// How much there is, and was read.
     pub counts: ScanCounts,
     /// The ignore files that were met.

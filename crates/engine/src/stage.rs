@@ -100,10 +100,15 @@ impl<'a, F: Folder> Staging<'a, F> {
         name(&format!("{kind}-{operation}-{}", self.counter))
     }
 
+    /// A name that is free in this cycle, for a copy.
+    pub fn free_name(&mut self) -> Name {
+        self.counter += 1;
+        name(&format!("c-{}", self.counter))
+    }
+
     /// Stages bytes as they stream by, and names them. Not yet durable.
     pub fn write(&mut self, bytes: &mut dyn Read) -> Result<(ContentId, Metadata), FolderError> {
-        self.counter += 1;
-        let name = name(&format!("c-{}", self.counter));
+        let name = self.free_name();
         let (content, metadata) = self.write_as(&name, bytes)?;
         match self.staged.entry(content) {
             Entry::Occupied(_) => self.folder.remove_file(&self.dir, &name)?,
@@ -135,8 +140,7 @@ impl<'a, F: Folder> Staging<'a, F> {
         if self.has(content) {
             return Ok(true);
         }
-        self.counter += 1;
-        let name = name(&format!("c-{}", self.counter));
+        let name = self.free_name();
         let mut file = self.folder.create(&self.dir, &name)?;
         let whole = kept.copy_to(content, &mut file)?;
         let metadata = file.finish(false)?;
@@ -153,8 +157,7 @@ impl<'a, F: Folder> Staging<'a, F> {
         if self.has(content) {
             return Ok(true);
         }
-        self.counter += 1;
-        let name = name(&format!("c-{}", self.counter));
+        let name = self.free_name();
         let mut file = self.folder.create(&self.dir, &name)?;
         let found = content_of(self.folder, from.0, from.1, &mut file)?;
         let metadata = file.finish(false)?;
@@ -171,8 +174,7 @@ impl<'a, F: Folder> Staging<'a, F> {
         let Some(first) = self.staged.get(&content).and_then(|files| files.first()) else { return Ok(()) };
         let from = first.name.clone();
         for _ in self.staged[&content].len()..files {
-            self.counter += 1;
-            let name = name(&format!("c-{}", self.counter));
+            let name = self.free_name();
             let mut file = self.folder.create(&self.dir, &name)?;
             content_of(self.folder, &self.dir, &from, &mut file)?;
             let metadata = file.finish(false)?;

@@ -1,7 +1,7 @@
 //! The workspace database: what both sides agreed on, what files were found to hold, what is half done, what was done.
 //!
 //! One SQLite file in `.instep/`, with a write-ahead log and `synchronous = FULL`: a committed transaction survives a
-//! power cut. It stores observations, never pending work; losing it costs a first contact, not data.
+//! power cut, but for those that say otherwise ([`State::transact_soon`]). It stores observations, never pending work; losing it costs a first contact, not data.
 
 pub mod codec;
 mod schema;
@@ -16,11 +16,17 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
+use instep_core::renames::Renames;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
+use crate::form::FormCache;
 use schema::{FORMAT, SCHEMA};
+
+/// How much of the log stays when it was copied into the database.
+const LOG_BYTES_MAX: i64 = 4 << 20;
 
 /// The open database.
 pub struct State {
@@ -83,6 +89,10 @@ impl State {
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // The log stays when the database is closed, and is copied into it once it has grown: as safe, and a cycle that
+        // writes little need not wait for the disk three times.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         State::ready(connection)
     }
 
@@ -117,6 +127,8 @@ impl State {
             0 => {
                 connection
                     .execute_batch(&format!("BEGIN;{SCHEMA};PRAGMA user_version = {FORMAT};COMMIT;"))?;
+                // The file itself is a database from the start, not only with its log.
+                connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
             }
             FORMAT => {}
             _ => return Err(EngineError::StateVersion { found, known: FORMAT }),
@@ -133,6 +145,19 @@ impl State {
         let answer = work(&write)?;
         write.transaction.commit()?;
         Ok(answer)
+    }
+
+    /// As [`State::transact`], for what may be lost in a power cut with all that is written after it: observations that
+    /// the next cycle makes again. The end of the program does not take it, and the database stays whole. The disk is
+    /// not waited for.
+    pub fn transact_soon<T>(
+        &mut self,
+        work: impl FnOnce(&Write<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let answer = self.transact(work);
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        answer
     }
 
     /// The remote at an address, known from now on; where nothing can be written, one of which nothing is known.
@@ -211,6 +236,19 @@ impl State {
             }
         }
         Ok(DigestCache::new(digests))
+    }
+
+    /// What was found of the files that travel in a form.
+    pub fn forms(&self) -> Result<FormCache, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT inode, value FROM form")?;
+        let mut found = query.query([])?;
+        let mut records = Vec::new();
+        while let Some(row) = found.next()? {
+            let inode = row.get::<_, i64>(0)? as u64;
+            // As with digests: the file is looked at anew.
+            records.extend(codec::decode_form(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?).ok());
+        }
+        Ok(FormCache::new(records))
     }
 
     /// The contents behind a remote's names.
@@ -370,6 +408,15 @@ impl State {
         Ok(sound.map(|(_, text)| text.as_bytes().to_vec()))
     }
 
+    /// What a remote is said to have renamed up to a revision, as far as it is still to be heard.
+    pub fn renames(&self, remote: i64, upto: Option<&Revision>) -> Result<Renames, EngineError> {
+        let Some(upto) = upto else { return Ok(Renames::default()) };
+        let noted = self.note(&renames(remote))?.unwrap_or_default();
+        let told = noted.split_once('\n').filter(|(revision, _)| *revision == upto.0);
+        // They are hints: what can't be read is not missed.
+        Ok(told.and_then(|(_, told)| serde_json::from_str(told).ok()).unwrap_or_default())
+    }
+
     /// How the syncs with a remote failed since one last came to its end; `None` if none did.
     pub fn failures(&self, remote: i64) -> Result<Option<Failures>, EngineError> {
         let Some(text) = self.note(&failures(remote))? else { return Ok(None) };
@@ -385,6 +432,15 @@ impl State {
     /// What is wrong with the shared settings that a remote was seen to hold: the code, and why.
     pub fn invalid_there(&self, remote: i64) -> Result<Option<String>, EngineError> {
         Ok(self.note(&invalid_there(remote))?.filter(|text| !text.is_empty()))
+    }
+
+    /// The paths that could not change here in the last cycle because a program has them open, each with who.
+    pub fn occupied(&self, remote: i64) -> Result<BTreeMap<Vec<u8>, String>, EngineError> {
+        let Some(text) = self.note(&occupied(remote))?.filter(|text| !text.is_empty()) else {
+            return Ok(BTreeMap::new());
+        };
+        let pairs: Vec<(Vec<u8>, String)> = serde_json::from_str(&text).map_err(nonsense)?;
+        Ok(pairs.into_iter().collect())
     }
 
     /// The operations whose part at the remote is still to be taken back.
@@ -446,6 +502,11 @@ fn nonsense(why: impl std::fmt::Display) -> EngineError {
 /// The note of the shared settings that were valid last: their digest, and their text from the next line on.
 const GOOD_SETTINGS: &str = "settings";
 
+/// The note of renames that are still to be heard: the revision up to which they were told, and what was told.
+fn renames(remote: i64) -> String {
+    format!("renames-{remote}")
+}
+
 /// The note of failed syncs: how many, when the last one was, its code, and what it said.
 fn failures(remote: i64) -> String {
     format!("failures-{remote}")
@@ -467,6 +528,11 @@ pub struct Failures {
 /// The note of what is wrong with the shared settings that a remote holds.
 fn invalid_there(remote: i64) -> String {
     format!("invalid-there-{remote}")
+}
+
+/// The note of what waits because a program has it open.
+fn occupied(remote: i64) -> String {
+    format!("occupied-{remote}")
 }
 
 /// What a resolve changed in what is known.

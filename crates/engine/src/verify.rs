@@ -32,6 +32,7 @@ use crate::cycle::settings::{SettingsSource, SyncSettings};
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::history::log;
 use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
@@ -277,7 +278,8 @@ fn look<F: Folder>(
         let refusal = remote?.refuses(path, size)?;
         Some(Unknown::Unfit { code: refusal.code, why: refusal.why })
     };
-    let scan = |digests: &DigestCache| {
+    let forms = workspace.state.forms()?;
+    let scan = |digests: &DigestCache| -> Result<Scan, EngineError> {
         let options = ScanOptions {
             filter: &settings.filter,
             rules: &settings.rules,
@@ -287,7 +289,10 @@ fn look<F: Folder>(
             refuses: &refuses,
             observer,
         };
-        crate::scan::scan(&*workspace.folder, &options)
+        let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
+        crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
+        form::outgoing(&*workspace.folder, &mut scan, &forms, None)?;
+        Ok(scan)
     };
     if !request.read_data {
         return scan(before);

@@ -32,15 +32,17 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
-use instep_core::path::TreePath;
+use instep_core::path::{TreePath, escape, is_reserved};
 use instep_core::progress::Observer;
 use instep_core::remote::{
     Committed, Description, Draft, Lineage, ObjectId, Refusal, Remote, RemoteError, RemoteErrorKind,
     Revision, Sink, Snapshot, Source,
 };
+use instep_core::renames::Renames;
 
 pub use program::Environment;
 pub use visibility::Visibility;
@@ -49,7 +51,7 @@ use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use parts::Parts;
-use program::{ASK_SECONDS_MAX, Program, Scope};
+use program::{Program, Scope};
 use shelf::Shelf;
 
 /// What we fetched last; its log keeps what it was before.
@@ -206,7 +208,7 @@ impl GitRemote {
 
     /// Answers whether anybody may read the repository: it is asked once, as a stranger. Only a host that speaks HTTP
     /// lets strangers in; what else there is was not asked, and the answer says so. A host that can't be reached is
-    /// `Unknown`, never an error.
+    /// `Unknown`; one that keeps silent is an error, or the next question would wait as long again.
     pub fn visibility(&self) -> Result<Visibility, RemoteError> {
         if self.is_http {
             return visibility::probe(&self.program);
@@ -216,6 +218,11 @@ impl GitRemote {
             None => "a host behind ssh asks everybody for a key",
         };
         Ok(Visibility::Unknown(why.to_owned()))
+    }
+
+    /// How long its host may keep us waiting for nothing.
+    pub fn patience(&self) -> Duration {
+        self.program.patience()
     }
 
     /// The version of the installed program, such as `(2, 47)`.
@@ -248,8 +255,7 @@ impl GitRemote {
     fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
         self.check_copy()?;
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern])
-            .within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern]).as_question();
         let text = call.answer()?;
         let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         let pairs = lines.map(|line| {
@@ -264,7 +270,7 @@ impl GitRemote {
     /// branches, served as plain files.
     fn check_that_git_answers(&self) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+        call.args(["ls-remote", "--quiet", "--", "instep", "HEAD"]).as_question();
         let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
         if visibility::answers_as_git(&outcome.stderr) { Ok(()) } else { Err(failure::no_git_host()) }
     }
@@ -296,6 +302,16 @@ impl GitRemote {
 
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&[])
+    }
+
+    /// Brings all of it, as if nothing of it were here: git takes it for granted that with a commit all stands here that
+    /// the commit names, and so would never ask for what our copy has lost.
+    fn refetch_branch(&self) -> Result<(), RemoteError> {
+        self.bring_branch(&["--refetch"])
+    }
+
+    fn bring_branch(&self, how: &[&str]) -> Result<(), RemoteError> {
         if self.beside {
             return Err(not_here());
         }
@@ -308,6 +324,7 @@ impl GitRemote {
             "fetch",
             "--quiet",
         ]);
+        call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
         call.answer()?;
@@ -511,7 +528,7 @@ fn not_here() -> RemoteError {
 }
 
 fn not_there(path: &Path) -> RemoteError {
-    let shown = instep_core::path::escape(path.as_os_str().as_encoded_bytes());
+    let shown = escape(path.as_os_str().as_encoded_bytes());
     let what = if path.exists() { "holds no git repository" } else { "does not exist" };
     RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}."))
 }
@@ -564,19 +581,22 @@ impl Remote for GitRemote {
             let entries = tree::list(&mut objects, &mut shelf, root)?;
             shelf.close();
             let trailers = Trailers::of(&commit.message);
-            let (speaks, times) = match known {
+            let (speaks, times, renames) = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
                     if self.has(&mut objects, known)? {
                         let between = history::between(&self.program, known, oid)?;
-                        (between.all_ours, between.times)
+                        (between.all_ours, between.times, between.renames)
                     } else {
-                        (false, BTreeMap::new())
+                        (false, BTreeMap::new(), Renames::default())
                     }
                 }
-                _ => (commit.is_ours(), trailers.times.clone()),
+                Some(known) if known != oid && commit.is_ours() => {
+                    (true, trailers.times.clone(), Renames::through([trailers.renames.as_slice()]))
+                }
+                _ => (commit.is_ours(), trailers.times.clone(), Renames::default()),
             };
             let stamp = commit.stamp(&trailers, speaks);
-            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times })
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, renames })
         })
     }
 
@@ -588,17 +608,20 @@ impl Remote for GitRemote {
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
         self.check_copy()?;
-        self.mended_from_start(|| {
-            let absent = contents::receive(&self.program, &wanted, into, observer)?;
-            if absent.is_empty() {
-                return Ok(());
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let absent = self.mended_from_start(|| {
+            let mut absent = receive(&wanted)?;
+            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+                if absent.is_empty() {
+                    break;
+                }
+                bring(self)?;
+                absent = receive(&absent)?;
             }
-            self.fetch_branch()?;
-            match contents::receive(&self.program, &absent, into, observer)?.first() {
-                Some(&oid) => Err(objects::missing(oid)),
-                None => Ok(()),
-            }
-        })
+            Ok(absent)
+        })?;
+        // All that the remote has is here now: to make our copy anew would bring no more.
+        absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }
 
     fn upload(
@@ -665,10 +688,10 @@ impl Remote for GitRemote {
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {
         let refusal = |code, why| Some(Refusal { code, why });
-        if let Some(name) = path.names().find(|name| name.is_reserved()) {
-            return refusal("E-PATH-RESERVED", format!("{name} is a name that git does not take"));
+        if let Some(name) = path.parts().find(|name| is_reserved(name)) {
+            return refusal("E-PATH-RESERVED", format!("{} is a name that git does not take", escape(name)));
         }
-        if path.names().any(|name| name.as_bytes().len() > tree::NAME_BYTES_MAX) {
+        if path.parts().any(|name| name.len() > tree::NAME_BYTES_MAX) {
             return refusal("E-PATH-LONG", "a name is longer than 255 bytes".to_owned());
         }
         if path.depth() > tree::DEPTH_MAX {

@@ -14,6 +14,7 @@ use instep_core::remote::{
     Committed, Description, Draft, Lineage, Listed, ListedKind, ObjectId, Refusal, Remote, RemoteError,
     RemoteErrorKind, Revision, Sink, Snapshot, Source, Stamp,
 };
+use instep_core::renames::{Rename, Renames};
 
 /// A place outside that several machines share.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,7 @@ struct Commit {
     root: ObjectId,
     stamp: Stamp,
     times: BTreeMap<TreePath, Timestamp>,
+    renames: Vec<Rename>,
 }
 
 impl MemoryPlace {
@@ -265,7 +267,9 @@ impl Remote for MemoryRemote {
         } else {
             commit.times.clone()
         };
-        Ok(Snapshot { revision: at.clone(), entries, root: commit.root, stamp, times })
+        let told = after.iter().rev().map(|commit| commit.renames.as_slice());
+        let renames = if known.is_some() { Renames::through(told) } else { Renames::default() };
+        Ok(Snapshot { revision: at.clone(), entries, root: commit.root, stamp, times, renames })
     }
 
     fn fetch(
@@ -327,7 +331,8 @@ impl Remote for MemoryRemote {
             speaks_of_folders: ours,
         };
         let times = if ours { draft.times.clone() } else { BTreeMap::new() };
-        let commit = Commit { parent: expected.cloned(), root, stamp, times };
+        let renames = if ours { draft.renames.clone() } else { Vec::new() };
+        let commit = Commit { parent: expected.cloned(), root, stamp, times, renames };
         let revision = Revision(ContentId::of(format!("{commit:?}").as_bytes()).to_string());
         held.commits.insert(revision.clone(), Arc::new(commit));
         Ok(revision)

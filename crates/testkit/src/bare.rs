@@ -157,6 +157,21 @@ impl Bare {
         String::from_utf8_lossy(&stdout).lines().map(str::to_owned).collect()
     }
 
+    /// Loses those of the named objects that it holds, as a failing disk does; answers how many.
+    pub fn lose(&self, objects: &[String]) -> usize {
+        let packs = self.0.join("objects/pack");
+        for entry in fs::read_dir(&packs).into_iter().flatten().flatten() {
+            let pack = entry.path();
+            let bytes = fs::read(&pack).expect("a pack can be read");
+            fs::remove_file(&pack).expect("a pack can be removed");
+            if pack.extension().is_some_and(|extension| extension == "pack") {
+                self.git(["unpack-objects", "-q"], &bytes);
+            }
+        }
+        let files = objects.iter().map(|oid| self.0.join("objects").join(&oid[..2]).join(&oid[2..]));
+        files.filter(|file| fs::remove_file(file).is_ok()).count()
+    }
+
     /// The contents of those of the named objects that are blobs.
     pub fn blobs(&self, objects: &[String]) -> Vec<(String, Vec<u8>)> {
         if objects.is_empty() {

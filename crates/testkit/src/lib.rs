@@ -27,6 +27,7 @@ pub mod person;
 pub mod powercut;
 pub mod proxy;
 pub mod remote_suite;
+pub mod replay;
 pub mod rest;
 pub mod scenes;
 pub mod simulated;

@@ -15,6 +15,8 @@ pub enum Weather {
     CutAfter(u64),
     /// It takes connections and bytes, and nothing ever comes back.
     Silent,
+    /// As `Silent`, once the host has said so many bytes.
+    SilentAfter(u64),
     /// Nobody answers at all.
     Refused,
 }
@@ -29,6 +31,8 @@ pub struct Line {
 struct State {
     host: SocketAddr,
     weather: Mutex<Weather>,
+    /// What the weather becomes after so many connections more.
+    change: Mutex<Option<(u64, Weather)>>,
     over: AtomicBool,
     /// What is open now, to be closed at the end.
     open: Mutex<Vec<TcpStream>>,
@@ -43,6 +47,7 @@ impl Line {
         let state = Arc::new(State {
             host,
             weather: Mutex::new(Weather::Fair),
+            change: Mutex::new(None),
             over: AtomicBool::new(false),
             open: Mutex::default(),
             connections: AtomicU64::new(0),
@@ -67,7 +72,14 @@ impl Line {
 
     /// Changes what becomes of connections from now on.
     pub fn set(&self, weather: Weather) {
+        *self.state.change.lock().expect("nobody panicked") = None;
         *self.state.weather.lock().expect("nobody panicked") = weather;
+    }
+
+    /// Changes it once so many more connections were made.
+    pub fn change_after(&self, connections: u64, weather: Weather) {
+        *self.state.change.lock().expect("nobody panicked") =
+            Some((self.connections() + connections, weather));
     }
 
     /// How many connections were made.
@@ -91,8 +103,11 @@ impl Drop for Line {
 
 impl State {
     fn carry(self: Arc<Self>, near: TcpStream) {
-        self.connections.fetch_add(1, Ordering::SeqCst);
-        let weather = *self.weather.lock().expect("nobody panicked");
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let weather = match *self.change.lock().expect("nobody panicked") {
+            Some((after, changed)) if number >= after => changed,
+            _ => *self.weather.lock().expect("nobody panicked"),
+        };
         if weather == Weather::Refused {
             return;
         }
@@ -105,11 +120,14 @@ impl State {
         let [near_in, near_out, far_in, far_out] = ends;
         let back = Arc::clone(&left);
         let answers = std::thread::spawn(move || {
-            // Silence: what the host says is taken, and not handed on.
-            if weather == Weather::Silent {
-                let _ = std::io::copy(&mut { far_in }, &mut std::io::sink());
-            } else {
-                pump(far_in, near_out, &back);
+            let said = match weather {
+                Weather::Silent => Some(0),
+                Weather::SilentAfter(bytes) => Some(bytes),
+                _ => None,
+            };
+            match said {
+                Some(bytes) => hush(far_in, near_out, bytes),
+                None => pump(far_in, near_out, &back),
             }
         });
         pump(near_in, far_out, &left);
@@ -121,6 +139,12 @@ impl State {
         open.extend([near.try_clone().ok()?, far.try_clone().ok()?]);
         Some([near.try_clone().ok()?, near.try_clone().ok()?, far.try_clone().ok()?, far.try_clone().ok()?])
     }
+}
+
+/// Carries so many bytes, and takes all others without handing them on.
+fn hush(mut from: TcpStream, mut to: TcpStream, bytes: u64) {
+    let _ = std::io::copy(&mut (&mut from).take(bytes), &mut to);
+    let _ = std::io::copy(&mut from, &mut std::io::sink());
 }
 
 /// Carries bytes one way until the end, or until the line has carried all that it does.

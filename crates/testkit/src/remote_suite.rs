@@ -59,6 +59,7 @@ macro_rules! remote_suite {
                 equal_trees_have_equal_names,
                 times_survive,
                 times_between_are_gathered,
+                renames_between_are_told,
                 a_commit_says_who_wrote_it,
                 a_permission_to_delete_travels,
                 our_commits_speak_of_folders,

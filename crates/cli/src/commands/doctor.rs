@@ -90,8 +90,13 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
     checks.push(Check::new(Level::Ok, "lock", if opened.beside { "a command is at work" } else { "free" }));
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
-    checks.push(remote(&opened));
-    checks.extend(exposed(&opened));
+    let remote = remote(&opened);
+    let answers = remote.level != Level::Error;
+    checks.push(remote);
+    // A host that did not answer is not waited for once more.
+    if answers {
+        checks.extend(exposed(&opened));
+    }
 }
 
 /// A failure as a check: its sentence, the first cause, and its hint as the fix.
@@ -214,6 +219,7 @@ fn disk(opened: &Opened) -> Check {
     let abilities = opened.workspace.folder.abilities();
     let limits = [
         (!abilities.exchange, "can't exchange two names in one step"),
+        (!abilities.no_replace, "can't rename without replacing"),
         (!abilities.links, "holds no symbolic links"),
         (!abilities.exec, "keeps no executable bit"),
         (abilities.fold.case, "takes upper and lower case for the same"),

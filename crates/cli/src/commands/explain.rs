@@ -74,6 +74,11 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
             format!("Held after undo {}.", operation.get(..8).unwrap_or(operation)),
             Some("`instep sync` sends what is here.".to_owned()),
         ),
+        Verdict::InUse(_) => (
+            "in-use",
+            "Waits: it is to change here, and a program has it open.".to_owned(),
+            Some("close that program, then `instep sync`.".to_owned()),
+        ),
         Verdict::InvalidThere(_) => (
             "invalid-there",
             "Waits: what the remote holds is not valid, and what stands here stays in force.".to_owned(),
@@ -87,7 +92,7 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
         Verdict::InConflict(open) => {
             explanation.fact("because", conflict::reason(open)).fact("versions", conflict::sides(look, open))
         }
-        Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
+        Verdict::InUse(why) | Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
         _ => explanation,
     };
     finish(look, explained, explanation)

@@ -95,7 +95,7 @@ pub fn run(context: &Context, arguments: &RemoteArguments) -> Result<Exit, Comma
 }
 
 fn list(context: &Context) -> Result<Exit, CommandError> {
-    let opened = context.open()?;
+    let opened = context.open_to_read()?;
     let address = opened.remote_key();
     let branch = opened.loaded.settings.config().branch.as_deref().unwrap_or(BRANCH).to_owned();
     if context.terminal.json {
@@ -133,7 +133,8 @@ fn set(context: &Context, mut opened: Opened, place: &PlaceArguments) -> Result<
     let branch = place.branch.as_deref();
     let create = branch.is_some() || matches!(address.place(), Place::Path(path) if !path.exists());
     let config = opened.loaded.settings.config();
-    let access = Access { branch: branch.or(config.branch.as_deref()), create };
+    let access =
+        Access { branch: branch.or(config.branch.as_deref()), create, patience: Some(config.patience) };
     let git = open_git(&opened.workspace, &address, access)?;
     // What was allowed for the present place says nothing of another one.
     let is_same = opened.remote_key().is_some_and(|known| known == address.to_string());
@@ -159,7 +160,7 @@ fn set(context: &Context, mut opened: Opened, place: &PlaceArguments) -> Result<
 /// Asks the remote for its head.
 fn test(context: &Context, name: &str) -> Result<Exit, CommandError> {
     only_origin(Some(name))?;
-    let opened = context.open()?;
+    let opened = context.open_to_read()?;
     let remote = opened.remote()?;
     let head = remote.head()?;
     let address = remote.describe().address;

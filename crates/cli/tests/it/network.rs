@@ -88,6 +88,55 @@ fn a_line_that_is_cut_costs_only_time() {
 }
 
 #[test]
+fn a_silent_host_is_waited_for_once() {
+    let net = Net::new();
+    let left = &net.pair.left;
+    assert_eq!(left.run(["config", "set", "sync.patience", "1s", "--machine"]).code, 0);
+    write(left, "mine", &noise(7, 20_000));
+    for (weather, command) in [
+        (Weather::Silent, &["sync"][..]),
+        (Weather::Silent, &["status", "--fetch"]),
+        (Weather::SilentAfter(100), &["push"]),
+        (Weather::SilentAfter(700), &["pull"]),
+    ] {
+        net.line.set(weather);
+        let when = format!("{weather:?} {command:?}");
+        let before = net.line.connections();
+        let started = std::time::Instant::now();
+        let output = left.run(command);
+        temporary(&output, &when);
+        assert!(output.mentions("E-NET-TIMEOUT"), "{when}: {output}");
+        // One question, and no other one that would wait as long; the usual patience alone would be 30 s.
+        assert!(net.line.connections() - before <= 2, "{when}: {output}");
+        assert!(started.elapsed().as_secs() < 20, "{when}: {output}");
+    }
+    net.line.set(Weather::Fair);
+    assert_eq!(left.run(["sync"]).code, 0);
+}
+
+#[test]
+fn a_host_that_falls_silent_in_a_push_is_not_waited_for_again() {
+    let net = Net::new();
+    let left = &net.pair.left;
+    assert_eq!(left.run(["config", "set", "sync.patience", "1s", "--machine"]).code, 0);
+    // It answers what the head is, and nothing that comes later.
+    for (round, answered) in [1, 2, 3].into_iter().enumerate() {
+        write(left, "mine", &noise(round as u32, 20_000));
+        net.line.set(Weather::Fair);
+        net.line.change_after(answered, Weather::Silent);
+        let started = std::time::Instant::now();
+        let output = left.run(["sync"]);
+        if output.code != 0 {
+            temporary(&output, &format!("{answered}"));
+            assert!(output.mentions("E-NET-TIMEOUT"), "{answered}: {output}");
+        }
+        assert!(started.elapsed().as_secs() < 20, "{answered}: {output}");
+        net.line.set(Weather::Fair);
+        assert_eq!(left.run(["sync"]).code, 0);
+    }
+}
+
+#[test]
 fn a_status_that_can_not_ask_says_why_and_shows_what_changed_here() {
     let net = Net::new();
     let left = &net.pair.left;

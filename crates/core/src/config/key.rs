@@ -99,6 +99,7 @@ pub const KEYS: &[KeySpec] = &[
     key("sync.max_file_size", Kind::Size),
     key("sync.max_delete", Kind::Percent).or("25%"),
     key("sync.limit", Kind::Size),
+    key("sync.patience", Kind::Wait).reach(Reach::HereOnly).or("30s"),
     key("sync.bwlimit", Kind::Rate).effect(Effect::Later),
     key("sync.encryption_key", Kind::Secret).reach(Reach::Secret).effect(Effect::LaterGuard),
     key("groups.*.paths", Kind::Patterns),

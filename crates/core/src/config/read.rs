@@ -35,6 +35,7 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
         file_bytes_max: sync.bytes("max_file_size"),
         delete_percent_max: sync.percent("max_delete").unwrap_or(25.0),
         content_bytes_max: sync.bytes("limit"),
+        patience: sync.time("patience").unwrap_or(Duration::from_secs(30)),
         bytes_per_second_max: sync.bytes("bwlimit"),
         encryption_key: sync.secret("encryption_key"),
         groups: at.names("groups").iter().map(|name| group(name, &at)).collect::<Result<_, _>>()?,

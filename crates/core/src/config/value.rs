@@ -16,6 +16,8 @@ pub enum Kind {
     Interval,
     /// How long something is kept: an hour to a hundred years.
     Span,
+    /// How long something is waited for: a second to an hour.
+    Wait,
     /// A number of bytes.
     Size,
     /// A number of bytes a second.
@@ -91,6 +93,7 @@ impl Kind {
                 "a time between 5 s and 7 days, such as 15m; a bare number is minutes".to_owned()
             }
             Kind::Span => "a time between 1h and 36500d, with its unit (h, d, w)".to_owned(),
+            Kind::Wait => "a time between 1s and 1h, with its unit (s, m, h)".to_owned(),
             Kind::Size => "a size, such as 100MB or 1.5 GiB".to_owned(),
             Kind::Rate => "a size a second, such as 2MB/s".to_owned(),
             Kind::Percent => "a share above 0% and up to 100%, such as 25%".to_owned(),
@@ -118,6 +121,7 @@ impl Kind {
                 parse_time(trimmed, bare, 5.0, 7.0 * DAY).map(Value::Time)
             }
             Kind::Span => parse_time(trimmed, None, 3_600.0, 36_500.0 * DAY).map(Value::Time),
+            Kind::Wait => parse_time(trimmed, None, 1.0, 3_600.0).map(Value::Time),
             Kind::Size => parse_size(trimmed).map(Value::Bytes),
             Kind::Rate => parse_size(trimmed.strip_suffix("/s").unwrap_or(trimmed)).map(Value::Bytes),
             Kind::Percent => parse_percent(trimmed).map(Value::Percent),

@@ -11,10 +11,11 @@ use super::rows::record;
 use crate::conflict::{Conflict, ConflictId, ConflictKind};
 use crate::content::ContentId;
 use crate::node::{Known, NodeId, PerSide, Row, Side, Views};
-use crate::path::Name;
+use crate::path::{Name, TreePath};
 use crate::plan::{MergeAnswer, MergeInput, Plan};
 use crate::policy::{Direction, Fold, Policy, Strategy};
 use crate::reconcile::reconcile;
+use crate::renames::{Rename, Renames};
 
 /// What a seed found, with all that is needed to understand it.
 #[derive(Debug)]
@@ -197,6 +198,7 @@ impl Life {
             self.disks[side].wait(later);
             let most = if self.random.percent(40) { 10 } else { 3 };
             let edits = 1 + self.random.below(most);
+            let stood = self.paths(side);
             let mark = format!("{}{round}-", if side == Side::Local { "l" } else { "r" });
             let mut editor = self.editor(side, mark, aim.clone());
             for _ in 0..edits {
@@ -207,6 +209,7 @@ impl Life {
             }
             let log = std::mem::take(&mut editor.log);
             self.story.push(format!("{side:?}: {}", log.join(", ")));
+            self.tell_renames(side, &stood);
         }
         if self.random.percent(25) {
             let side = if self.random.percent(50) { Side::Local } else { Side::Remote };
@@ -220,6 +223,31 @@ impl Life {
         }
         self.tell("edited");
         edited
+    }
+
+    fn paths(&self, side: Side) -> BTreeMap<Id, TreePath> {
+        self.disks[side].all().map(|(id, _)| (id, self.disks[side].path(id))).collect()
+    }
+
+    /// A side may say what it renamed; it may say other things too, which must harm nobody.
+    fn tell_renames(&mut self, side: Side, stood: &BTreeMap<Id, TreePath>) {
+        let stands = self.paths(side);
+        let mut told = Vec::new();
+        if self.random.percent(50) {
+            let both = stood.iter().filter_map(|(id, from)| Some((from, stands.get(id)?)));
+            told.extend(both.map(|(from, to)| Rename { from: from.clone(), to: to.clone() }));
+        }
+        if self.random.percent(30) {
+            let (from, to): (Vec<&TreePath>, Vec<&TreePath>) =
+                (stood.values().collect(), stands.values().collect());
+            for _ in 0..1 + self.random.below(5) {
+                if let (Some(from), Some(to)) = (self.random.pick(&from), self.random.pick(&to)) {
+                    told.push(Rename { from: (*from).clone(), to: (*to).clone() });
+                }
+            }
+        }
+        self.policy.renames[side] = Renames::through([told.as_slice()]);
+        self.story.push(format!("{side:?} tells {:?}", self.policy.renames[side].all()));
     }
 
     fn tell(&mut self, what: &str) {
@@ -268,6 +296,7 @@ impl Life {
         let disks = PerSide { local: &self.disks.local, remote: &self.disks.remote };
         let things = PerSide { local: &things.local, remote: &things.remote };
         self.known = record(&self.known, &plan, disks, things);
+        self.policy.renames = PerSide::default();
         self.check_quiet(&plan)?;
         Ok(plan)
     }
@@ -310,6 +339,7 @@ impl Life {
                 local: policy.machines.remote.clone(),
                 remote: policy.machines.local.clone(),
             },
+            renames: PerSide { local: policy.renames.remote.clone(), remote: policy.renames.local.clone() },
             ..policy.clone()
         };
         let rows = self.known.rows().iter().map(|row| Row {

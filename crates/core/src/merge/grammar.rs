@@ -4,10 +4,8 @@
 //! result is not accepted. Nothing is rewritten here.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-
+use super::json::tree::{Dialect, parse, parse_lines};
 use super::{Terms, set};
 use crate::config::{FileKind, dotenv, yaml};
 use crate::path::Name;
@@ -17,6 +15,8 @@ use crate::path::Name;
 pub(super) enum Grammar {
     /// Lines.
     Text,
+    /// Lines that are only ever appended.
+    Log,
     Json,
     /// One JSON value a line.
     JsonLines,
@@ -31,15 +31,27 @@ pub(super) enum Grammar {
 }
 
 impl Grammar {
-    /// What the file's group says goes before what the file's name says.
-    pub(super) fn of(terms: &Terms<'_>) -> Self {
+    /// What the file's group says goes before what the file's name says, and that before what the versions look like.
+    pub(super) fn of(terms: &Terms<'_>, versions: &[&[u8]]) -> Self {
+        let named = Grammar::named(terms.name);
         match terms.kind {
             Some(FileKind::Binary) => Grammar::Opaque,
             Some(FileKind::Dotenv) => Grammar::Dotenv,
-            // These are merges, not grammars: what the contents are written in, the name tells.
-            None | Some(FileKind::Text | FileKind::Records | FileKind::Settings) => {
-                Grammar::named(terms.name)
+            // These are merges, not grammars: what the contents are written in, their looks tell.
+            Some(FileKind::Records | FileKind::Settings) if matches!(named, Grammar::Text | Grammar::Log) => {
+                let all = |is: fn(&[u8]) -> bool| versions.iter().all(|version| is(version));
+                match () {
+                    () if all(|version| parse(version, Dialect::Commented).is_ok()) => Grammar::Json,
+                    () if terms.kind == Some(FileKind::Records)
+                        && all(|version| parse_lines(version).is_ok()) =>
+                    {
+                        Grammar::JsonLines
+                    }
+                    () => named,
+                }
             }
+            Some(FileKind::Text) if named == Grammar::Log => Grammar::Text,
+            None | Some(FileKind::Text | FileKind::Records | FileKind::Settings) => named,
         }
     }
 
@@ -53,19 +65,20 @@ impl Grammar {
         }
         let dot = name.iter().rposition(|&byte| byte == b'.');
         match dot.map_or(&b""[..], |dot| &name[dot + 1..]) {
-            b"json" | b"ipynb" | b"geojson" | b"webmanifest" => Grammar::Json,
+            b"json" | b"jsonc" | b"ipynb" | b"geojson" | b"webmanifest" => Grammar::Json,
             b"jsonl" | b"ndjson" => Grammar::JsonLines,
+            b"log" => Grammar::Log,
             b"yaml" | b"yml" => Grammar::Yaml,
             b"toml" => Grammar::Toml,
             b"env" => Grammar::Dotenv,
-            b"jsonc" | b"json5" | b"lock" | b"plist" | b"svg" | b"xml" => Grammar::Opaque,
+            b"json5" | b"lock" | b"plist" | b"svg" | b"xml" => Grammar::Opaque,
             _ => Grammar::Text,
         }
     }
 
     pub(super) fn word(self) -> &'static str {
         match self {
-            Grammar::Text => "text",
+            Grammar::Text | Grammar::Log => "text",
             Grammar::Json => "JSON",
             Grammar::JsonLines => "JSON Lines",
             Grammar::Yaml => "YAML",
@@ -80,7 +93,7 @@ impl Grammar {
     pub(super) fn accepts(self, content: &[u8]) -> bool {
         let text = std::str::from_utf8(content);
         match self {
-            Grammar::Text | Grammar::List => true,
+            Grammar::Text | Grammar::Log | Grammar::List => true,
             Grammar::Opaque => false,
             Grammar::Json => is_json(content),
             Grammar::JsonLines => {
@@ -99,65 +112,5 @@ fn has_distinct_names(content: &[u8]) -> bool {
 }
 
 fn is_json(content: &[u8]) -> bool {
-    let mut reader = serde_json::Deserializer::from_slice(content);
-    Distinct.deserialize(&mut reader).is_ok() && reader.end().is_ok()
-}
-
-/// Takes any JSON value in which no object has a key twice, and keeps nothing of it.
-struct Distinct;
-
-impl<'de> DeserializeSeed<'de> for Distinct {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Distinct {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Distinct)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let mut keys = BTreeSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if !keys.insert(key) {
-                return Err(A::Error::custom("a key stands there twice"));
-            }
-            entries.next_value_seed(Distinct)?;
-        }
-        Ok(())
-    }
+    parse(content, Dialect::Strict).is_ok()
 }

@@ -40,6 +40,18 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>,
     if places == 0 { Ok(merged) } else { Err(Reason::Overlap { places }) }
 }
 
+/// How many bytes a side has behind all that the base has.
+pub(super) fn grown(base: &[u8], side: &[u8]) -> Result<usize, Reason> {
+    if let Some(tail) = side.strip_prefix(base) {
+        return Ok(tail.len());
+    }
+    let input = InternedInput::new(byte_lines(base), byte_lines(side));
+    let changes = changes(&input)?;
+    let last = changes.last().filter(|last| last.base.is_empty() && last.base.end == input.before.len());
+    let lines = last.map_or(&[][..], |last| &input.after[last.side.clone()]);
+    Ok(lines.iter().map(|&line| input.interner[line].len()).sum())
+}
+
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;

@@ -35,7 +35,7 @@ impl Bytes<'_> {
 }
 
 /// A path.
-pub(super) mod path {
+pub(crate) mod path {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(path: &TreePath, to: S) -> Result<S::Ok, S::Error> {

@@ -97,7 +97,7 @@ impl<'a> World<'a> {
             if cause == node {
                 causes.push(node);
             } else if !self.is_agreed(node) && self.why.contains_key(&cause) {
-                waiting.entry(cause).or_default().push(self.shown_path(node));
+                waiting.entry(cause).or_default().extend(self.paths(node));
             }
         }
         let mut conflicts = Vec::new();
@@ -272,6 +272,18 @@ impl<'a> World<'a> {
         });
         let modified = stand.side().and_then(|side| self.modified(side, node));
         Some(Version { path: self.path(stand, node), leaf, modified })
+    }
+
+    /// Where people may look for it: here and there, where these differ, else where it was.
+    fn paths(&self, node: Idx) -> Vec<TreePath> {
+        let stands = [Stand::Local, Stand::Remote];
+        let mut paths: Vec<TreePath> = stands
+            .into_iter()
+            .filter(|&stand| self.val(stand, node).is_some())
+            .map(|stand| self.path(stand, node))
+            .collect();
+        paths.dedup();
+        if paths.is_empty() { vec![self.shown_path(node)] } else { paths }
     }
 
     /// Where people find it: here, else there, else where it was.

@@ -99,19 +99,25 @@ fn outcome(base: &str, local: &str, remote: &str, words: &str) -> String {
     world.edit(Side::Local, local);
     world.edit(Side::Remote, remote);
     let plan = world.cycle();
-    let known: Vec<&str> = [base, local, remote].into_iter().flat_map(texts).collect();
-    let [here, there] = Side::BOTH.map(|side| draw(&world.disks[side], &known));
-    let mut told = if here == there { format!("= {here}") } else { format!("L {here} R {there}") };
-    // Names of copies tell the content's hash: drawn as `#` and the content.
-    for text in known {
-        told = told.replace(&ContentId::of(text.as_bytes()).short(), &format!("#{text}"));
-    }
+    let mut told = draw_both(&world, &[base, local, remote]);
     for conflict in &plan.conflicts {
         let settled = if conflict.settled { "settled " } else { "" };
         told.push_str(&format!(" {settled}conf({} {})", conflict.kind.word(), conflict.path));
         for path in &conflict.waiting {
             told.push_str(&format!(" waits({path})"));
         }
+    }
+    told
+}
+
+/// What both sides hold, of texts in these drawings.
+fn draw_both(world: &World, drawings: &[&str]) -> String {
+    let known: Vec<&str> = drawings.iter().flat_map(|drawing| texts(drawing)).collect();
+    let [here, there] = Side::BOTH.map(|side| draw(&world.disks[side], &known));
+    let mut told = if here == there { format!("= {here}") } else { format!("L {here} R {there}") };
+    // Names of copies tell the content's hash: drawn as `#` and the content.
+    for text in known {
+        told = told.replace(&ContentId::of(text.as_bytes()).short(), &format!("#{text}"));
     }
     told
 }
@@ -141,4 +147,5 @@ mod directions;
 mod keys;
 mod moves;
 mod random;
+mod told;
 mod unseen;

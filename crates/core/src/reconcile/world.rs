@@ -94,9 +94,10 @@ impl<'a> World<'a> {
         made: &'a Made,
     ) -> Self {
         let children = Children::new(index, Side::Local);
-        let local = detect(Side::Local, index, &children, trees.local);
+        let told = &policy.renames;
+        let local = detect(Side::Local, index, &children, trees.local, &told.local);
         let children = if index.any_held() { Children::new(index, Side::Remote) } else { children };
-        let remote = detect(Side::Remote, index, &children, trees.remote);
+        let remote = detect(Side::Remote, index, &children, trees.remote, &told.remote);
         drop(children);
         let len = index.len();
         let mut world = World {

@@ -32,10 +32,18 @@ impl<F: Folder> Work<'_, '_, F> {
         let Some(dir) = self.ground.dir(after.parent).map_err(|error| self.held(change, &error))? else {
             return Ok(Tried::Blocked);
         };
+        self.refuse_sidecar(change, (&dir, &after.name))?;
         let leaf = leaf_of(&after.body);
         let staged = self.take_staged(change, leaf)?;
-        let staging = self.setting.staging.dir();
-        match self.setting.folder.place((staging, &staged.name), (&dir, &after.name)) {
+        let staging = self.setting.staging.dir().clone();
+        let size = staged.metadata.size;
+        let asides = match &change.to {
+            Some(to) if self.is_database(change, (&staging, &staged.name), size)? => {
+                self.set_aside(change, (&dir, &after.name), to, Some(leaf.content))?
+            }
+            _ => Vec::new(),
+        };
+        match self.setting.folder.place((&staging, &staged.name), (&dir, &after.name)) {
             Ok(()) => {}
             Err(error) => {
                 self.setting.staging.give_back(leaf.content, staged);
@@ -45,6 +53,7 @@ impl<F: Folder> Work<'_, '_, F> {
         self.ground.put(change.node, after, staged.metadata.key);
         self.ground.stand(change.node).map_err(|error| self.held(change, &error))?;
         self.note_placed(change, leaf, &staged);
+        self.keep_aside(change, asides)?;
         Ok(Tried::Done)
     }
 
@@ -95,10 +104,12 @@ impl<F: Folder> Work<'_, '_, F> {
         let same_key = self.ground.key(change.node).is_none_or(|key| key == found.key);
         let same_content = match change.before.as_ref().map(|value| value.body) {
             Some(Body::Leaf(leaf)) if leaf.kind == LeafKind::File => {
-                let seen =
-                    self.ground.place(change.node).and_then(|place| self.setting.tree.at(place).modified);
+                let place = self.ground.place(change.node);
+                let formed = place.and_then(|place| self.setting.forms.get(&place));
+                let seen = place.and_then(|place| self.setting.tree.at(place).modified);
+                let seen = formed.map(|formed| formed.modified).or(seen);
                 found.kind == DiskKind::File
-                    && found.size == leaf.size
+                    && found.size == formed.map_or(leaf.size, |formed| formed.size)
                     && seen.is_none_or(|seen| seen == found.modified)
             }
             Some(Body::Leaf(_)) => found.kind == DiskKind::Link,
@@ -121,6 +132,22 @@ impl<F: Folder> Work<'_, '_, F> {
         self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
     }
 
+    /// A file that is about to be displaced: if it is a database, nobody has it open and what it holds is kept whole.
+    /// Answers whether it is one.
+    fn clear_database(
+        &mut self,
+        change: &Change,
+        at: (&F::Dir, &Name),
+        found: &Metadata,
+    ) -> Result<bool, StepError> {
+        if found.kind != DiskKind::File || !self.is_database(change, at, found.size)? {
+            return Ok(false);
+        }
+        self.refuse_open(change, at, false)?;
+        self.keep_whole(change, at)?;
+        Ok(true)
+    }
+
     pub(super) fn write_leaf(&mut self, change: &Change, step: &Step) -> Result<Tried, StepError> {
         let slot = step.slot.as_ref().expect("because steps that displace have a slot");
         let Some((dir, name)) = self.ground.stand(change.node).map_err(|error| self.held(change, &error))?
@@ -128,6 +155,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
         let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
         let staged = self.take_staged(change, leaf)?;
@@ -140,11 +168,21 @@ impl<F: Folder> Work<'_, '_, F> {
             folder.place((&staging, &staged.name), (&staging, slot))
         };
         prepare().map_err(|error| self.held(change, &error))?;
+        let asides = match change.from.as_ref().filter(|_| database) {
+            Some(from) => self.set_aside(change, (&dir, &name), from, Some(leaf.content))?,
+            None => Vec::new(),
+        };
         self.exchange(change, (&dir, &name), slot)?;
+        if let Some(open) = self.opened_meanwhile(change, slot).filter(|_| database)
+            && self.give_name_back(change, (&dir, &name), slot, Some(&staged.metadata))?
+        {
+            return Err(open);
+        }
         match self.keep_displaced(change, (&dir, &name), slot, Some(&staged.metadata))? {
             Displaced::Known => {
                 self.ground.rekey(change.node, staged.metadata.key);
                 self.note_placed(change, leaf, &staged);
+                self.keep_aside(change, asides)?;
                 Ok(Tried::Done)
             }
             Displaced::PutBack => Err(self.raced(change)),
@@ -215,7 +253,8 @@ impl<F: Folder> Work<'_, '_, F> {
         let content = content_of(folder, &staging, slot, &mut std::io::sink());
         let metadata = folder.metadata(&staging, slot).map_err(|error| self.held(change, &error))?;
         let content = content.map_err(|error| self.held(change, &error))?;
-        let expected = change.before.as_ref().and_then(|value| value.body.content());
+        let expected =
+            self.lies_there(change).or(change.before.as_ref().and_then(|value| value.body.content()));
         if expected != Some(content) && self.give_name_back(change, target, slot, ours)? {
             return Ok(Displaced::PutBack);
         }
@@ -269,14 +308,25 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
+        let asides = match change.from.as_ref().filter(|_| database) {
+            Some(from) => self.set_aside(change, (&dir, &name), from, None)?,
+            None => Vec::new(),
+        };
         let staging = self.setting.staging.dir().clone();
         self.setting
             .folder
             .place((&dir, &name), (&staging, slot))
             .map_err(|error| self.held(change, &error))?;
+        if let Some(open) = self.opened_meanwhile(change, slot).filter(|_| database)
+            && self.give_name_back(change, (&dir, &name), slot, None)?
+        {
+            return Err(open);
+        }
         match self.keep_displaced(change, (&dir, &name), slot, None)? {
             Displaced::Known => {
+                self.keep_aside(change, asides)?;
                 self.ground.remove(change.node);
                 Ok(Tried::Done)
             }

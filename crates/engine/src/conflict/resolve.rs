@@ -101,7 +101,7 @@ pub fn resolve<F: Folder>(
     let message = Some(format!("c{number} {}", conflict.path));
     let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: false };
     let sources = Sources { remote: Some((remote, remote_id)), bytes };
-    let acted = act(workspace, &seen.tree, &changes, &deed, &sources, Vec::new(), observer)?;
+    let acted = act(workspace, &seen, &changes, &deed, &sources, Vec::new(), observer)?;
     if !acted.held.is_empty() {
         return Ok(acted);
     }

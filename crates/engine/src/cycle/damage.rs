@@ -101,8 +101,8 @@ impl<F: Folder> Cycle<'_, F> {
             waits: false,
         };
         let sources = Sources { remote: Some((self.remote, record.id)), bytes: Vec::new() };
-        let (tree, changes) = (&look.scan.tree, wishes.finish());
-        let mended = match act(self.workspace, tree, &changes, &deed, &sources, Vec::new(), self.observer) {
+        let (seen, changes) = (&look.scan, wishes.finish());
+        let mended = match act(self.workspace, seen, &changes, &deed, &sources, Vec::new(), self.observer) {
             Ok(acted) => acted.changed,
             // The remote is away: what it holds comes back when it does.
             Err(EngineError::Remote(error)) => {

@@ -12,9 +12,10 @@ use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::Phase;
 use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source};
+use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
-use super::merging::{open_parent, place_of};
+use super::merging::{open_parent, place_of, stage_here};
 use super::outcome::Outcome;
 use super::settings::SyncSettings;
 use super::think::Thought;
@@ -22,6 +23,7 @@ use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::{self, Applied, Setting};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::stage::Staging;
 use crate::state::{Offered, RemoteRecord};
 
@@ -77,8 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
                 continue;
             }
             if let Some(place) = place_of(&look.scan.tree, content) {
-                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                tools.staging.stage_copy((&dir, &name), content)?;
+                stage_here(look, place, content, tools)?;
             }
         }
         Ok(received.iter().map(|one| one.2).sum())
@@ -102,6 +103,7 @@ impl<F: Folder> Cycle<'_, F> {
             contents: &tools.contents,
             staging: &mut tools.staging,
             tree: &look.scan.tree,
+            forms: &look.scan.forms,
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
@@ -118,7 +120,7 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         look: &Look,
         thought: &Thought,
-        tools: &Tools<'_, F>,
+        tools: &mut Tools<'_, F>,
     ) -> Result<Option<Sent>, PassEnd> {
         let changes = &thought.plan.changes.remote;
         if changes.is_empty() {
@@ -129,6 +131,7 @@ impl<F: Folder> Cycle<'_, F> {
         let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
         let offered: Vec<ContentId> =
             needed.iter().copied().filter(|content| !object_of.contains_key(content)).collect();
+        self.stage_forms(look, &offered, tools)?;
         let source = Offer::new(tools, &look.scan.tree, &offered);
         let bytes = source.bytes(&offered);
         self.began(Phase::Send, Some(offered.len() as u64), Some(bytes));
@@ -153,6 +156,24 @@ impl<F: Folder> Cycle<'_, F> {
         Ok(Some(Sent { revision, bytes }))
     }
 
+    /// Stages what is offered in place of files that travel in a form.
+    fn stage_forms(
+        &self,
+        look: &Look,
+        offered: &[ContentId],
+        tools: &mut Tools<'_, F>,
+    ) -> Result<(), PassEnd> {
+        let tree = &look.scan.tree;
+        for (place, formed) in &look.scan.forms {
+            let Entry::Leaf(leaf) = tree.at(*place).entry else { continue };
+            let is_offered = offered.contains(&leaf.content) && formed.disk != Some(leaf.content);
+            if is_offered && !form::stage(tools.folder, tree, *place, leaf.content, &mut tools.staging)? {
+                return Err(PassEnd::Changed(vec![tree.path(*place)]));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes down what the commit offers: for what changes at the remote alone, that is what both sides agree on if
     /// it is taken.
     fn write_offer(
@@ -167,7 +188,12 @@ impl<F: Folder> Cycle<'_, F> {
         let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
         let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
-        self.workspace.state.transact(|write| write.offer(id, &offered))
+        let renames = &thought.policy.renames.remote;
+        self.workspace.state.transact(|write| {
+            write.offer(id, &offered)?;
+            // If it is taken and nothing more comes to pass here, they are still to be heard.
+            write.renames(id, &offered.revision, renames)
+        })
     }
 
     fn draft(&self, thought: &Thought, local: &Tree, object_of: &BTreeMap<ContentId, ObjectId>) -> Draft {
@@ -200,6 +226,8 @@ impl<F: Folder> Cycle<'_, F> {
             .remote
             .iter()
             .filter(|change| matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite));
+        let renames =
+            moves.filter_map(|change| Some(Rename { from: change.from.clone()?, to: change.to.clone()? }));
         Draft {
             entries,
             message: self.message(&plan.changes.remote),
@@ -208,7 +236,7 @@ impl<F: Folder> Cycle<'_, F> {
             time: time.max(Timestamp::from_ns(0)),
             times,
             allows_deletes: self.request.allow_delete,
-            moves: moves.filter_map(|change| Some((change.from.clone()?, change.to.clone()?))).collect(),
+            renames: renames.collect(),
         }
     }
 

@@ -10,6 +10,7 @@ use instep_core::progress::Observer;
 use instep_core::reconcile::reconcile;
 
 use super::far::as_known;
+use super::occupied;
 use super::outcome::{Done, Outcome};
 use super::plan_file::PlanFile;
 use super::report::held_in;
@@ -43,6 +44,7 @@ pub fn glance<F: Folder>(
         chosen: Default::default(),
         fold: PerSide { local: workspace.folder.abilities().fold, remote: Default::default() },
         machines: PerSide { local: workspace.machine.name.clone(), remote: String::new() },
+        renames: Default::default(),
     };
     let trees = PerSide { local: &seen.tree, remote: &far };
     let plan = reconcile(&known, trees, &policy, &|_| MergeAnswer::Undecided);
@@ -52,10 +54,13 @@ pub fn glance<F: Folder>(
         done.map(|change| Done::of(Side::Remote, change, modified(change.node), false)).collect();
     done.extend(plan.changes.local.iter().map(|change| Done::of(Side::Local, change, None, false)));
     done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
+    let mut held = held_in(&seen.tree, Side::Local);
+    held.extend(occupied::noted(state, record.id)?);
+    held.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome {
         seen: PerSide { local: seen.counts.files, remote: far.leaf_count() as u64 },
         done,
-        held: held_in(&seen.tree, Side::Local),
+        held,
         conflicts: conflict::open(state, record.id)?,
         checked: record.checked,
         plan: Some(PlanFile::of(&plan, &workspace.machine.id, record.head.as_ref(), &settings, false)),

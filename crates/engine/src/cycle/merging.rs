@@ -4,12 +4,14 @@ use instep_core::content::ContentId;
 use instep_core::merge::{self, Merged, Terms, Versions};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::remote::Class;
 use instep_core::tree::{Entry, Place, Tree};
 
 use super::rules::SETTINGS;
-use super::{Cycle, Tools};
+use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::history::contents::content_of;
 use crate::state::RemoteRecord;
 
@@ -90,22 +92,47 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok(Some(bytes));
             }
         }
-        if let Some(object) = self.workspace.state.object_of(record.id, content)? {
-            self.fetch(&[object], tools)?;
-        } else {
-            tools.staging.stage_kept(&tools.contents, content)?;
+        let object = self.workspace.state.object_of(record.id, content)?;
+        match object.map(|object| self.fetch(&[object], tools)) {
+            Some(Ok(_)) => {}
+            // What the remote has lost may have been kept here; if not, nobody has it.
+            Some(Err(EngineError::Remote(error))) if error.class() == Class::Corrupt => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
+            Some(Err(error)) => return Err(error),
+            None => {
+                tools.staging.stage_kept(&tools.contents, content)?;
+            }
         }
         Ok(tools.staging.read(content)?)
     }
 }
 
+/// Stages what travels of a file here, if that still is this content; answers whether it is staged.
+pub(super) fn stage_here<F: Folder>(
+    look: &Look,
+    place: Place,
+    content: ContentId,
+    tools: &mut Tools<'_, F>,
+) -> Result<bool, EngineError> {
+    let tree = &look.scan.tree;
+    let (dir, name) = open_parent(tools.folder, tree, place)?;
+    if tools.staging.stage_copy((&dir, &name), content)? {
+        return Ok(true);
+    }
+    if look.scan.forms.contains_key(&place) {
+        return form::stage(tools.folder, tree, place, content, &mut tools.staging);
+    }
+    Ok(false)
+}
+
 /// The first file of a tree with a content.
-pub(super) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
+pub(crate) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
     tree.places().find(|place| matches!(tree.at(*place).entry, Entry::Leaf(leaf) if leaf.content == content))
 }
 
 /// Opens the folder in which an entry of the local tree stands.
-pub(super) fn open_parent<F: Folder>(
+pub(crate) fn open_parent<F: Folder>(
     folder: &F,
     tree: &Tree,
     place: Place,

@@ -13,11 +13,12 @@ use instep_core::path::TreePath;
 use instep_core::plan::ChangeKind;
 use instep_core::policy::Direction;
 use instep_core::remote::Revision;
+use instep_core::renames::Renames;
 use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
-use super::merging::open_parent;
-use super::outcome::{Done, Outcome};
+use super::merging::stage_here;
+use super::outcome::{Done, Held, Outcome};
 use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, PassEnd, Tools};
@@ -25,6 +26,7 @@ use crate::apply::Applied;
 use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::database;
 use crate::history::act::side_record;
 use crate::state::{Kept, RemoteRecord};
 
@@ -70,16 +72,17 @@ impl<F: Folder> Cycle<'_, F> {
                 && let Some(place) = look.scan.tree.find(&version.path)
                 && matches!(look.scan.tree.at(place).entry, Entry::Leaf(seen) if seen.content == leaf.content)
             {
-                let (dir, name) = open_parent(tools.folder, &look.scan.tree, place)?;
-                if !tools.staging.stage_copy((&dir, &name), leaf.content)? {
+                let mut staged = stage_here(look, place, leaf.content, tools)?;
+                if !staged && look.scan.forms.contains_key(&place) {
+                    // It travels as something that was sent before.
+                    staged = self.fetch_known(leaf.content, thought, tools)?;
+                }
+                if !staged {
                     // It was edited since the scan: a conflict must not name a version that nobody has.
                     return Err(PassEnd::Changed(vec![version.path.clone()]));
                 }
             } else if !tools.staging.has(leaf.content) {
-                let object = thought.objects.iter().find(|(_, (content, _))| *content == leaf.content);
-                if let Some((object, _)) = object {
-                    self.fetch(&[*object], tools)?;
-                }
+                self.fetch_known(leaf.content, thought, tools)?;
             }
             tools.staging.keep(leaf.content, &tools.contents)?;
         }
@@ -91,6 +94,20 @@ impl<F: Folder> Cycle<'_, F> {
             size: leaf.size,
             kind: crate::history::kind_word(leaf.kind, leaf.exec).to_owned(),
         }))
+    }
+
+    /// Fetches a content that the remote has, or had; answers whether it is staged.
+    fn fetch_known(
+        &self,
+        content: ContentId,
+        thought: &Thought,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<bool, EngineError> {
+        let object = thought.objects.iter().find(|(_, (known, _))| *known == content);
+        if let Some((object, _)) = object {
+            self.fetch(&[*object], tools)?;
+        }
+        Ok(tools.staging.has(content))
     }
 
     /// Writes down what is true now, and says it.
@@ -121,10 +138,15 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = conflicts.new;
         let waiting = conflicts.records.len() as u64;
         let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
+        let in_use = self.in_use(&applied);
         let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
+        let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
+        let all_heard = applied.failed.is_empty() && request.paths.is_empty() && self.held_back.is_empty();
+        let none = Renames::default();
+        let waiting = if all_heard { &none } else { &thought.policy.renames.remote };
         let is_released = self.held_back.is_empty();
         let is_settled = self.leaves_nothing_open(thought, &applied);
         let settled = head.as_ref().filter(|_| is_settled).map(|head| super::settled_at(settings, head));
@@ -138,14 +160,19 @@ impl<F: Folder> Cycle<'_, F> {
             write.digests(&look.scan.fresh)?;
             write.digests(&applied.fresh)?;
             write.forget_digests(&look.scan.stale)?;
+            write.forms(&look.scan.formed)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
             write.settle_offers(id, head.as_ref())?;
+            if let Some(head) = renames {
+                write.renames(id, head, waiting)?;
+            }
             write.clear_journal()?;
             write.head(id, head.as_ref(), quiet)?;
             write.note(&super::settled_note(id), settled.as_deref().unwrap_or_default())?;
             write.times(id, look.asked, Some(now))?;
             write.invalid_there(id, thought.invalid_there.as_ref())?;
+            write.occupied(id, &in_use)?;
             if let Some(boot) = boot {
                 write.note(super::damage::NOTE, boot)?;
             }
@@ -163,6 +190,12 @@ impl<F: Folder> Cycle<'_, F> {
         let conflicts = conflict::open(&self.workspace.state, record.id)?;
         let operation = operation.is_some().then(|| self.operation.clone());
         Ok(Outcome { operation, conflicts, ..outcome })
+    }
+
+    /// What could not change here because a program has it open.
+    fn in_use(&self, applied: &Applied) -> Vec<Held> {
+        let failed = applied.failed.values().filter(|held| held.code == database::OPEN);
+        self.waiting.iter().chain(failed).cloned().collect()
     }
 
     /// What the log says of it; `None` if nothing changed.
@@ -243,7 +276,7 @@ impl<F: Folder> Cycle<'_, F> {
         let far = &thought.far.tree;
         let far_is_whole =
             far.places().all(|place| !matches!(far.at(place).entry, Entry::Unknown(Unknown::Unfit { .. })));
-        far_is_whole && applied.failed.is_empty() && self.is_whole()
+        far_is_whole && applied.failed.is_empty() && self.waiting.is_empty() && self.is_whole()
     }
 }
 

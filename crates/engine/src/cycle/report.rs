@@ -79,6 +79,7 @@ impl<F: Folder> Cycle<'_, F> {
         done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
         let mut held = held_in(&look.scan.tree, Side::Local);
         held.extend(held_in(&thought.far.tree, Side::Remote));
+        held.extend(self.waiting.iter().cloned());
         held.extend(applied.failed.values().cloned());
         held.sort_by(|a, b| a.path.cmp(&b.path));
         let stamp = thought.snapshot.as_ref().map(|snapshot| &snapshot.stamp);

@@ -6,6 +6,8 @@ use instep_core::node::{Known, NodeId};
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, Plan};
 
+use super::outcome::Held;
+
 /// Leaves out of a plan what the paths do not name. Rows of nodes whose change is left out keep what they had.
 pub fn select(plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
     if paths.is_empty() { plan } else { retain(plan, |change| is_named(change, paths), known) }
@@ -24,6 +26,11 @@ pub fn hold_back(plan: Plan, paths: &BTreeSet<TreePath>, known: &Known) -> Plan 
         .map(|change| change.node)
         .collect();
     retain(plan, |change| !held.contains(&change.node), known)
+}
+
+/// Leaves out of a plan what would change these nodes.
+pub fn leave(plan: Plan, nodes: &BTreeMap<NodeId, Held>, known: &Known) -> Plan {
+    if nodes.is_empty() { plan } else { retain(plan, |change| !nodes.contains_key(&change.node), known) }
 }
 
 /// Keeps the changes that are wanted, and the folders that must be made for them.

@@ -10,6 +10,7 @@ use instep_core::policy::{Policy, Strategy};
 use instep_core::progress::Phase;
 use instep_core::reconcile::reconcile;
 use instep_core::remote::{ObjectId, Snapshot};
+use instep_core::renames::Renames;
 use instep_core::safety::Halt;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
@@ -119,6 +120,9 @@ impl<F: Folder> Cycle<'_, F> {
         let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
         let plan = super::select::hold_back(plan, &self.held_back, &known);
+        let occupied = self.occupied(&plan, look, tools)?;
+        let plan = super::select::leave(plan, &occupied, &known);
+        self.waiting = occupied.into_values().collect();
         self.ended(Phase::Plan);
         Ok(Thought {
             known,
@@ -217,7 +221,16 @@ impl<F: Folder> Cycle<'_, F> {
             chosen,
             fold: PerSide { local: tools.folder.abilities().fold, remote: Default::default() },
             machines: PerSide { local: self.workspace.machine.name.clone(), remote: there },
+            renames: PerSide { local: Renames::default(), remote: self.renames(record, snapshot)? },
         })
+    }
+
+    /// What the remote is said to have renamed: by the commits since the known head, and by earlier ones where not all
+    /// that they brought was carried out.
+    fn renames(&self, record: &RemoteRecord, snapshot: Option<&Snapshot>) -> Result<Renames, EngineError> {
+        let waiting = self.workspace.state.renames(record.id, record.head.as_ref())?;
+        let new = snapshot.map_or(&[][..], |snapshot| snapshot.renames.all());
+        Ok(Renames::through([waiting.all(), new]))
     }
 
     /// Plans, answers the merges that the plan asks for, and plans again until it asks for none.

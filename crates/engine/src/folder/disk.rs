@@ -17,6 +17,7 @@ use instep_core::tree::Key;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::openers::{self, Openers};
 use super::probe;
 use super::system::{self, Device, Opener, retried};
 use super::{Abilities, DiskKind, Folder, FolderError, Listing, Metadata, NewFile, OpenFile};
@@ -153,14 +154,45 @@ impl DiskFolder {
             rustix::fs::mkdirat(to.0, to.1.as_bytes(), mode)?;
             return rustix::fs::renameat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes());
         }
-        rustix::fs::linkat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes(), AtFlags::empty())
-            .map_err(unsupported_link)?;
-        rustix::fs::unlinkat(from.0, from.1.as_bytes(), AtFlags::empty())
+        let linked = rustix::fs::linkat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes(), AtFlags::empty());
+        match linked.map_err(unsupported_link) {
+            Ok(()) => rustix::fs::unlinkat(from.0, from.1.as_bytes(), AtFlags::empty()),
+            Err(Errno::OPNOTSUPP) => self.place_over_own(from, to),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Places on a disk that knows no second names either: an empty file of ours takes the name, which fails if it is
+    /// taken, and is renamed over if it still is empty. What is left after a kill in between is that empty file.
+    fn place_over_own(&self, from: (&DiskDir, &Name), to: (&DiskDir, &Name)) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        drop(self.opener.open(to.0, to.1.as_bytes(), flags, Mode::from_raw_mode(0o600))?);
+        let is_ours = || {
+            let found = system::metadata_at(to.0, to.1, self.device)?;
+            rustix::io::Result::Ok(found.kind == DiskKind::File && found.size == 0)
+        };
+        if !is_ours()? {
+            return Err(Errno::EXIST);
+        }
+        let placed = rustix::fs::renameat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes());
+        if placed.is_err() && is_ours().unwrap_or(false) {
+            let _ = rustix::fs::unlinkat(to.0, to.1.as_bytes(), AtFlags::empty());
+        }
+        placed
     }
 }
 
 impl Folder for DiskFolder {
     type Dir = DiskDir;
+
+    fn location(&self) -> Option<PathBuf> {
+        self.path.canonicalize().ok()
+    }
+
+    fn openers(&self, folder: &DiskDir, name: &Name) -> Result<Openers, FolderError> {
+        let file = self.open_file(folder, name)?;
+        openers::openers(&file.file).map_err(|e| FolderError::new("look at", name.as_bytes(), e))
+    }
 
     fn abilities(&self) -> Abilities {
         self.abilities
@@ -270,6 +302,10 @@ impl Folder for DiskFolder {
     }
 
     fn set_exec(&self, folder: &DiskDir, name: &Name, key: Key, exec: bool) -> Result<(), FolderError> {
+        // What is known of the file says it there.
+        if !self.abilities.exec {
+            return Ok(());
+        }
         let file = self.open_file(folder, name)?;
         let now = file.metadata()?;
         if now.key != key {
@@ -338,7 +374,7 @@ fn rename(one: (&DiskDir, &Name), other: (&DiskDir, &Name), how: RenameFlags) ->
 
 /// Disks without links answer that it is "not permitted".
 fn unsupported_link(error: Errno) -> Errno {
-    if error == Errno::PERM { Errno::OPNOTSUPP } else { error }
+    if matches!(error, Errno::PERM | Errno::NOSYS) { Errno::OPNOTSUPP } else { error }
 }
 
 fn failed(verb: &'static str, name: &Name, error: Errno) -> FolderError {

@@ -20,6 +20,8 @@ pub enum Fault {
     List(Errno),
     /// It can't be looked at.
     Look(Errno),
+    /// It can't be removed.
+    Remove(Errno),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
 }
@@ -109,6 +111,14 @@ impl Folder for Faulty {
         self.disk.abilities()
     }
 
+    fn location(&self) -> Option<PathBuf> {
+        self.disk.location()
+    }
+
+    fn openers(&self, folder: &FaultyDir, name: &Name) -> Result<Openers, FolderError> {
+        self.disk.openers(&folder.dir, name)
+    }
+
     fn root(&self) -> FaultyDir {
         FaultyDir { dir: self.disk.root(), name: Vec::new(), _counted: None }
     }
@@ -194,6 +204,9 @@ impl Folder for Faulty {
     }
 
     fn remove_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        if let Some(Fault::Remove(errno)) = self.faults.get(name.as_bytes()) {
+            return Err(FolderError::new("remove", name.as_bytes(), *errno));
+        }
         self.disk.remove_file(&folder.dir, name)
     }
 

@@ -170,9 +170,10 @@ impl Bench {
         Ok(kept(0o700) && kept(0o600))
     }
 
+    /// The other name was not made: it is there only if it means the same file. Some disks number each spelling.
     fn folds(&self, name: &str, other: &str) -> rustix::io::Result<bool> {
         let _file = self.make(name)?;
-        Ok(self.inode(other).is_ok_and(|inode| self.inode(name) == Ok(inode)))
+        Ok(self.inode(other).is_ok())
     }
 
     fn longest_name(&self) -> usize {

@@ -11,7 +11,6 @@ use instep_core::path::TreePath;
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::Remote;
-use instep_core::tree::Tree;
 
 use super::contents::Contents;
 use super::wish;
@@ -20,6 +19,7 @@ use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form;
 use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::{Receiver, Staging};
@@ -53,7 +53,10 @@ pub fn scan<F: Folder>(
         workers: settings.workers,
         observer,
     };
-    crate::scan::scan(&*workspace.folder, &options)
+    let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
+    crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
+    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    Ok(scan)
 }
 
 /// What an act is, for the log.
@@ -93,7 +96,7 @@ impl<'a> Sources<'a> {
 /// Carries out changes of the folder here and logs them, with the remote's part if there was one.
 pub fn act<F: Folder>(
     workspace: &mut Workspace<F>,
-    tree: &Tree,
+    seen: &Scan,
     changes: &[Change],
     deed: &Deed,
     sources: &Sources<'_>,
@@ -111,8 +114,9 @@ pub fn act<F: Folder>(
         state: &mut workspace.state,
         contents: &contents,
         staging: &mut staging,
-        tree,
-        places: &wish::places(tree),
+        tree: &seen.tree,
+        forms: &seen.forms,
+        places: &wish::places(&seen.tree),
         operation: &id,
         now: workspace.clock.now(),
         observer,

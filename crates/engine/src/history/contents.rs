@@ -64,17 +64,20 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(None)
     }
 
+    /// Answers whether a content may be let go: a copy of it is kept and is what its name says, or none is kept at all.
+    /// What a program wrote to after it was displaced is not ours to drop.
+    pub fn may_drop(&self, content: ContentId) -> Result<bool, FolderError> {
+        Ok(!self.has(content)? || self.sound_twin(content)?.is_some())
+    }
+
     /// Drops every copy of a kept content that still is what its name says; what a program wrote to meanwhile stays.
-    /// Answers whether there was one.
-    pub fn drop_content(&self, content: ContentId) -> Result<bool, FolderError> {
-        let mut dropped = false;
+    pub fn drop_content(&self, content: ContentId) -> Result<(), FolderError> {
         for twin in self.twins(content)?.into_iter().rev() {
             if content_of(self.folder, &self.dir, &twin, &mut std::io::sink())? == content {
                 self.folder.remove_file(&self.dir, &twin)?;
-                dropped = true;
             }
         }
-        Ok(dropped)
+        Ok(())
     }
 
     /// The names of all copies that were kept of a content. The first free number ends them; from the last one down they

@@ -81,7 +81,7 @@ pub fn restore<F: Folder>(
     let id = OperationId(workspace.clock.random());
     let deed = Deed { id, kind: OperationKind::Restore, undoes: None, message: None, waits: false };
     let sources = Sources::at(reach, &workspace.state)?;
-    act(workspace, &seen.tree, &changes, &deed, &sources, Vec::new(), observer)
+    act(workspace, &seen, &changes, &deed, &sources, Vec::new(), observer)
 }
 
 /// Wants all that existed at the moment; what came later stays where it is.

@@ -3,6 +3,9 @@
 //! It runs at the end of a cycle, at most once a day, by this machine's own time of receipt. A version that never reached
 //! a remote, or that an open conflict needs, stays whatever its age. A kept file that a program wrote to after it was
 //! displaced no longer is what its name says: it stays too.
+//!
+//! What is written down is there: a version leaves the record first, in one transaction with a note of what is to be
+//! dropped, and its file after that. If that is interrupted, the next cycle finishes it by the note.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +25,9 @@ use crate::state::{Kept, State};
 /// The note of when it last ran.
 const NOTE: &str = "retention";
 
+/// The note of contents that left the record, and whose files are still to be dropped.
+const DROPPING: &str = "retention-dropping";
+
 /// How long it rests between two runs, in seconds.
 const REST_SECONDS: i64 = 24 * 60 * 60;
 
@@ -32,24 +38,44 @@ pub fn run<F: Folder>(
     retention: &Retention,
     now: Timestamp,
 ) -> Result<usize, EngineError> {
+    drop_noted(state, contents)?;
     let last = state.note(NOTE)?.and_then(|text| text.parse::<i64>().ok());
     if last.is_some_and(|last| (0..REST_SECONDS).contains(&(now.seconds() - last))) {
         return Ok(0);
     }
     let kept = state.kept(b"")?;
     let aged = age(state, &kept)?;
-    let mut dropped = BTreeSet::new();
+    let mut going = BTreeSet::new();
     for content in expired(&aged, retention, now) {
-        if contents.drop_content(content)? {
-            dropped.insert(content);
+        if contents.may_drop(content)? {
+            going.insert(content);
         }
     }
-    let gone: Vec<Kept> = kept.into_iter().filter(|version| dropped.contains(&version.content)).collect();
+    let noted: Vec<String> = going.iter().map(ContentId::to_string).collect();
+    let gone: Vec<Kept> = kept.into_iter().filter(|version| going.contains(&version.content)).collect();
     state.transact(|write| {
         write.forget_kept(&gone)?;
+        write.note(DROPPING, &noted.join(" "))?;
         write.note(NOTE, &now.seconds().to_string())
     })?;
-    Ok(dropped.len())
+    drop_noted(state, contents)?;
+    Ok(going.len())
+}
+
+/// Drops the files of what left the record. What was displaced once more since is on record again, and stays.
+fn drop_noted<F: Folder>(state: &mut State, contents: &Contents<'_, F>) -> Result<(), EngineError> {
+    let noted = state.note(DROPPING)?.unwrap_or_default();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let mut needed = needed_by_conflicts(state)?;
+    needed.extend(state.kept(b"")?.iter().map(|version| version.content));
+    for content in noted.split(' ').filter_map(ContentId::parse) {
+        if !needed.contains(&content) {
+            contents.drop_content(content)?;
+        }
+    }
+    state.transact(|write| write.note(DROPPING, ""))
 }
 
 /// Each kept version with what decides about it.
@@ -115,4 +141,77 @@ fn needed_by_conflicts(state: &State) -> Result<BTreeSet<ContentId>, EngineError
         }
     }
     Ok(needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use instep_core::remote::ObjectId;
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+    use crate::folder::faulty::{Fault, Faulty};
+
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn names(history: &std::path::Path) -> BTreeSet<String> {
+        let entries = std::fs::read_dir(history).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_stop_between_record_and_files_leaves_no_version_on_record_that_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let history = root.path().join(".instep/history");
+        drop(DiskFolder::create(root.path()).unwrap());
+        let versions: Vec<ContentId> = (0..4_u8).map(|number| ContentId::of(&[number])).collect();
+        let mut state = State::open(&root.path().join(".instep/state.db")).unwrap();
+        let remote = state.remote("somewhere").unwrap().id;
+        let kept = |(number, content): (usize, &ContentId), days: i64| Kept {
+            content: *content,
+            path: b"file".to_vec(),
+            operation: format!("{number:016x}"),
+            time: Timestamp::from_seconds(days * DAY),
+            size: 1,
+            kind: "file".to_owned(),
+        };
+        state
+            .transact(|write| {
+                let all = versions.iter().enumerate();
+                let object = |(number, content): (usize, &ContentId)| {
+                    (ObjectId::new(&[number as u8; 20]).unwrap(), *content, 1)
+                };
+                write.objects(remote, &all.clone().map(object).collect::<Vec<_>>())?;
+                write.kept(&all.map(|one| kept(one, 1)).collect::<Vec<_>>())
+            })
+            .unwrap();
+        for (number, content) in versions.iter().enumerate() {
+            std::fs::write(history.join(content.to_string()), [number as u8]).unwrap();
+        }
+        let none = Retention {
+            keep_last: 0,
+            keep_within: std::time::Duration::ZERO,
+            deleted: std::time::Duration::ZERO,
+        };
+        let now = Timestamp::from_seconds(100 * DAY);
+        let mut in_order = versions.clone();
+        in_order.sort();
+        // It stops at the second file.
+        let stuck = in_order[1].to_string();
+        let disk = DiskFolder::open(root.path()).unwrap();
+        let faulty = Faulty::new(disk, vec![(stuck.as_str(), Fault::Remove(Errno::IO))]);
+        assert!(run(&mut state, &Contents::open(&faulty).unwrap(), &none, now).is_err());
+        let recorded = |state: &State| -> BTreeSet<String> {
+            state.kept(b"").unwrap().iter().map(|version| version.content.to_string()).collect()
+        };
+        assert_eq!(names(&history).len(), 3);
+        assert!(recorded(&state).is_subset(&names(&history)), "a version is on record and gone");
+        // Meanwhile one of them is displaced once more.
+        let again = in_order[3];
+        state.transact(|write| write.kept(&[kept((9, &again), 99)])).unwrap();
+        let disk = DiskFolder::open(root.path()).unwrap();
+        run(&mut state, &Contents::open(&disk).unwrap(), &none, now).unwrap();
+        assert_eq!(names(&history), BTreeSet::from([again.to_string()]));
+        assert_eq!(recorded(&state), names(&history));
+    }
 }

@@ -117,7 +117,7 @@ pub fn undo<F: Folder>(
     }
     deed.waits = undone.waits_for_remote;
     let sources = Sources::at(reach, &workspace.state)?;
-    let acted = act(workspace, &seen.tree, &changes, &deed, &sources, sent, observer)?;
+    let acted = act(workspace, &seen, &changes, &deed, &sources, sent, observer)?;
     undone.operation = acted.operation;
     undone.here = acted.changed;
     undone.held = acted.held;
@@ -376,7 +376,7 @@ impl FarSide {
             time: now,
             times: BTreeMap::new(),
             allows_deletes: true,
-            moves: Vec::new(),
+            renames: Vec::new(),
         };
         let expected = self.snapshot.as_ref().map(|snapshot| &snapshot.revision);
         let revision = remote.prepare(expected, &draft)?;

@@ -1,5 +1,7 @@
 //! From what the workers found, in whatever order, to one tree.
 
+use std::collections::BTreeSet;
+
 use instep_core::clock::Timestamp;
 use instep_core::tree::{Entry, Key, Place, Tree, TreeBuilder, Unknown};
 
@@ -7,6 +9,7 @@ use super::look::file_leaf;
 use super::walk::{FileRead, Inside, Walked};
 use super::{Scan, ScanCounts};
 use crate::digest::{Digest, DigestCache};
+use crate::form::Forms;
 
 /// Puts everything in its place.
 pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Scan {
@@ -17,9 +20,13 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     for found in walked.folders {
         folders[found.id as usize] = Some(found.inside);
     }
+    let databases =
+        walked.files.iter().filter(|file| file.database).map(|file| (file.folder, file.at)).collect();
     let fresh = fill_in(&mut folders, walked.files);
     settle(&mut folders);
-    Scan { tree: build(walked.root, folders), fresh, stale, counts, ignore: walked.ignore, started }
+    let (tree, databases) = build(walked.root, folders, &databases);
+    let (ignore, forms) = (walked.ignore, Forms::default());
+    Scan { tree, fresh, stale, databases, forms, formed: Vec::new(), counts, ignore, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {
@@ -87,16 +94,23 @@ fn takes_part(inside: &Inside) -> bool {
     inside.entries.iter().any(|entry| !left_out(&entry.entry))
 }
 
-/// Builds the tree along its folders, so that it is the same whoever came first.
-fn build(root: Key, mut folders: Vec<Option<Result<Inside, Unknown>>>) -> Tree {
+/// Builds the tree along its folders, so that it is the same whoever came first; finds the places of the databases.
+fn build(
+    root: Key,
+    mut folders: Vec<Option<Result<Inside, Unknown>>>,
+    databases: &BTreeSet<(u32, u32)>,
+) -> (Tree, Vec<Place>) {
+    let mut found = Vec::with_capacity(databases.len());
     let mut builder = TreeBuilder::new(Some(root));
     builder.reserve(folders.iter().flatten().flatten().map(|inside| inside.entries.len()).sum());
     let mut waiting = vec![(Place::ROOT, 0)];
     while let Some((place, id)) = waiting.pop() {
         let Some(Ok(inside)) = folders[id as usize].take() else { continue };
         let places: Vec<Place> = builder.fill(place, inside.entries).collect();
+        let here = databases.range((id, 0)..=(id, u32::MAX));
+        found.extend(here.map(|(_, at)| places[*at as usize]));
         let inner = inside.folders.iter().rev();
         waiting.extend(inner.map(|inner| (places[inner.at as usize], inner.id)));
     }
-    builder.finish()
+    (builder.finish(), found)
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::database::is_database;
 use instep_core::path::Name;
 use instep_core::progress::Observer;
 
@@ -33,6 +34,8 @@ pub struct Reader<'a, F: Folder> {
     patience: &'a Patience<'a, F::Dir>,
     started: Timestamp,
     buffer: Vec<u8>,
+    /// What was read last is a database.
+    database: bool,
 }
 
 impl<'a, F: Folder> Reader<'a, F> {
@@ -43,12 +46,18 @@ impl<'a, F: Folder> Reader<'a, F> {
         patience: &'a Patience<'a, F::Dir>,
         started: Timestamp,
     ) -> Self {
-        Reader { folder, observer, patience, started, buffer: Vec::new() }
+        Reader { folder, observer, patience, started, buffer: Vec::new(), database: false }
+    }
+
+    /// Answers whether the file that was read last is a database, by its first bytes.
+    pub fn met_database(&self) -> bool {
+        self.database
     }
 
     /// Reads a file that was just looked at.
     pub fn read(&mut self, dir: &F::Dir, name: &Name, seen: Metadata) -> Reading {
         let mut seen = seen;
+        self.database = false;
         for _ in 0..TRIES {
             match self.read_once(dir, name, &seen) {
                 Ok(Some(digest)) => return Reading::Read(digest),
@@ -99,6 +108,9 @@ impl<'a, F: Folder> Reader<'a, F> {
             let count = file.read(&mut self.buffer)?;
             if count == 0 {
                 break;
+            }
+            if read == 0 {
+                self.database = is_database(&self.buffer[..count]);
             }
             hasher.update(&self.buffer[..count]);
             read += count as u64;

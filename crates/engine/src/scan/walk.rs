@@ -79,6 +79,8 @@ pub struct FileRead {
     pub at: u32,
     /// Its content, or why that is not known.
     pub digest: Result<Digest, Unknown>,
+    /// It is a database.
+    pub database: bool,
 }
 
 /// A unit of work.
@@ -378,7 +380,8 @@ impl<'w, F: Folder> Worker<'w, F> {
                 }
                 Reading::Failed(error) => Err(unknown(&error)),
             };
-            self.found.files.push(FileRead { folder: job.folder, at: file.at, digest });
+            let database = self.reader.met_database();
+            self.found.files.push(FileRead { folder: job.folder, at: file.at, digest, database });
             if self.walk.options.observer.is_cancelled() {
                 return None;
             }

@@ -10,6 +10,7 @@ use instep_core::tree::{Key, Leaf, LeafKind};
 
 use crate::digest::Digest;
 use crate::folder::{DiskKind, Metadata};
+use crate::form::FormRecord;
 
 /// The only form so far.
 const VERSION: u8 = 1;
@@ -185,6 +186,33 @@ pub fn decode_digest(inode: u64, bytes: &[u8]) -> Result<Digest, Nonsense> {
     // Mode and number of names do not take part in the comparison that a digest serves.
     let metadata = Metadata { kind, key, size, modified, changed, mode: 0, names: 0 };
     Ok(Digest { metadata, content, observed })
+}
+
+/// Writes what was found of a file that travels in a form; the file's number is the database's key and not part of it.
+pub fn encode_form(record: &FormRecord) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    out.push(VERSION);
+    out.extend_from_slice(&record.key.device.to_le_bytes());
+    out.extend_from_slice(&record.key.birth_ns.to_le_bytes());
+    out.extend_from_slice(&record.size.to_le_bytes());
+    for content in [record.witness, record.name, record.content] {
+        out.extend_from_slice(content.as_bytes());
+    }
+    out
+}
+
+/// Reads what was found of such a file.
+pub fn decode_form(inode: u64, bytes: &[u8]) -> Result<FormRecord, Nonsense> {
+    let mut reader = Reader(bytes);
+    if reader.u8()? != VERSION {
+        return Err(Nonsense);
+    }
+    let key = Key { device: reader.u64()?, inode, birth_ns: reader.i64()? };
+    let size = reader.u64()?;
+    let mut content = || reader.array().map(ContentId::from_bytes);
+    let (witness, name, content) = (content()?, content()?, content()?);
+    reader.end()?;
+    Ok(FormRecord { key, witness, name, content, size })
 }
 
 /// Writes many rows, ids included.

@@ -28,6 +28,12 @@ CREATE TABLE digest (
     value BLOB NOT NULL,
     PRIMARY KEY (inode, device)
 ) WITHOUT ROWID;
+CREATE TABLE form (
+    inode INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (inode, device)
+) WITHOUT ROWID;
 CREATE TABLE object (
     remote INTEGER NOT NULL,
     object BLOB NOT NULL,

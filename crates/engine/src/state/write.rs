@@ -4,13 +4,16 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Row};
 use instep_core::remote::{ObjectId, Revision};
+use instep_core::renames::Renames;
 use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
 use super::{ConflictRecord, Failures, Kept, Offered, Settlement, codec};
+use crate::cycle::outcome::Held;
 use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
 use crate::failure::EngineError;
+use crate::form::FormRecord;
 
 /// An open transaction: what may be written.
 pub struct Write<'a> {
@@ -137,7 +140,36 @@ impl Write<'_> {
         for key in stale {
             let key = params![key.inode as i64, key.device as i64];
             self.run("DELETE FROM digest WHERE inode = ?1 AND device = ?2", key)?;
+            self.run("DELETE FROM form WHERE inode = ?1 AND device = ?2", key)?;
         }
+        Ok(())
+    }
+
+    /// Records what could not change here because a program has it open.
+    pub fn occupied(&self, remote: i64, held: &[Held]) -> Result<(), EngineError> {
+        let pairs: Vec<(&[u8], &str)> =
+            held.iter().map(|held| (held.path.as_bytes(), held.why.as_str())).collect();
+        let text = match pairs.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&pairs).expect("because it is plain data"),
+        };
+        self.note(&super::occupied(remote), &text)
+    }
+
+    /// Records what was found of files that travel in a form.
+    pub fn forms(&self, records: &[FormRecord]) -> Result<(), EngineError> {
+        for record in records {
+            self.run(
+                "INSERT OR REPLACE INTO form (inode, device, value) VALUES (?1, ?2, ?3)",
+                params![record.key.inode as i64, record.key.device as i64, codec::encode_form(record)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was found of files that travel in a form: they are looked at anew.
+    pub fn forget_forms(&self) -> Result<(), EngineError> {
+        self.run("DELETE FROM form", [])?;
         Ok(())
     }
 
@@ -315,6 +347,12 @@ impl Write<'_> {
     pub fn note(&self, name: &str, value: &str) -> Result<(), EngineError> {
         self.run("INSERT OR REPLACE INTO note (name, value) VALUES (?1, ?2)", [name, value])?;
         Ok(())
+    }
+
+    /// Notes what a remote is said to have renamed up to a revision, where it is still to be heard.
+    pub fn renames(&self, remote: i64, upto: &Revision, told: &Renames) -> Result<(), EngineError> {
+        let told = serde_json::to_string(told).expect("because renames are plain data");
+        self.note(&super::renames(remote), &format!("{upto}\n{told}"))
     }
 
     /// Notes that an operation's part at the remote is still to be taken back, or that it was.

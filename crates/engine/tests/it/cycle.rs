@@ -191,3 +191,19 @@ fn a_remote_that_moves_on_while_contents_are_staged_costs_only_a_new_plan() {
     left.lock().unwrap().sync();
     assert_eq!(left.lock().unwrap().drawing(), right.drawing());
 }
+
+#[test]
+fn a_merge_whose_base_nobody_has_is_a_conflict() {
+    let place = MemoryPlace::new();
+    let (mut left, mut right) = (Machine::new("left", &place), Machine::new("right", &place));
+    left.write("a", "1\n2\n3\n4\n5\n");
+    left.sync();
+    right.sync();
+    left.write("a", "1\n2\n3\n4\nfive\n");
+    left.sync();
+    right.write("a", "one\n2\n3\n4\n5\n");
+    place.drop_past_contents();
+    let outcome = right.sync();
+    assert_eq!(outcome.conflicts.len(), 1, "{:?}", outcome.conflicts);
+    assert_eq!(right.drawing(), "a=one\n2\n3\n4\n5\n");
+}

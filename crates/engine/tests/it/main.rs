@@ -8,6 +8,7 @@ mod line;
 mod lives;
 mod places;
 mod races;
+mod renames;
 mod retention;
 mod rules;
 mod verify;

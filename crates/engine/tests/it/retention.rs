@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use instep_core::content::ContentId;
+use instep_core::progress::Silent;
 use instep_core::retention::Retention;
+use instep_engine::conflict::resolve::{Choice, contents, resolve};
 use instep_engine::cycle::request::Request;
 
 use crate::world::{Machine, pair};
@@ -101,4 +104,43 @@ fn a_content_that_was_kept_twice_leaves_no_copy_behind() {
     right.sync();
     let left_over = std::fs::read_dir(right.root.join(".instep/history")).unwrap().count();
     assert_eq!((kept(&right), left_over), (Vec::new(), 0));
+}
+
+#[test]
+fn nothing_that_an_open_conflict_needs_goes() {
+    let (mut left, mut right) = pair(&[("base", "1"), ("here", "1"), ("idle", "1"), ("there", "1")]);
+    // The right one puts "1" away, four times.
+    for path in ["base", "here", "idle", "there"] {
+        left.write(path, &format!("2 {path}"));
+    }
+    left.sync();
+    right.sync();
+    // Once more "1" is what was agreed on, what stands here, and what stands there.
+    left.write("base", "1");
+    left.sync();
+    right.sync();
+    for (path, here, there) in [("base", "3", "4"), ("here", "1", "4"), ("there", "3", "1")] {
+        right.write(path, here);
+        left.write(path, there);
+    }
+    left.sync();
+    assert_eq!(right.sync().conflicts.len(), 3);
+    right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
+    right.wait_days(400);
+    assert_eq!(right.sync().conflicts.len(), 3);
+    let one = ContentId::of(b"1").to_string();
+    assert!(right.root.join(".instep/history").join(&one).exists());
+    assert!(!kept(&right).is_empty());
+    for one in right.sync().conflicts {
+        let contents = contents(&right.workspace, &right.remote, &one.conflict, &Silent).unwrap();
+        assert!(contents.base.is_some() && contents.local.is_some() && contents.remote.is_some());
+    }
+    // Settled, nothing needs it any more.
+    for number in 1..=3 {
+        let choice = Choice::Content(b"settled".to_vec());
+        resolve(&mut right.workspace, &right.remote, &right.settings, number, &choice, &Silent).unwrap();
+    }
+    right.wait_days(2);
+    right.sync();
+    assert!(!right.root.join(".instep/history").join(&one).exists());
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use instep_core::clock::Timestamp;
 use instep_core::path::TreePath;
 use instep_core::remote::{Draft, MachineStamp, RemoteError, Stamp};
+use instep_core::renames::Rename;
 
 use super::failure;
 use super::objects::Oid;
@@ -34,6 +35,7 @@ pub(super) struct Trailers {
     operation: Option<String>,
     allows_deletes: bool,
     pub times: BTreeMap<TreePath, Timestamp>,
+    pub renames: Vec<Rename>,
 }
 
 impl Commit {
@@ -122,6 +124,7 @@ impl Trailers {
                     self.times.insert(path, time);
                 }
             }
+            "Move" => self.renames.extend(parse_move(value)),
             _ => {}
         }
     }
@@ -143,6 +146,13 @@ fn parse_time(value: &str) -> Option<(TreePath, Timestamp)> {
     Some((path, Timestamp::from_ns(time)))
 }
 
+fn parse_move(value: &str) -> Option<Rename> {
+    let (from, rest) = unquote(value)?;
+    let (to, rest) = unquote(rest.strip_prefix(" -> ")?)?;
+    let path = |bytes: &[u8]| TreePath::new(bytes).ok().filter(|path| !path.is_root());
+    Some(Rename { from: path(&from)?, to: path(&to)? }).filter(|_| rest.is_empty())
+}
+
 /// The message of a draft, trailers and all.
 pub(super) fn message_of(draft: &Draft) -> String {
     let title = draft.message.trim();
@@ -161,7 +171,7 @@ pub(super) fn message_of(draft: &Draft) -> String {
         let part = if ns == 0 { String::new() } else { format!(".{ns:09}") };
         text.push_str(&format!("\nInstep-Time: {}{part} {}", time.seconds(), quote(path.as_bytes())));
     }
-    for (from, to) in &draft.moves {
+    for Rename { from, to } in &draft.renames {
         text.push_str(&format!("\nInstep-Move: {} -> {}", quote(from.as_bytes()), quote(to.as_bytes())));
     }
     text.push('\n');
@@ -231,7 +241,10 @@ mod tests {
                 (path(b"plain"), Timestamp::from_seconds(5)),
             ]),
             allows_deletes: true,
-            moves: vec![(path(b"x"), path(b"y z"))],
+            renames: vec![
+                Rename { from: path(b"x"), to: path(b"y z") },
+                Rename { from: path(b"a -> b"), to: path(b"\xff\n -> \"q\"") },
+            ],
         }
     }
 
@@ -244,6 +257,7 @@ mod tests {
         let commit = Commit::parse(raw.as_bytes()).unwrap();
         let trailers = Trailers::of(&commit.message);
         assert_eq!(trailers.times, draft.times);
+        assert_eq!(trailers.renames, draft.renames);
         let stamp = commit.stamp(&trailers, true);
         assert_eq!(stamp.machine, Some(draft.machine));
         assert_eq!(stamp.operation.as_deref(), Some("op7"));
@@ -263,5 +277,29 @@ mod tests {
             Trailers::of("x\n\nInstep-Version: 1\n\nInstep-Time: 5 ../x\nInstep-Time: z a\nInstep-Time: 1 a");
         assert_eq!(trailers.times.len(), 1);
         assert!(!trailers.version, "only the last paragraph counts");
+    }
+
+    #[test]
+    fn moves_that_make_no_sense_are_left_out() {
+        for bad in [
+            "a",
+            "a -> ",
+            "a ->b",
+            "a -> b c",
+            "../a -> b",
+            "a -> ../../b",
+            "/etc/passwd -> b",
+            "a//b -> c",
+            "a -> \"b",
+            "\"\" -> /",
+            "a -> b/./c",
+            "a -> \"nul\\000\"",
+            "-> b",
+            "a => b",
+        ] {
+            let trailers =
+                Trailers::of(&format!("x\n\nInstep-Version: 1\nInstep-Move: {bad}\nInstep-Move: c -> d"));
+            assert_eq!(trailers.renames.len(), 1, "{bad}");
+        }
     }
 }

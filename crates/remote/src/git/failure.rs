@@ -7,7 +7,7 @@ use std::path::Path;
 use instep_core::path::escape;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
-use super::program::{ASK_SECONDS_MAX, Outcome};
+use super::program::Outcome;
 
 use RemoteErrorKind::{Busy, Corrupt, Invalid, Local, NotFound, Offline, Rejected, Unauthorized, Unsafe};
 
@@ -248,7 +248,6 @@ const SIGNS: &[Sign] = &[
             "Connection refused",
             "onnection timed out",
             "peration timed out",
-            "Operation too slow",
             "Failed to connect",
             "Couldn't connect",
             "Network is unreachable",
@@ -304,14 +303,27 @@ const REMOTE_WORDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What git and ssh say when a host that was connected to kept silent for longer than we allow.
+const SILENCE: &[&str] = &["Operation too slow", "Timeout, server", "during banner exchange"];
+
+/// Answers whether a call failed because nothing came from the host any more.
+pub(super) fn is_silence(stderr: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(stderr);
+    SILENCE.iter().any(|words| said.contains(words))
+}
+
+fn silent(when: &str) -> RemoteError {
+    RemoteError::new(Offline, "E-NET-TIMEOUT", format!("The host did not answer {when}."))
+        .hinted("a host that is only slow: `instep config set sync.patience 2m --machine`")
+}
+
 /// What a call that did not succeed means.
 pub(super) fn of(outcome: &Outcome) -> RemoteError {
-    if outcome.timed_out {
-        return RemoteError::new(
-            Offline,
-            "E-NET-TIMEOUT",
-            format!("The host did not answer within {ASK_SECONDS_MAX} seconds."),
-        );
+    if let Some(waited) = outcome.timed_out {
+        return silent(&format!("within {} s", waited.as_secs_f64().round().max(1.0)));
+    }
+    if is_silence(&outcome.stderr) {
+        return silent("any more");
     }
     let said = String::from_utf8_lossy(&outcome.stderr);
     if let Some(error) = of_check(&said) {
@@ -468,7 +480,7 @@ mod tests {
             status: ExitStatus::from_raw(128 << 8),
             stdout: Vec::new(),
             stderr: said.as_bytes().to_vec(),
-            timed_out: false,
+            timed_out: None,
         });
         (error.kind, error.code)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use instep_core::clock::Timestamp;
 use instep_core::path::TreePath;
 use instep_core::remote::{Committed, Lineage, RemoteError, Revision};
+use instep_core::renames::Renames;
 
 use super::commit::{Commit, Trailers, parse_date, shown_author};
 use super::objects::Oid;
@@ -23,6 +24,8 @@ pub(super) struct Between {
     pub all_ours: bool,
     /// When each file that they touched was modified.
     pub times: BTreeMap<TreePath, Timestamp>,
+    /// What those of Instep say they renamed.
+    pub renames: Renames,
 }
 
 /// A commit of a log, and the paths that it touched.
@@ -67,8 +70,9 @@ pub(super) fn between(program: &Program, known: Oid, head: Oid) -> Result<Betwee
     call.args(["--max-count", COMMITS_MAX, FORMAT]).args([format!("{known}..{head}")]).args(["--"]);
     let text = call.answer()?;
     let commits = parse(&text);
-    let mut between = Between { all_ours: true, times: BTreeMap::new() };
+    let mut between = Between { all_ours: true, ..Between::default() };
     between.all_ours &= commits.len() < 10_000 && commits.iter().all(|logged| logged.commit.is_ours());
+    let mut told = Vec::new();
     // Oldest first, so that a newer commit's word on a file stays.
     for logged in commits.iter().rev() {
         let trailers = Trailers::of(&logged.commit.message);
@@ -76,7 +80,11 @@ pub(super) fn between(program: &Program, known: Oid, head: Oid) -> Result<Betwee
             let time = trailers.times.get(&path).copied().unwrap_or(logged.commit.time);
             between.times.insert(path, time);
         }
+        if logged.commit.is_ours() {
+            told.push(trailers.renames);
+        }
     }
+    between.renames = Renames::through(told.iter().map(Vec::as_slice));
     Ok(between)
 }
 

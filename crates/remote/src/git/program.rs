@@ -30,8 +30,12 @@ const STDERR_BYTES_MAX: usize = 64 * 1024;
 const STDOUT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How many locks of dead programs one call may meet.
 const LOCKS_MAX: u32 = 8;
-/// How long a question to a host may take.
-pub(super) const ASK_SECONDS_MAX: u64 = 30;
+/// How long a host may keep us waiting for nothing, unless a person said otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of it the last question always has: one over it, and no shorter time makes sense to a host far away.
+const PATIENCE_LAST: u32 = 6;
+/// How long what was asked to end may take to tidy up.
+const TIDY_MAX: Duration = Duration::from_secs(3);
 
 /// What of the caller's environment the program may see.
 const PASSED: &[&str] = &[
@@ -66,7 +70,6 @@ const FLAGS: &[&str] = &[
     "gc.auto=0",
     "http.followRedirects=false",
     "http.lowSpeedLimit=1",
-    "http.lowSpeedTime=60",
     "maintenance.auto=false",
     "protocol.version=2",
     "safe.bareRepository=explicit",
@@ -100,25 +103,32 @@ pub(super) const HARMLESS: &[&str] = &[
 
 /// The ssh program as git calls it, unless the user's configuration names another.
 const SSH_OPTIONS: &str = "-o BatchMode=yes -o StrictHostKeyChecking=yes -o ForwardAgent=no -o ForwardX11=no \
-     -o ClearAllForwardings=yes -o PermitLocalCommand=no -o ServerAliveInterval=15 -o ConnectTimeout=10";
+     -o ClearAllForwardings=yes -o PermitLocalCommand=no -o ServerAliveCountMax=3";
 
 /// The variables that programs are started with, and who says that they are to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     is_over: Option<fn() -> bool>,
+    patience: Option<Duration>,
 }
 
 impl Environment {
     /// Takes from this process what the program may see.
     pub fn of_process() -> Self {
         let named = PASSED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
-        Environment { variables: named.collect(), is_over: None }
+        Environment { variables: named.collect(), ..Environment::default() }
     }
 
     /// Asks this now and then: once it is true, what talks to a host is ended, and nothing that would talk is started.
     pub fn until(mut self, is_over: fn() -> bool) -> Self {
         self.is_over = Some(is_over);
+        self
+    }
+
+    /// How long a host may keep us waiting for nothing, over all questions until it answers one.
+    pub fn patient_for(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -160,6 +170,7 @@ pub(super) struct Program {
     protocols: &'static str,
     url: String,
     settings: Mutex<Option<Arc<UserSettings>>>,
+    patience: Patience,
     /// A reader of our repository with nothing to do.
     resting: Mutex<Option<Running>>,
 }
@@ -168,6 +179,7 @@ impl Program {
     /// Takes our repository's directory, and the remote's address with the protocols that it may be reached by.
     pub fn new(directory: PathBuf, environment: Environment, url: String, protocols: &'static str) -> Self {
         let git = environment.locate("git").unwrap_or_else(|| PathBuf::from("git"));
+        let most = environment.patience.unwrap_or(PATIENCE);
         Program {
             git,
             directory,
@@ -175,6 +187,7 @@ impl Program {
             protocols,
             url,
             settings: Mutex::new(None),
+            patience: Patience { most, spent: Arc::default() },
             resting: Mutex::new(None),
         }
     }
@@ -187,6 +200,11 @@ impl Program {
     /// The remote's address, as git is to hear it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How long a host may keep us waiting for nothing.
+    pub fn patience(&self) -> Duration {
+        self.patience.most
     }
 
     /// Begins a call: the command and its arguments are still to be given.
@@ -204,23 +222,25 @@ impl Program {
                 // A folder that is not there holds no .netrc; an empty login would be a ticket of Kerberos.
                 command.env("HOME", self.directory.join("nobody")).env_remove("XDG_CONFIG_HOME");
                 command.args(["-c", "credential.helper=", "-c", "http.emptyAuth=false"]);
+                command.args(["-c".to_owned(), self.patience.for_http()]);
             }
             Scope::Talking => {
                 let settings = self.settings()?;
                 command.arg("--git-dir").arg(&self.directory);
                 command.env("GIT_CONFIG_GLOBAL", &settings.file);
-                command.env("GIT_SSH_COMMAND", ssh_command(settings.ssh_command.as_deref()));
+                command.args(["-c".to_owned(), self.patience.for_http()]);
+                let ssh = ssh_command(settings.ssh_command.as_deref(), &self.patience);
+                command.env("GIT_SSH_COMMAND", ssh);
             }
         }
         let ours = match scope {
             Scope::At(_) => None,
             Scope::Ours | Scope::Talking | Scope::Stranger => Some(self.directory.clone()),
         };
-        let is_over = match scope {
-            Scope::Talking | Scope::Stranger => self.environment.is_over,
-            Scope::Ours | Scope::At(_) => None,
-        };
-        Ok(Call { command, deadline: None, is_over, ours })
+        let talks = matches!(scope, Scope::Talking | Scope::Stranger);
+        let is_over = self.environment.is_over.filter(|_| talks);
+        let patience = talks.then(|| self.patience.clone());
+        Ok(Call { command, patience, deadline: None, is_over, ours })
     }
 
     /// What the user's own configuration says, copied into our file at the first question.
@@ -232,7 +252,7 @@ impl Program {
         let mut command = Command::new(&self.git);
         command.env_clear().envs(&self.environment.variables).env("LC_ALL", "C").current_dir(&self.directory);
         command.args(["config", "--list", "-z", "--show-scope"]);
-        let listed = Call { command, deadline: None, is_over: None, ours: None }.answer()?;
+        let listed = Call::local(command).answer()?;
         let settings = Arc::new(UserSettings::copy(&listed, &self.directory, &self.url)?);
         *held = Some(Arc::clone(&settings));
         Ok(settings)
@@ -256,7 +276,7 @@ impl Program {
 
     /// The installed version, as `(2, 47)`.
     pub fn version(&self) -> Result<(u32, u32), RemoteError> {
-        let mut call = Call { command: self.bare(), deadline: None, is_over: None, ours: None };
+        let mut call = Call::local(self.bare());
         call.args(["version"]);
         let text = String::from_utf8_lossy(&call.answer()?).into_owned();
         let mut numbers = text.trim_start_matches("git version ").split('.').map_while(|n| n.parse().ok());
@@ -272,7 +292,7 @@ impl Program {
         command.env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.args(["init", "--quiet", "--bare", "--template=", "--object-format=sha1"]);
         command.arg(format!("--initial-branch={branch}")).arg("--").arg(path);
-        Call { command, deadline: None, is_over: None, ours: None }.answer().map(drop)
+        Call::local(command).answer().map(drop)
     }
 
     fn bare(&self) -> Command {
@@ -291,12 +311,52 @@ impl Program {
     }
 }
 
+/// How long a host may keep us waiting for nothing, over all questions until it answers one: a sync asks several times,
+/// and none of them is to wait as if it were the first.
+#[derive(Debug, Clone)]
+struct Patience {
+    most: Duration,
+    spent: Arc<Mutex<Duration>>,
+}
+
+impl Patience {
+    fn left(&self) -> Duration {
+        let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.most.saturating_sub(spent).max(self.most / PATIENCE_LAST)
+    }
+
+    /// What is left of it in whole seconds, as other programs count.
+    fn seconds(&self) -> u64 {
+        self.left().as_secs().max(1)
+    }
+
+    fn for_http(&self) -> String {
+        format!("http.lowSpeedTime={}", self.seconds())
+    }
+
+    fn for_ssh(&self) -> String {
+        let seconds = self.seconds();
+        let (between, connect) = ((seconds / 3).max(1), seconds.min(10));
+        format!("-o ServerAliveInterval={between} -o ConnectTimeout={connect}")
+    }
+
+    /// Notes how a call went that took so long.
+    fn note(&self, outcome: &Outcome, took: Duration) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if outcome.status.success() {
+            *spent = Duration::ZERO;
+        } else if outcome.timed_out.is_some() || failure::is_silence(&outcome.stderr) {
+            *spent += took;
+        }
+    }
+}
+
 /// Adds our options to the user's own ssh command, where it is one.
-fn ssh_command(user: Option<&str>) -> String {
+fn ssh_command(user: Option<&str>, patience: &Patience) -> String {
     let command = user.unwrap_or("ssh");
     let program = command.split_whitespace().next().unwrap_or("");
     if program == "ssh" || program.ends_with("/ssh") {
-        format!("{command} {SSH_OPTIONS}")
+        format!("{command} {SSH_OPTIONS} {}", patience.for_ssh())
     } else {
         command.to_owned()
     }
@@ -306,6 +366,8 @@ fn ssh_command(user: Option<&str>) -> String {
 #[derive(Debug)]
 pub(super) struct Call {
     command: Command,
+    /// It talks to a host.
+    patience: Option<Patience>,
     deadline: Option<Duration>,
     is_over: Option<fn() -> bool>,
     /// Our own repository, if it is worked in.
@@ -318,11 +380,15 @@ pub(super) struct Outcome {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// It took longer than allowed and was ended.
-    pub timed_out: bool,
+    /// It took longer than it was allowed, this long, and was ended.
+    pub timed_out: Option<Duration>,
 }
 
 impl Call {
+    fn local(command: Command) -> Self {
+        Call { command, patience: None, deadline: None, is_over: None, ours: None }
+    }
+
     /// Adds arguments.
     pub fn args(&mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
         self.command.args(arguments);
@@ -335,9 +401,9 @@ impl Call {
         self
     }
 
-    /// Ends the program, and all that it started, after so many seconds.
-    pub fn within_seconds(&mut self, seconds: u64) -> &mut Self {
-        self.deadline = Some(Duration::from_secs(seconds));
+    /// It only asks a host: the program, and all that it started, is ended when our patience is.
+    pub fn as_question(&mut self) -> &mut Self {
+        self.deadline = self.patience.as_ref().map(Patience::left);
         self
     }
 
@@ -349,7 +415,7 @@ impl Call {
     /// As [`Call::answer`], with something to read.
     pub fn answer_to(&mut self, input: &[u8]) -> Result<Vec<u8>, RemoteError> {
         let outcome = self.run(input)?;
-        if outcome.status.success() && !outcome.timed_out {
+        if outcome.status.success() && outcome.timed_out.is_none() {
             return Ok(outcome.stdout);
         }
         Err(failure::of(&outcome))
@@ -377,6 +443,7 @@ impl Call {
         if is_watched {
             self.command.process_group(0);
         }
+        let started = Instant::now();
         let mut running = self.spawn(!input.is_empty())?;
         let watchdog = is_watched.then(|| Watchdog::start(running.child.id(), self.deadline, self.is_over));
         if let Some(mut stdin) = running.stdin.take() {
@@ -385,13 +452,17 @@ impl Call {
         }
         let mut stdout = Vec::new();
         let read = (&mut running.stdout).take(STDOUT_BYTES_MAX).read_to_end(&mut stdout);
-        let timed_out = watchdog.is_some_and(Watchdog::stop);
+        let timed_out = self.deadline.filter(|_| watchdog.is_some_and(Watchdog::stop));
         let ended = running.finish()?;
         read.map_err(|error| failure::local("reading from git", error))?;
         if !ended.status.success() && self.is_over.is_some_and(|is_over| is_over()) {
             return Err(failure::cancelled());
         }
-        Ok(Outcome { status: ended.status, stdout, stderr: ended.stderr, timed_out })
+        let outcome = Outcome { status: ended.status, stdout, stderr: ended.stderr, timed_out };
+        if let Some(patience) = &self.patience {
+            patience.note(&outcome, started.elapsed());
+        }
+        Ok(outcome)
     }
 
     /// Starts it with pipes on both sides.
@@ -453,7 +524,7 @@ impl Ended {
             status: self.status,
             stdout: Vec::new(),
             stderr: self.stderr,
-            timed_out: false,
+            timed_out: None,
         })
     }
 }
@@ -526,22 +597,25 @@ impl Watchdog {
         let (done, over) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let started = Instant::now();
-            let left =
-                || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started.elapsed()));
-            let mut is_asked = false;
+            let left = |deadline: Option<Duration>| {
+                deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started.elapsed()))
+            };
+            let (mut until, mut is_asked) = (deadline, false);
             loop {
-                let wait = if is_over.is_some() && !is_asked { left().min(ASKED_EVERY) } else { left() };
+                let asks = is_over.is_some() && !is_asked;
+                let wait = if asks { left(until).min(ASKED_EVERY) } else { left(until) };
                 if over.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                     return false;
                 }
-                if left().is_zero() {
+                if left(until).is_zero() {
                     end(leader, Signal::KILL);
                     return true;
                 }
-                if !is_asked && is_over.is_some_and(|is_over| is_over()) {
-                    // It tidies up and goes.
+                if asks && is_over.is_some_and(|is_over| is_over()) {
+                    // It tidies up and goes; a host that it waits for may keep it from that.
                     end(leader, Signal::TERM);
                     is_asked = true;
+                    until = Some(started.elapsed() + TIDY_MAX);
                 }
             }
         });

@@ -3,7 +3,7 @@
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
 use super::failure;
-use super::program::{ASK_SECONDS_MAX, Program, Scope};
+use super::program::{Program, Scope};
 
 /// Who may read a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +22,9 @@ const PACKETS: &[&str] = &["# service=git-upload-pack", "< version 2"];
 /// Asks for the head without any of the person's logins.
 pub(super) fn probe(program: &Program) -> Result<Visibility, RemoteError> {
     let mut call = program.call(Scope::Stranger)?;
-    call.args(["ls-remote", "--quiet", "--", program.url(), "HEAD"]).within_seconds(ASK_SECONDS_MAX);
+    call.args(["ls-remote", "--quiet", "--", program.url(), "HEAD"]).as_question();
     let outcome = call.env("GIT_TRACE_PACKET", "1").run(&[])?;
-    if outcome.status.success() && !outcome.timed_out {
+    if outcome.status.success() && outcome.timed_out.is_none() {
         return Ok(match answers_as_git(&outcome.stderr) {
             true => Visibility::Public,
             false => Visibility::Unknown("what answers there is no git host".to_owned()),
@@ -34,6 +34,8 @@ pub(super) fn probe(program: &Program) -> Result<Visibility, RemoteError> {
     Ok(match error.kind {
         RemoteErrorKind::Unauthorized | RemoteErrorKind::NotFound => Visibility::Private,
         RemoteErrorKind::Local => return Err(error),
+        // Whoever asks it next would wait as long again.
+        RemoteErrorKind::Offline if error.code == "E-NET-TIMEOUT" => return Err(error),
         _ => Visibility::Unknown(format!("the host could not be asked: {}", error.message)),
     })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use instep_core::content::ContentId;
 use instep_core::path::TreePath;
@@ -24,11 +24,14 @@ pub struct Pace {
     pub first_wait: Duration,
     /// No wait is longer; a remote that asks for more is left alone, and the failure goes to the caller.
     pub wait_max: Duration,
+    /// When tries have taken so long, there is no other one: a person would wait for a host that is silent.
+    pub patience: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { tries_max: 3, first_wait: Duration::from_secs(1), wait_max: Duration::from_secs(30) }
+        let (second, half_a_minute) = (Duration::from_secs(1), Duration::from_secs(30));
+        Pace { tries_max: 3, first_wait: second, wait_max: half_a_minute, patience: half_a_minute }
     }
 }
 
@@ -50,6 +53,7 @@ impl Retry {
         observer: &dyn Observer,
         mut step: impl FnMut() -> Result<T, RemoteError>,
     ) -> Result<T, RemoteError> {
+        let started = Instant::now();
         let mut tries = 1;
         loop {
             let error = match step() {
@@ -57,7 +61,7 @@ impl Retry {
                 Err(error) => error,
             };
             let Some(wait) = self.wait_after(&error, tries) else { return Err(error) };
-            if observer.is_cancelled() {
+            if observer.is_cancelled() || started.elapsed() + wait > self.pace.patience {
                 return Err(error);
             }
             observer.observe(Event::Retrying { why: error.message, wait_ms: wait.as_millis() as u64 });

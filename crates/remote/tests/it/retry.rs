@@ -59,7 +59,12 @@ fn waits_grow_and_end() {
     let waits = Arc::new(std::sync::Mutex::new(Vec::new()));
     let flaky =
         Flaky::new(Box::new(MemoryPlace::new().open()), Cue { count: 99, ..Cue::cut(1, When::Before) });
-    let pace = Pace { tries_max: 5, first_wait: Duration::from_secs(2), wait_max: Duration::from_secs(9) };
+    let pace = Pace {
+        tries_max: 5,
+        first_wait: Duration::from_secs(2),
+        wait_max: Duration::from_secs(9),
+        ..Pace::default()
+    };
     let noted = Arc::clone(&waits);
     let remote = Retry::new(Box::new(flaky), pace, move |wait| noted.lock().unwrap().push(wait.as_secs()));
     assert!(remote.head().is_err());

@@ -11,6 +11,7 @@ use instep_core::remote::{
     Class, Drafted, Lineage, ListedKind, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision,
     Sink, Source,
 };
+use instep_core::renames::Rename;
 use instep_core::tree::LeafKind;
 
 use super::Bench;
@@ -296,6 +297,32 @@ pub fn times_between_are_gathered(bench: &Bench) {
     assert!(snapshot.stamp.speaks_of_folders);
 }
 
+/// What was renamed since the known revision is told, from commit to commit; never more than that.
+pub fn renames_between_are_told(bench: &Bench) {
+    let (one, two) = (bench.open(), bench.open());
+    let commit = |expected: Option<&Revision>, sketch: &Sketch, renames: &[(&str, &str)]| {
+        let mut draft = draft_of(&*one, sketch);
+        let rename = |(from, to): &(&str, &str)| Rename { from: path(from), to: path(to) };
+        draft.renames = renames.iter().map(rename).collect();
+        let prepared = one.prepare(expected, &draft).unwrap();
+        one.commit(expected, &prepared).unwrap();
+        prepared
+    };
+    let told = |at: &Revision, known: Option<&Revision>| -> Vec<String> {
+        let snapshot = two.snapshot(at, known).unwrap();
+        snapshot.renames.all().iter().map(|one| format!("{} to {}", one.from, one.to)).collect()
+    };
+    let first = commit(None, &Sketch::new().file("a b", "1").file("d/c", "1"), &[("x", "d/c")]);
+    let second = commit(Some(&first), &Sketch::new().file("d/é", "2").file("d/c", "1"), &[("a b", "d/é")]);
+    let third =
+        commit(Some(&second), &Sketch::new().file("e -> \"/é", "2").file("d/c", "1"), &[("d", "e -> \"")]);
+    assert_eq!(told(&first, None), Vec::<String>::new());
+    assert_eq!(told(&second, Some(&first)), ["a b to d/é"]);
+    assert_eq!(told(&third, Some(&second)), ["d to e -> \""]);
+    assert_eq!(told(&third, Some(&first)), ["a b to e -> \"/é", "d to e -> \""]);
+    assert_eq!(told(&third, Some(&third)), Vec::<String>::new());
+}
+
 /// Who, by which operation, with which words.
 pub fn a_commit_says_who_wrote_it(bench: &Bench) {
     let remote = bench.open();
@@ -317,7 +344,7 @@ pub fn a_permission_to_delete_travels(bench: &Bench) {
     let remote = bench.open();
     let mut draft = draft_of(&*remote, &one_file("1"));
     draft.allows_deletes = true;
-    draft.moves = vec![(path("from here"), path("to"))];
+    draft.renames = vec![Rename { from: path("from here"), to: path("to") }];
     let first = remote.prepare(None, &draft).unwrap();
     remote.commit(None, &first).unwrap();
     assert!(bench.open().snapshot(&first, None).unwrap().stamp.allows_deletes);

@@ -136,7 +136,7 @@ pub fn draft_of(remote: &dyn Remote, sketch: &Sketch) -> Draft {
         time: Timestamp::from_seconds(1_700_000_000),
         times: BTreeMap::new(),
         allows_deletes: false,
-        moves: Vec::new(),
+        renames: Vec::new(),
     }
 }
 

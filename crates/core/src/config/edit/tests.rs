@@ -73,6 +73,7 @@ fn every_key_can_be_set_into_any_text() {
             Kind::Word(words) => words[0],
             Kind::Interval => "20",
             Kind::Span => "5d",
+            Kind::Wait => "20s",
             Kind::Size | Kind::Rate => "5MB",
             Kind::Percent => "5%",
             Kind::Count(..) => "1",

@@ -61,6 +61,9 @@ fn a_merged_bit_and_a_kept_content_stand_together() {
 #[test]
 fn a_file_and_a_folder_want_one_name() {
     check("-", "x=1", "x/y=1", "ask-user", "L x=1 R x/y=1 conf(name x) waits(x/y)");
+    // What waits on its way to another place is named by both.
+    let both = "L x/g=1 R g=1;x=2 conf(name x) waits(g) waits(x/g)";
+    check("g=1", "x/g=1", "g=1;x=2", "ask-user", both);
     check("-", "x=1", "x/y=1", "both", "= x.here-#1=1;x/y=1");
     check("-", "x=1", "x/y=1", "keep-remote", "= x/y=1");
     check("-", "x=1", "x/y=1", "keep-local", "= x=1");

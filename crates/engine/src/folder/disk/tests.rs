@@ -132,6 +132,25 @@ fn placing_by_steps_refuses_a_taken_name_too() {
 }
 
 #[test]
+fn a_disk_that_knows_neither_a_refusing_rename_nor_second_names_refuses_a_taken_name_too() {
+    let (home, folder) = workspace();
+    let (root, state) = (folder.root(), folder.state());
+    fs::write(home.path().join(".instep/new"), "new").unwrap();
+    fs::write(home.path().join("taken"), "mine").unwrap();
+    fs::create_dir(home.path().join("folder")).unwrap();
+    let place = |from: &str, to: &str| folder.place_over_own((&state, &name(from)), (&root, &name(to)));
+    assert_eq!(place("new", "taken"), Err(Errno::EXIST));
+    assert_eq!(place("new", "folder"), Err(Errno::EXIST));
+    // What could not be placed leaves no empty file behind.
+    assert_eq!(place("missing", "free"), Err(Errno::NOENT));
+    assert!(!home.path().join("free").exists());
+    place("new", "free").unwrap();
+    assert_eq!(contents(&folder, &root, "free"), b"new");
+    assert_eq!(contents(&folder, &root, "taken"), b"mine");
+    assert!(!home.path().join(".instep/new").exists());
+}
+
+#[test]
 fn an_exchange_keeps_both_even_a_file_and_a_full_folder() {
     let (home, folder) = workspace();
     let (root, state) = (folder.root(), folder.state());

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use instep_core::remote::{Class, Remote};
+use instep_testkit::bare::Bare;
 use instep_testkit::remote_suite::{Sketch, draft_of, publish, read};
 
 use super::lab::Lab;
@@ -321,4 +322,60 @@ fn a_lock_of_another_is_left_alone() {
     held.lock().unwrap();
     assert_eq!(remote.commit(Some(&first), &prepared).unwrap_err().code, "E-GIT-LOCKED");
     assert!(lock.exists());
+}
+
+/// A host that is reached in each way that git knows.
+fn each_way() -> Vec<Lab> {
+    [Some(Lab::by_path()), Some(Lab::by_http()), Lab::by_ssh()].into_iter().flatten().collect()
+}
+
+#[test]
+fn an_object_that_our_copy_alone_lost_is_brought_again() {
+    for lab in each_way() {
+        let drawn = one_file("1").file("d/g", "2");
+        let first = publish(&lab.open(), None, &drawn);
+        let ours = lab.folder.path().join("ours.git");
+        let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+        assert_eq!(read(&open(), &first), drawn);
+        for lost in
+            [format!("{first}:f"), format!("{first}:d"), format!("{first}^{{tree}}"), first.to_string()]
+        {
+            let oid = lab.git_place(["rev-parse", &lost], b"");
+            assert_eq!(Bare::open(&ours).lose(&[oid]), 1);
+            fs::remove_file(ours.join("instep.shelf.1")).unwrap();
+            // One question, one answer: nobody begins again for it.
+            assert_eq!(read(&open(), &first), drawn, "{} without {lost}", lab.address);
+        }
+    }
+}
+
+#[test]
+fn an_object_that_nobody_has_is_told_and_costs_our_copy_nothing() {
+    for lab in each_way() {
+        let first = publish(&lab.open(), None, &one_file("1"));
+        let remote = lab.try_open_in("ours.git", "main", false).unwrap();
+        read(&remote, &first);
+        let nowhere = instep_core::remote::ObjectId::new(&[7; 20]).unwrap();
+        let ours = lab.folder.path().join("ours.git");
+        for _ in 0..2 {
+            let error = remote.fetch(&[nowhere], &mut Nothing, &instep_core::progress::Silent).unwrap_err();
+            assert_eq!((error.code, error.class()), ("E-GIT-OBJECT", Class::Corrupt), "{error:?}");
+        }
+        assert!(!ours.with_extension("damaged").exists(), "nothing was put aside");
+        assert_eq!(read(&remote, &first), one_file("1"));
+    }
+}
+
+/// Takes nothing, as nothing is to come.
+struct Nothing;
+
+impl instep_core::remote::Sink for Nothing {
+    fn receive(
+        &mut self,
+        object: instep_core::remote::ObjectId,
+        _: u64,
+        _: &mut dyn std::io::Read,
+    ) -> Result<(), instep_core::remote::RemoteError> {
+        panic!("{object} came")
+    }
 }

@@ -1,5 +1,5 @@
 //! Merges random files, case after case, until one breaks a law:
-//! `cargo run --release -p instep-core --features testing --example merges -- --kind yaml --cases 1000000 --from 0`.
+//! `cargo run --release -p instep-core --features testing --example laws -- --kind yaml --cases 1000000 --from 0`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,0 +1,100 @@
+//! Databases that are to change here while a program works with them: they wait, and nothing else waits for them.
+//!
+//! A program that has a database open would go on writing to the old file, or write what it remembers of the old one into
+//! the new. So the change is left out of the plan until nobody has the database open.
+
+use std::collections::BTreeMap;
+
+use instep_core::node::{Body, NodeId, Side};
+use instep_core::path::TreePath;
+use instep_core::plan::{Change, ChangeKind, Plan};
+use instep_core::tree::{Place, Tree};
+
+use super::merging::open_parent;
+use super::outcome::Held;
+use super::{Cycle, Look, Tools};
+use crate::failure::EngineError;
+use crate::folder::Folder;
+use crate::form::database;
+use crate::state::State;
+
+/// What waited in the last cycle.
+pub(super) fn noted(state: &State, remote: i64) -> Result<Vec<Held>, EngineError> {
+    let noted = state.occupied(remote)?.into_iter();
+    let held = |(path, why): (Vec<u8>, String)| {
+        let path = TreePath::new(&path).ok()?;
+        Some(Held { path, side: Side::Local, code: database::OPEN, why })
+    };
+    Ok(noted.filter_map(held).collect())
+}
+
+impl<F: Folder> Cycle<'_, F> {
+    /// The nodes that can't change here now, each with the reason.
+    pub(super) fn occupied(
+        &self,
+        plan: &Plan,
+        look: &Look,
+        tools: &Tools<'_, F>,
+    ) -> Result<BTreeMap<NodeId, Held>, EngineError> {
+        let tree = &look.scan.tree;
+        let mut occupied = BTreeMap::new();
+        for change in &plan.changes.local {
+            let Some(place) = plan.places.local.of(change.node) else { continue };
+            let moves = matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite);
+            let databases: Vec<Place> = match change.before.as_ref().map(|before| before.body) {
+                // A folder that moves takes along what is in it; what it is removed with has a change of its own.
+                Some(Body::Folder) if moves => {
+                    look.scan.forms.keys().copied().filter(|at| is_below(tree, *at, place)).collect()
+                }
+                Some(Body::Leaf(_)) => vec![place],
+                _ => continue,
+            };
+            for database in databases {
+                if let Some(why) = why_it_waits(tools.folder, tree, database, moves)? {
+                    let held = held(change, tree, database, &why);
+                    occupied.insert(change.node, held);
+                }
+            }
+        }
+        Ok(occupied)
+    }
+}
+
+fn why_it_waits<F: Folder>(
+    folder: &F,
+    tree: &Tree,
+    place: Place,
+    moves: bool,
+) -> Result<Option<String>, EngineError> {
+    let looked = (|| {
+        let (dir, name) = open_parent(folder, tree, place)?;
+        Ok::<_, EngineError>(database::why_it_waits(folder, &dir, &name, moves)?)
+    })();
+    match looked {
+        // What happened to it meanwhile is noticed where it is to change.
+        Err(EngineError::Folder(_)) => Ok(None),
+        looked => looked,
+    }
+}
+
+fn is_below(tree: &Tree, place: Place, folder: Place) -> bool {
+    let mut at = place;
+    while at != Place::ROOT {
+        at = tree.at(at).parent;
+        if at == folder {
+            return true;
+        }
+    }
+    false
+}
+
+fn held(change: &Change, tree: &Tree, database: Place, why: &str) -> Held {
+    let path = tree.path(database);
+    let what = if change.from.as_ref() == Some(&path) { "the database".to_owned() } else { path.to_string() };
+    Held {
+        path: change.path().clone(),
+        side: Side::Local,
+        code: database::OPEN,
+        why: format!("{what} is in use here and waits: {why}"),
+    }
+}
