@@ -19,6 +19,10 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     if ![base, local, remote].into_iter().all(Block::is_distinct) {
         return Err(Reason::NotValid(Grammar::Dotenv.word()));
     }
+    let [old, mine, other] = [base, local, remote].map(strange);
+    if mine != old && other != old && mine != other {
+        return Err(Reason::Overlap { places: 1 });
+    }
     let (merged, clashes) = outline::merge(base, local, remote, None)?;
     let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
     let [base, local, remote] = [base, local, remote].map(value);
@@ -26,6 +30,13 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     let (_, text) = Frame::open(&joined.content);
     let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, None);
     if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
+}
+
+/// Lines that are neither variables nor comments: a key file may be kept as a secret too, and its lines belong together.
+fn strange<'b>(block: &'b Block<'_>) -> Vec<&'b [u8]> {
+    let texts = block.entries.iter().map(|entry| &entry.lead).chain([&block.close]);
+    let lines = texts.flat_map(|text| text.split(|&byte| byte == b'\n')).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect()
 }
 
 fn value(block: &Block<'_>) -> Value {

@@ -74,7 +74,8 @@ fn variables_are_merged_by_name() {
         (".env", "A=1", "A=1\nB=2", "A=1\nC=3", Some("A=1\nB=2\nC=3")),
         (".env", "A=1", "A=1\nB=2\n", "A=0", Some("A=0\nB=2\n")),
         ("\u{e9}.env", "\u{feff}A=1\nB=1\n", "\u{feff}A=2\nB=1\n", "A=1\nB=2\n", Some("A=2\nB=2\n")),
-        // Lines that are no variables stay.
+        // Lines that are no variables stay; they belong together.
+        (".env", "-\nab\ncd\nef\n-\n", "-\nxx\ncd\nef\n-\n", "-\nab\ncd\nyy\n-\n", None),
         (".env", "what\nA=1\nB=1\n", "what\nA=2\nB=1\n", "what\nA=1\nB=2\n", Some("what\nA=2\nB=2\n")),
     ]);
 }
