@@ -138,7 +138,7 @@ impl<'d> Reader<'d> {
         let mut root = Block::default();
         let (mut at, mut lead) = (0, 0);
         while at < self.text.len() {
-            let end = at + line(self.text[at..].as_bytes());
+            let end = at + line(&self.text.as_bytes()[at..]);
             let statement = self.text[at..end].trim_start();
             if statement.is_empty() || statement.starts_with('#') {
                 at = end;
@@ -224,7 +224,7 @@ impl<'d> Reader<'d> {
         let start = self.text.len() - rest.trim_start_matches([' ', '\t']).len();
         let value = *self.values.get(&start)?;
         let end = value.span()?.end;
-        let line_end = end + line(self.text[end..].as_bytes());
+        let line_end = end + line(&self.text.as_bytes()[end..]);
         let body = self.body(value, DEPTH_MAX)?;
         let (head, tail) = (self.part(at..start), self.part(end..line_end));
         let name = Name { rank: 0, ..Name::of(name) };

@@ -253,10 +253,10 @@ impl Entry {
 
     fn variable(&self, text: &mut String) {
         self.comments(text, 0);
-        let export = if self.style % 5 == 0 { "export " } else { "" };
+        let export = if self.style.is_multiple_of(5) { "export " } else { "" };
         let name = self.name.replace([' ', '.'], "_").to_uppercase();
         let value = match &self.body {
-            Body::Word(word) if self.style % 3 == 0 => word.replace([' ', '!'], "_"),
+            Body::Word(word) if self.style.is_multiple_of(3) => word.replace([' ', '!'], "_"),
             Body::Number(number) => number.to_string(),
             Body::Lines(lines) => format!("\"{}\"", lines.join("\n")),
             body => format!("'{}'", body.word()),
@@ -266,15 +266,15 @@ impl Entry {
 
     fn pattern(&self, text: &mut String) {
         self.comments(text, 0);
-        let _ = writeln!(text, "{}{}", if self.style % 6 == 0 { "!" } else { "" }, self.name);
+        let _ = writeln!(text, "{}{}", if self.style.is_multiple_of(6) { "!" } else { "" }, self.name);
     }
 
     /// As a block in YAML.
     fn block(&self, text: &mut String, indent: usize, is_dashed: bool) {
         let lead = if is_dashed { format!("{:1$}- ", "", indent - 2) } else { " ".repeat(indent) };
         let (key, note) = (self.key(), self.note());
-        let deeper = indent + if self.style % 4 == 0 { 4 } else { 2 };
-        let is_block = self.style % 3 != 0;
+        let deeper = indent + if self.style.is_multiple_of(4) { 4 } else { 2 };
+        let is_block = !self.style.is_multiple_of(3);
         let _ = match &self.body {
             Body::Map(file) if is_block && !file.0.is_empty() => {
                 let _ = writeln!(text, "{lead}{key}:{note}");
@@ -297,7 +297,9 @@ impl Entry {
                     .iter()
                     .for_each(|line| text.push_str(&format!("{:1$}{line}\n", "", indent + 2)));
             }
-            Body::Word(word) if word == "true" && self.style % 2 == 0 => writeln!(text, "{lead}{key}:{note}"),
+            Body::Word(word) if word == "true" && self.style.is_multiple_of(2) => {
+                writeln!(text, "{lead}{key}:{note}")
+            }
             body => writeln!(
                 text,
                 "{lead}{key}:{}{}{note}",
@@ -310,14 +312,15 @@ impl Entry {
 
 /// As a table of TOML: plain keys first, tables behind them.
 fn table(file: &File, way: &str, text: &mut String) {
-    let is_table =
-        |entry: &&Entry| entry.style % 3 != 0 && matches!(&entry.body, Body::Map(_) | Body::Records(_));
+    let is_table = |entry: &&Entry| {
+        !entry.style.is_multiple_of(3) && matches!(&entry.body, Body::Map(_) | Body::Records(_))
+    };
     for entry in file.0.iter().filter(|entry| !is_table(entry)) {
         entry.comments(text, 0);
         let space = " ".repeat(1 + (entry.style % 2) as usize);
         let body = match &entry.body {
             Body::Lines(lines) => format!("\"\"\"\n{}\"\"\"", lines.join("\n")),
-            Body::Words(words) if entry.style % 2 == 0 => {
+            Body::Words(words) if entry.style.is_multiple_of(2) => {
                 let lines: Vec<String> = words.iter().map(|word| format!("\n    '{word}',")).collect();
                 format!("[{}\n]", lines.concat())
             }
@@ -353,7 +356,7 @@ impl Body {
     fn inline(&self, style: u64, assign: &str) -> String {
         let list = |items: Vec<String>| format!("[{}]", items.join(", "));
         match self {
-            Body::Word(word) if style % 2 == 0 => format!("\"{word}\""),
+            Body::Word(word) if style.is_multiple_of(2) => format!("\"{word}\""),
             Body::Word(word) => format!("'{word}'"),
             Body::Number(number) => number.to_string(),
             Body::Lines(lines) => format!("\"{}\"", lines.join("\\n")),
