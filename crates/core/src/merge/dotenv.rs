@@ -13,7 +13,7 @@ use super::{Grammar, Joined, Reason, Three, by_lines};
 use crate::node::PerSide;
 
 pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
-    let opened = Frame::open_all(three);
+    let opened = Frame::open_all(three)?;
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
     let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
     if ![base, local, remote].into_iter().all(Block::is_distinct) {
@@ -49,7 +49,7 @@ fn letters(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
-/// None if a quote ends where more follows: programs read that differently.
+/// None if a quote does not end, or ends where more follows: programs read that differently.
 fn parse(text: &[u8]) -> Option<Block<'_>> {
     let mut block = Block::default();
     let (mut at, mut lead) = (0, 0);
@@ -104,9 +104,8 @@ fn head(text: &[u8]) -> Option<Head<'_>> {
 fn value_length(text: &[u8]) -> Option<usize> {
     let line_length = line(text);
     let first = text.first().copied();
-    if let Some(quote @ (b'"' | b'\'' | b'`')) = first
-        && let Some(close) = closing(text, quote)
-    {
+    if let Some(quote @ (b'"' | b'\'' | b'`')) = first {
+        let close = closing(text, quote)?;
         let rest = text[close + 1..close + 1 + line(&text[close + 1..])].trim_ascii();
         return (rest.is_empty() || rest.starts_with(b"#")).then_some(close + 1);
     }

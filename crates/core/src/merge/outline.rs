@@ -211,8 +211,8 @@ pub(super) fn merge<'t>(
 }
 
 /// The comments above each entry of the base, and those at its end, as entries by themselves: what a side adds may stand
-/// above or below them.
-fn headed<'t>(base: &Block<'t>, block: &Block<'t>) -> Block<'t> {
+/// above or below them. Also tells how many of them could be meant by more than one that stands there.
+fn headed<'t>(base: &Block<'t>, block: &Block<'t>) -> (Block<'t>, usize) {
     let heading = |above: Option<&Name>, text: Text<'t>| Entry {
         name: heading_of(above),
         lead: text,
@@ -225,20 +225,26 @@ fn headed<'t>(base: &Block<'t>, block: &Block<'t>) -> Block<'t> {
     let mut entries: Vec<Entry<'t>> = Vec::with_capacity(block.entries.len());
     // Where what was added last starts.
     let mut run = 0;
-    let settle = |entries: &mut Vec<Entry<'t>>,
-                  above: Option<&Name>,
-                  old: &Text<'t>,
-                  lead: &mut Text<'t>,
-                  run: usize| {
+    let mut unsure = 0;
+    let mut settle = |entries: &mut Vec<Entry<'t>>,
+                      above: Option<&Name>,
+                      old: &Text<'t>,
+                      lead: &mut Text<'t>,
+                      run: usize| {
         if unspaced(old).is_empty() {
             return;
         }
+        let added = entries.get(run..).unwrap_or_default();
+        let holders =
+            added.iter().map(|entry| &entry.lead).chain([&*lead]).filter(|text| holds(text, old)).count();
+        unsure += usize::from(holders > 1);
+        let first = added.iter().position(|entry| entry.lead.starts_with(old)).map(|at| run + at);
         if lead.starts_with(old) {
             *lead = cut(lead, old.len());
             entries.push(heading(above, old.clone()));
-        } else if let Some(first) = entries.get_mut(run).filter(|first| first.lead.starts_with(old)) {
-            first.lead = cut(&first.lead, old.len());
-            entries.insert(run, heading(above, old.clone()));
+        } else if let Some(first) = first {
+            entries[first].lead = cut(&entries[first].lead, old.len());
+            entries.insert(first, heading(above, old.clone()));
         } else if !lead.is_empty() {
             entries.push(heading(above, std::mem::take(lead)));
         }
@@ -253,7 +259,7 @@ fn headed<'t>(base: &Block<'t>, block: &Block<'t>) -> Block<'t> {
     }
     let mut close = block.close.clone();
     settle(&mut entries, None, &base.close, &mut close, run);
-    Block { entries, close, open: block.open.clone(), ..*block }
+    (Block { entries, close, open: block.open.clone(), ..*block }, unsure)
 }
 
 /// The name of the comments above an entry, or of those at the end.
@@ -277,6 +283,10 @@ fn rewritten_and_added(base: &Block<'_>, rewriter: &Block<'_>, adder: &Block<'_>
         !unspaced(lead).is_empty() && old.contains_key(&head) && old.get(&head) != new.get(&head)
     };
     all.filter(has_both).count()
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len().max(1)).any(|window| window == part)
 }
 
 /// The text without its start.
@@ -324,7 +334,9 @@ impl Merging {
         }
         let nothing = Block::default();
         let base = base.unwrap_or(&nothing);
-        let [base, local, remote] = [base, sides.local, sides.remote].map(|block| headed(base, block));
+        let headed = [base, sides.local, sides.remote].map(|block| headed(base, block));
+        self.places += headed.iter().map(|(_, unsure)| unsure).sum::<usize>();
+        let [base, local, remote] = headed.map(|(block, _)| block);
         self.places +=
             rewritten_and_added(&base, &local, &remote) + rewritten_and_added(&base, &remote, &local);
         let all = [&base, &local, &remote]
@@ -561,15 +573,25 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 impl Frame {
     /// Takes three texts out of their frames. What has no line end of its own gets that of the base, and what is empty
     /// ends as the base does.
-    pub(super) fn open_all<'t>(three: &Three<'t>) -> [(Frame, Text<'t>); 3] {
+    pub(super) fn open_all<'t>(three: &Three<'t>) -> Result<[(Frame, Text<'t>); 3], Reason> {
         let base = three.base;
+        let has_end = |text: &[u8]| text.contains(&b'\n');
+        let is_open = |text: &[u8]| !text.is_empty() && !has_end(text);
+        let has_return = |text: &[u8]| text.windows(2).any(|pair| pair == b"\r\n");
+        // Nothing says how one line ends; if another side has line ends of two bytes, either could be right.
+        let is_question = base != three.local && base != three.remote && three.local != three.remote;
+        if is_question
+            && !has_end(base)
+            && three.all().into_iter().any(is_open)
+            && three.all().into_iter().any(has_return)
+        {
+            return Err(Reason::Overlap { places: 1 });
+        }
         let (of_base, _) = Frame::open(base);
-        three.all().map(|text| {
-            match Frame::open_like(text, if text.contains(&b'\n') { text } else { base }) {
-                (_, text) if text.is_empty() => (of_base, text),
-                opened => opened,
-            }
-        })
+        Ok(three.all().map(|text| match Frame::open_like(text, if has_end(text) { text } else { base }) {
+            (_, text) if text.is_empty() => (of_base, text),
+            opened => opened,
+        }))
     }
 
     /// Takes a text out of its frame: without byte order mark, its last line ended.
@@ -640,7 +662,11 @@ pub(super) fn flow<'t>(
     }
     block.close = between(end, span.end)?;
     // What stands before an entry that is the first is not its own; as a later one it would be set off as others are.
-    let usual = block.entries.get(1).map_or(Cow::Borrowed(&b" "[..]), |entry| entry.lead.clone());
+    let usual = match block.entries.get(1) {
+        Some(second) => second.lead.clone(),
+        None if block.open.contains(&b'\n') => cut(&block.open, 1),
+        None => Cow::Borrowed(&b" "[..]),
+    };
     if let Some(first) = block.entries.first_mut() {
         first.lead = usual;
     }

@@ -36,7 +36,7 @@ pub(super) fn is_named(name: &FileName) -> bool {
 }
 
 pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
-    let opened = Frame::open_all(three);
+    let opened = Frame::open_all(three)?;
     let [base, local, remote] = opened.each_ref().map(|(_, text)| parse(text));
     let (old, ours, theirs) = (patterns(&base), patterns(&local), patterns(&remote));
     let [mine, other] = [&ours, &theirs].map(|side| side.difference(&old).collect::<BTreeSet<_>>());

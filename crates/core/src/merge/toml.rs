@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 32;
 
 pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Toml.word());
-    let opened = Frame::open_all(three);
+    let opened = Frame::open_all(three)?;
     let mut versions = Vec::new();
     for (_, text) in &opened {
         let text = std::str::from_utf8(text).map_err(|_| not_valid)?;

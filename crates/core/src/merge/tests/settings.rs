@@ -74,6 +74,13 @@ fn variables_are_merged_by_name() {
         (".env", "A=1", "A=1\nB=2", "A=1\nC=3", Some("A=1\nB=2\nC=3")),
         (".env", "A=1", "A=1\nB=2\n", "A=0", Some("A=0\nB=2\n")),
         ("\u{e9}.env", "\u{feff}A=1\nB=1\n", "\u{feff}A=2\nB=1\n", "A=1\nB=2\n", Some("A=2\nB=2\n")),
+        (".env", "A=1", "A=2", "A=1\r\nB=2\r\n", None),
+        // A quote that one side left open.
+        (".env", "A=\"x\n y\"\nB=1\n", "A=\"x\nB=1\n", "A=\"x\n y\" # c\nB=1\n", None),
+        // Comments at the end stay there, or above what is new.
+        (".env", "A=1\n# end\n", "A=1\n# end\nB=1\n", "A=1\nC=1\n# end\n", Some("A=1\nC=1\n# end\nB=1\n")),
+        (".env", "# db\nA=1\n", "# db\nB=1\nA=1\n", "# db\nC=1\nA=1\n", Some("# db\nB=1\nC=1\nA=1\n")),
+        (".env", "A=1\n# -\n", "A=1\n# -\nB=1\n# -\n", "A=1\n# -\nC=1\n", None),
         // Lines that are no variables stay; they belong together.
         (".env", "-\nab\ncd\nef\n-\n", "-\nxx\ncd\nef\n-\n", "-\nab\ncd\nyy\n-\n", None),
         (".env", "what\nA=1\nB=1\n", "what\nA=2\nB=1\n", "what\nA=1\nB=2\n", Some("what\nA=2\nB=2\n")),
@@ -167,6 +174,13 @@ fn toml_is_merged_by_key() {
             "f = [\n  \"a\",\n  \"c\",\n]\n",
             "f = [\n  \"a\",\n  \"b\",\n]\n",
             Some("f = [\n  \"a\",\n  \"b\",\n  \"c\",\n]\n"),
+        ),
+        (
+            "a.toml",
+            "f = [\n  'a',\n  'b',\n]\n",
+            "f = [\n  'b',\n]\n",
+            "f = [\n  'c',\n  'a',\n  'b',\n]\n",
+            Some("f = [\n  'c',\n  'b',\n]\n"),
         ),
         ("a.toml", "f = [1, 2, 3]\n", "f = [9, 2, 3]\n", "f = [1, 2, 4]\n", Some("f = [9, 2, 4]\n")),
         ("a.toml", "f = [0, 10]\n", "f = [1, 10]\n", "f = [0, 11]\n", None),
