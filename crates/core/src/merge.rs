@@ -7,6 +7,8 @@ mod budget;
 mod dotenv;
 mod grammar;
 pub(crate) mod json;
+#[cfg(any(test, feature = "testing"))]
+pub mod laws;
 mod lines;
 pub mod local;
 mod markers;
@@ -214,9 +216,13 @@ fn join(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<Joined, Reason> {
     match grammar {
         Grammar::Opaque => Err(Reason::Opaque),
         _ if terms.kind == Some(FileKind::Text) => by_lines(grammar, three),
+        Grammar::Text => by_lines(grammar, three),
         Grammar::Json => json::merge(terms, versions),
         Grammar::JsonLines | Grammar::Log => lines::merge(grammar, three),
-        Grammar::Text | Grammar::Yaml | Grammar::Toml | Grammar::Dotenv => by_lines(grammar, three),
+        Grammar::Dotenv => dotenv::merge(three),
+        Grammar::List => set::merge(three),
+        Grammar::Toml => toml::merge(three, terms.later),
+        Grammar::Yaml => yaml::merge(three, terms.later),
     }
 }
 

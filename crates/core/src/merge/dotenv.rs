@@ -13,11 +13,15 @@ use super::{Grammar, Joined, Reason, Three, by_lines};
 use crate::node::PerSide;
 
 pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three)?;
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
     let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
     if ![base, local, remote].into_iter().all(Block::is_distinct) {
         return Err(Reason::NotValid(Grammar::Dotenv.word()));
+    }
+    let [old, mine, other] = [base, local, remote].map(strange);
+    if mine != old && other != old && mine != other {
+        return Err(Reason::Overlap { places: 1 });
     }
     let (merged, clashes) = outline::merge(base, local, remote, None)?;
     let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
@@ -39,6 +43,13 @@ pub(super) fn without(text: &[u8], is_left_out: &dyn Fn(&[u8]) -> bool) -> Optio
     Some(written)
 }
 
+/// Lines that are neither variables nor comments: a key file may be kept as a secret too, and its lines belong together.
+fn strange<'b>(block: &'b Block<'_>) -> Vec<&'b [u8]> {
+    let texts = block.entries.iter().map(|entry| &entry.lead).chain([&block.close]);
+    let lines = texts.flat_map(|text| text.split(|&byte| byte == b'\n')).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect()
+}
+
 fn value(block: &Block<'_>) -> Value {
     let entries = block.entries.iter().map(|entry| (letters(&entry.name.bytes), entry.value.clone()));
     Value::Map(entries.collect::<BTreeMap<String, Value>>())
@@ -49,7 +60,7 @@ fn letters(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
-/// None if a quote ends where more follows: programs read that differently.
+/// None if a quote does not end, or ends where more follows: programs read that differently.
 fn parse(text: &[u8]) -> Option<Block<'_>> {
     let mut block = Block::default();
     let (mut at, mut lead) = (0, 0);
@@ -104,9 +115,8 @@ fn head(text: &[u8]) -> Option<Head<'_>> {
 fn value_length(text: &[u8]) -> Option<usize> {
     let line_length = line(text);
     let first = text.first().copied();
-    if let Some(quote @ (b'"' | b'\'' | b'`')) = first
-        && let Some(close) = closing(text, quote)
-    {
+    if let Some(quote @ (b'"' | b'\'' | b'`')) = first {
+        let close = closing(text, quote)?;
         let rest = text[close + 1..close + 1 + line(&text[close + 1..])].trim_ascii();
         return (rest.is_empty() || rest.starts_with(b"#")).then_some(close + 1);
     }

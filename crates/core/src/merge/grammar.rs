@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Terms;
 use super::json::tree::{Dialect, parse, parse_lines};
+use super::{Terms, set};
 use crate::config::{FileKind, dotenv, yaml};
 use crate::path::Name;
 
@@ -24,6 +24,8 @@ pub(super) enum Grammar {
     Toml,
     /// One variable a line, each name once.
     Dotenv,
+    /// One pattern a line.
+    List,
     /// One that only its own program can check.
     Opaque,
 }
@@ -54,6 +56,9 @@ impl Grammar {
     }
 
     fn named(name: &Name) -> Self {
+        if set::is_named(name) {
+            return Grammar::List;
+        }
         let name = name.as_bytes().to_ascii_lowercase();
         if name == b".env" || name.starts_with(b".env.") {
             return Grammar::Dotenv;
@@ -79,6 +84,7 @@ impl Grammar {
             Grammar::Yaml => "YAML",
             Grammar::Toml => "TOML",
             Grammar::Dotenv => "dotenv",
+            Grammar::List => "patterns",
             Grammar::Opaque => "content",
         }
     }
@@ -87,7 +93,7 @@ impl Grammar {
     pub(super) fn accepts(self, content: &[u8]) -> bool {
         let text = std::str::from_utf8(content);
         match self {
-            Grammar::Text | Grammar::Log => true,
+            Grammar::Text | Grammar::Log | Grammar::List => true,
             Grammar::Opaque => false,
             Grammar::Json => is_json(content),
             Grammar::JsonLines => {

@@ -14,11 +14,12 @@ pub(super) trait Place: Ord + Clone {
     fn is_fixed(&self) -> bool;
 }
 
-/// Where an added name stands: behind how many of the names that stay, and from what it hangs.
+/// Where an added name stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Spot<N> {
+    /// Behind how many of the names that stay; of no meaning where it hangs from another.
     gap: usize,
-    /// The nearest greater name before it; none if there is none.
+    /// The nearest greater name before it in its run.
     under: Option<N>,
 }
 
@@ -29,8 +30,8 @@ struct Run<N> {
 }
 
 /// Puts the names of both sides in one order. Names are distinct in each sequence; those of the base that either side
-/// lacks are left out. None if no order can be sure: both sides moved names, or the order means something and both
-/// sides added at one place.
+/// lacks are left out. None if no order can be sure: both sides moved names, or one did and the other added some, or the
+/// order means something and both sides added at one place.
 pub(super) fn merge<N: Place>(base: &[N], sides: [&[N]; 2]) -> Option<Vec<N>> {
     let old: BTreeSet<&N> = base.iter().collect();
     let held = sides.map(|side| side.iter().collect::<BTreeSet<&N>>());
@@ -42,20 +43,24 @@ pub(super) fn merge<N: Place>(base: &[N], sides: [&[N]; 2]) -> Option<Vec<N>> {
         let common = sides[at].iter().filter(|name| old.contains(name));
         !common.eq(base.iter().filter(|name| held[at].contains(name)))
     });
-    let spine = match moved {
-        [false, false] => staying(base),
-        [true, true] if staying(sides[0]) == staying(sides[1]) => staying(sides[0]),
+    let mover = match moved {
+        [false, false] => None,
+        [true, true] if staying(sides[0]) == staying(sides[1]) => None,
         [true, true] => return None,
-        [first, _] => {
-            let (mover, other) = if first { (sides[0], sides[1]) } else { (sides[1], sides[0]) };
-            if fixed && other != base {
-                return None;
-            }
-            staying(mover)
-        }
+        [first, _] => Some(usize::from(!first)),
     };
+    let spine = staying(mover.map_or(if moved[0] { sides[0] } else { base }, |mover| sides[mover]));
     let gaps: BTreeMap<&N, usize> = spine.iter().zip(1..).collect();
-    let runs = sides.map(|side| runs(side, &old, &gaps));
+    let mut runs = sides.map(|side| runs(side, &old, &gaps));
+    if let Some(mover) = mover {
+        // A place among what was moved means nothing to the other side.
+        let other = sides[1 - mover];
+        let adds = other.iter().any(|name| !old.contains(name) && !held[mover].contains(name));
+        if adds || (fixed && other != base) {
+            return None;
+        }
+        runs[1 - mover].clear();
+    }
     if fixed && is_contested(&runs) {
         return None;
     }
@@ -116,36 +121,31 @@ fn hang<N: Place>(names: &[N]) -> Vec<(N, Option<N>)> {
         .collect()
 }
 
-/// Both added it: the earlier place; at the same place the nearer of the names it hangs from.
+/// Both added it: the nearer of the names it hangs from, the earlier place.
 fn nearer<N: Place>(known: &mut Spot<N>, other: Spot<N>) {
-    if other.gap < known.gap {
-        *known = other;
-    } else if other.gap == known.gap
-        && let Some(under) = other.under
-        && known.under.as_ref().is_none_or(|known| under < *known)
-    {
-        known.under = Some(under);
-    }
+    known.gap = known.gap.min(other.gap);
+    known.under = match (known.under.take(), other.under) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
 }
 
 fn write<N: Place>(spine: &[N], spots: &BTreeMap<N, Spot<N>>) -> Vec<N> {
-    let mut hanging: BTreeMap<(usize, Option<&N>), Vec<&N>> = BTreeMap::new();
-    for (name, spot) in spots {
-        // What it hung from may stand at another place by now.
-        let under = spot.under.as_ref().filter(|under| spots.get(under).is_some_and(|it| it.gap == spot.gap));
-        hanging.entry((spot.gap, under)).or_default().push(name);
+    let mut hanging: BTreeMap<&N, Vec<&N>> = BTreeMap::new();
+    let mut first: BTreeMap<usize, Vec<&N>> = BTreeMap::new();
+    for (name, spot) in spots.iter().rev() {
+        match &spot.under {
+            Some(under) => hanging.entry(under).or_default().push(name),
+            None => first.entry(spot.gap).or_default().push(name),
+        }
     }
     let mut order = Vec::with_capacity(spine.len() + spots.len());
     for gap in 0..=spine.len() {
         order.extend(gap.checked_sub(1).map(|at| spine[at].clone()));
-        let mut open: Vec<&N> = Vec::new();
-        let mut push = |open: &mut Vec<_>, under| {
-            open.extend(hanging.remove(&(gap, under)).unwrap_or_default().into_iter().rev());
-        };
-        push(&mut open, None);
+        let mut open = first.remove(&gap).unwrap_or_default();
         while let Some(name) = open.pop() {
             order.push(name.clone());
-            push(&mut open, Some(name));
+            open.extend(hanging.remove(name).unwrap_or_default());
         }
     }
     order
@@ -176,7 +176,9 @@ mod tests {
             ("ab", "ab", "ab", Some("ab")),
             ("ab", "axb", "aby", Some("axby")),
             ("ab", "b", "a", Some("")),
-            ("abc", "acb", "abcd", Some("acdb")),
+            ("abc", "acb", "abc", Some("acb")),
+            ("abc", "acxb", "abx", Some("axb")),
+            ("abc", "acb", "abcd", None),
             ("abc", "acb", "acb", Some("acb")),
             ("abc", "acb", "bac", None),
             // The same once; the earlier place counts.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::order::{self, Place};
 use super::summary::{Clash, Summary};
 use super::value::{Identity, Value, weave};
-use super::{Joined, Reason, text};
+use super::{Joined, Reason, Three, text};
 use crate::node::{PerSide, Side};
 
 /// A part of a text.
@@ -146,6 +146,17 @@ impl<'t> Body<'t> {
         text
     }
 
+    /// Answers whether both are of one form.
+    fn is_like(&self, other: &Body<'t>) -> bool {
+        match (self, other) {
+            (Body::Leaf(_), Body::Leaf(_)) | (Body::Dashed(..), Body::Dashed(..)) => true,
+            (Body::Block(one), Body::Block(other)) => {
+                (one.commas, one.is_list) == (other.commas, other.is_list)
+            }
+            _ => false,
+        }
+    }
+
     fn says(&self, other: &Body<'t>) -> bool {
         match (self, other) {
             (Body::Block(one), Body::Block(other)) | (Body::Dashed(_, one), Body::Dashed(_, other)) => {
@@ -181,6 +192,9 @@ pub(super) fn merge<'t>(
     remote: &Block<'t>,
     later: Option<Side>,
 ) -> Result<(Block<'t>, Vec<Clash>), Reason> {
+    if let Some(one) = one_of(Some(base), local, remote) {
+        return Ok((one.clone(), Vec::new()));
+    }
     if [local.is_list, remote.is_list] != [base.is_list; 2] {
         return Err(Reason::Overlap { places: 1 });
     }
@@ -193,6 +207,93 @@ pub(super) fn merge<'t>(
         Ok((block, merging.clashes))
     } else {
         Err(Reason::Overlap { places: 1 })
+    }
+}
+
+/// The comments above each entry of the base, and those at its end, as entries by themselves: what a side adds may stand
+/// above or below them. Also tells how many of them could be meant by more than one that stands there.
+fn headed<'t>(base: &Block<'t>, block: &Block<'t>) -> (Block<'t>, usize) {
+    let heading = |above: Option<&Name>, text: Text<'t>| Entry {
+        name: heading_of(above),
+        lead: text,
+        head: Cow::Borrowed(b""),
+        body: Body::Leaf(Cow::Borrowed(b"")),
+        tail: Cow::Borrowed(b""),
+        value: Value::Other(String::new()),
+    };
+    let known: BTreeMap<&Name, &Entry<'t>> = base.entries.iter().map(|it| (&it.name, it)).collect();
+    let mut entries: Vec<Entry<'t>> = Vec::with_capacity(block.entries.len());
+    // Where what was added last starts.
+    let mut run = 0;
+    let mut unsure = 0;
+    let mut settle = |entries: &mut Vec<Entry<'t>>,
+                      above: Option<&Name>,
+                      old: &Text<'t>,
+                      lead: &mut Text<'t>,
+                      run: usize| {
+        if unspaced(old).is_empty() {
+            return;
+        }
+        let added = entries.get(run..).unwrap_or_default();
+        let holders =
+            added.iter().map(|entry| &entry.lead).chain([&*lead]).filter(|text| holds(text, old)).count();
+        unsure += usize::from(holders > 1);
+        let first = added.iter().position(|entry| entry.lead.starts_with(old)).map(|at| run + at);
+        if lead.starts_with(old) {
+            *lead = cut(lead, old.len());
+            entries.push(heading(above, old.clone()));
+        } else if let Some(first) = first {
+            entries[first].lead = cut(&entries[first].lead, old.len());
+            entries.insert(first, heading(above, old.clone()));
+        } else if !lead.is_empty() {
+            entries.push(heading(above, std::mem::take(lead)));
+        }
+    };
+    for entry in &block.entries {
+        let mut entry = entry.clone();
+        if let Some(old) = known.get(&entry.name) {
+            settle(&mut entries, Some(&entry.name), &old.lead, &mut entry.lead, run);
+            run = entries.len() + 1;
+        }
+        entries.push(entry);
+    }
+    let mut close = block.close.clone();
+    settle(&mut entries, None, &base.close, &mut close, run);
+    (Block { entries, close, open: block.open.clone(), ..*block }, unsure)
+}
+
+/// The name of the comments above an entry, or of those at the end.
+fn heading_of(above: Option<&Name>) -> Name {
+    let rank = above.map_or(u8::MAX, |name| name.rank);
+    let bytes = above.map_or(&b""[..], |name| &name.bytes);
+    Name::of([&[0, rank], bytes].concat())
+}
+
+/// How often one side wrote the comments at a place anew, where the other added some behind them: which come first?
+fn rewritten_and_added(base: &Block<'_>, rewriter: &Block<'_>, adder: &Block<'_>) -> usize {
+    let heads = |block: &Block<'_>| -> BTreeMap<Name, Vec<u8>> {
+        let heads = block.entries.iter().filter(|entry| entry.name.bytes.first() == Some(&0));
+        heads.map(|entry| (entry.name.clone(), unspaced(&entry.lead))).collect()
+    };
+    let (old, new) = (heads(base), heads(rewriter));
+    let added = adder.entries.iter().map(|entry| (Some(&entry.name), &entry.lead));
+    let all = added.chain(std::iter::once((None, &adder.close)));
+    let has_both = |(name, lead): &(Option<&Name>, &Text<'_>)| {
+        let head = heading_of(*name);
+        !unspaced(lead).is_empty() && old.contains_key(&head) && old.get(&head) != new.get(&head)
+    };
+    all.filter(has_both).count()
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len().max(1)).any(|window| window == part)
+}
+
+/// The text without its start.
+fn cut<'t>(text: &Text<'t>, length: usize) -> Text<'t> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[length..]),
+        Cow::Owned(text) => Cow::Owned(text[length..].to_vec()),
     }
 }
 
@@ -219,37 +320,66 @@ fn one_of<T: PartialEq>(base: Option<T>, local: T, remote: T) -> Option<T> {
 impl Merging {
     /// None if no order of the entries can be sure; then nothing else was decided either.
     fn block<'t>(&mut self, base: Option<&Block<'t>>, sides: PerSide<&Block<'t>>) -> Option<Block<'t>> {
-        let entries = if sides.local.is_list {
-            self.items(base?, sides)?
-        } else {
-            let all = [base, Some(sides.local), Some(sides.remote)].map(|block| {
-                block.map_or_else(Vec::new, |block| {
-                    block.entries.iter().map(|e| (e.name.clone(), e)).collect()
-                })
-            });
-            self.entries(all)?
+        if sides.local.is_list {
+            let entries = self.items(base?, sides)?;
+            return Some(self.around(base, sides, entries));
+        }
+        if sides.local.commas {
+            let named =
+                |block: &Block<'t>| block.entries.iter().map(|it| (it.name.clone(), it.clone())).collect();
+            let all =
+                [base, Some(sides.local), Some(sides.remote)].map(|block| block.map_or_else(Vec::new, named));
+            let entries = self.entries(all)?;
+            return Some(self.around(base, sides, entries));
+        }
+        let nothing = Block::default();
+        let base = base.unwrap_or(&nothing);
+        let headed = [base, sides.local, sides.remote].map(|block| headed(base, block));
+        self.places += headed.iter().map(|(_, unsure)| unsure).sum::<usize>();
+        let [base, local, remote] = headed.map(|(block, _)| block);
+        self.places +=
+            rewritten_and_added(&base, &local, &remote) + rewritten_and_added(&base, &remote, &local);
+        let all = [&base, &local, &remote]
+            .map(|block| block.entries.iter().map(|it| (it.name.clone(), it.clone())).collect::<Vec<_>>());
+        let entries = self.entries(all)?;
+        Some(self.around(Some(&base), PerSide { local: &local, remote: &remote }, entries))
+    }
+
+    /// Puts entries between what three blocks have around theirs.
+    fn around<'t>(
+        &mut self,
+        base: Option<&Block<'t>>,
+        sides: PerSide<&Block<'t>>,
+        entries: Vec<Entry<'t>>,
+    ) -> Block<'t> {
+        // An empty pair of brackets tells nothing of how full ones are spaced.
+        let is_full = |block: &&Block<'t>| !block.commas || entries.is_empty() || !block.entries.is_empty();
+        let [local, remote] = match [sides.local, sides.remote] {
+            [full, empty] | [empty, full] if is_full(&full) && !is_full(&empty) => [full, full],
+            both => both,
         };
-        let open = self.comments(base.map(|it| &it.open), &sides.local.open, &sides.remote.open);
-        let close = self.comments(base.map(|it| &it.close), &sides.local.close, &sides.remote.close);
-        Some(Block { open, entries, close, ..*sides.local })
+        let base = base.filter(is_full);
+        let open = self.comments(base.map(|it| &it.open), &local.open, &remote.open);
+        let close = self.comments(base.map(|it| &it.close), &local.close, &remote.close);
+        Block { open, entries, close, ..*sides.local }
     }
 
     /// The entries of three blocks in one order, each merged by itself.
-    fn entries<'t>(&mut self, all: [Vec<(Name, &Entry<'t>)>; 3]) -> Option<Vec<Entry<'t>>> {
+    fn entries<'t>(&mut self, all: [Vec<(Name, Entry<'t>)>; 3]) -> Option<Vec<Entry<'t>>> {
         let [base, local, remote] =
             all.each_ref().map(|entries| entries.iter().map(|(name, _)| name.clone()).collect::<Vec<Name>>());
         let order = order::merge(&base, [&local, &remote])?;
-        let maps = all.map(|entries| entries.into_iter().collect::<BTreeMap<Name, &Entry<'t>>>());
+        let maps = all.map(|entries| entries.into_iter().collect::<BTreeMap<Name, Entry<'t>>>());
         // Names that a side lacks are in no order: they are gone, unless the other side changed what it has.
         for (name, old) in &maps[0] {
-            let changed = |entry: &&&Entry<'t>| !entry.says(old);
+            let changed = |entry: &&Entry<'t>| !entry.says(old);
             let gone = [&maps[1], &maps[2]].map(|map| map.get(name));
             if let [None, Some(kept)] | [Some(kept), None] = gone {
                 self.places += usize::from(changed(&kept));
             }
         }
         let merged = order.into_iter().filter_map(|name| {
-            let [base, local, remote] = maps.each_ref().map(|map| map.get(&name).copied());
+            let [base, local, remote] = maps.each_ref().map(|map| map.get(&name));
             let mut entry = match (local, remote) {
                 (Some(local), Some(remote)) => self.entry(base, local, remote),
                 (Some(only), None) | (None, Some(only)) => only.clone(),
@@ -270,7 +400,7 @@ impl Merging {
             return self.entries(blocks.map(|block| {
                 let named = block.entries.iter().filter_map(|entry| {
                     let bytes = identity.name(&entry.value)?.as_bytes().to_vec();
-                    Some((Name { rank: 1, bytes, is_fixed }, entry))
+                    Some((Name { rank: 1, bytes, is_fixed }, entry.clone()))
                 });
                 named.collect()
             }));
@@ -298,6 +428,15 @@ impl Merging {
         let lead = self.comments(base.map(|it| &it.lead), &local.lead, &remote.lead);
         let sides = PerSide { local, remote };
         let entry = match self.body(base, sides) {
+            Ok(body) if !local.body.is_like(&remote.body) => {
+                // What stands around a body of another form belongs to that form.
+                let winner = if body == local.body { Side::Local } else { Side::Remote };
+                let around = |entry: &Entry<'t>| [&entry.head, &entry.tail].map(|part| unspaced(part));
+                if base.map(around) != Some(around(sides[winner.other()])) {
+                    self.places += 1;
+                }
+                Entry { lead, ..sides[winner].clone() }
+            }
             Ok(body) => {
                 let head = self.spelling(base.map(|it| &it.head), &local.head, &remote.head);
                 let tail = self.comments(base.map(|it| &it.tail), &local.tail, &remote.tail);
@@ -319,10 +458,13 @@ impl Merging {
         let merged = match (old, &local.body, &remote.body) {
             (Some(Body::Block(_)) | None, Body::Block(l), Body::Block(r)) => {
                 let old = old.and_then(|old| if let Body::Block(old) = old { Some(old) } else { None });
-                let alike =
-                    [Some(l), old].iter().flatten().all(|b| (b.commas, b.is_list) == (r.commas, r.is_list));
                 let inner = PerSide { local: l, remote: r };
-                if alike { self.block(old, inner).map(Body::Block) } else { None }
+                let is_old_like = base.is_none_or(|base| base.body.is_like(&local.body));
+                if is_old_like && local.body.is_like(&remote.body) {
+                    self.block(old, inner).map(Body::Block)
+                } else {
+                    None
+                }
             }
             (Some(Body::Dashed(a, old)), Body::Dashed(b, l), Body::Dashed(c, r)) if a == b && b == c => {
                 let inner = PerSide { local: l, remote: r };
@@ -387,9 +529,7 @@ fn keeps_comments(base: &Block<'_>, local: &Block<'_>, remote: &Block<'_>, merge
     lines.into_iter().all(|line| {
         let [base, local, remote, merged] =
             [&base, &local, &remote, &merged].map(|of| of.get(line).copied().unwrap_or(0));
-        if let Some(one) = one_of(Some(base), local, remote)
-            && (local != remote || local <= base)
-        {
+        if let Some(one) = one_of(Some(base), local, remote) {
             return merged == one;
         }
         let (added, gone) = (
@@ -431,15 +571,42 @@ pub(super) struct Frame {
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Frame {
+    /// Takes three texts out of their frames. What has no line end of its own gets that of the base, and what is empty
+    /// ends as the base does.
+    pub(super) fn open_all<'t>(three: &Three<'t>) -> Result<[(Frame, Text<'t>); 3], Reason> {
+        let base = three.base;
+        let has_end = |text: &[u8]| text.contains(&b'\n');
+        let is_open = |text: &[u8]| !text.is_empty() && !has_end(text);
+        let has_return = |text: &[u8]| text.windows(2).any(|pair| pair == b"\r\n");
+        // Nothing says how one line ends; if another side has line ends of two bytes, either could be right.
+        let is_question = base != three.local && base != three.remote && three.local != three.remote;
+        if is_question
+            && !has_end(base)
+            && three.all().into_iter().any(is_open)
+            && three.all().into_iter().any(has_return)
+        {
+            return Err(Reason::Overlap { places: 1 });
+        }
+        let (of_base, _) = Frame::open(base);
+        Ok(three.all().map(|text| match Frame::open_like(text, if has_end(text) { text } else { base }) {
+            (_, text) if text.is_empty() => (of_base, text),
+            opened => opened,
+        }))
+    }
+
     /// Takes a text out of its frame: without byte order mark, its last line ended.
     pub(super) fn open(text: &[u8]) -> (Frame, Text<'_>) {
+        Frame::open_like(text, text)
+    }
+
+    fn open_like<'t>(text: &'t [u8], like: &[u8]) -> (Frame, Text<'t>) {
         let has_mark = text.starts_with(MARK);
         let text = text.strip_prefix(MARK).unwrap_or(text);
         let ends_open = text.last().is_some_and(|&last| last != b'\n');
         if !ends_open {
             return (Frame { has_mark, ends_open }, Cow::Borrowed(text));
         }
-        let end = if text.windows(2).any(|pair| pair == b"\r\n") { &b"\r\n"[..] } else { b"\n" };
+        let end = if like.windows(2).any(|pair| pair == b"\r\n") { &b"\r\n"[..] } else { b"\n" };
         (Frame { has_mark, ends_open }, Cow::Owned([text, end].concat()))
     }
 
@@ -495,7 +662,11 @@ pub(super) fn flow<'t>(
     }
     block.close = between(end, span.end)?;
     // What stands before an entry that is the first is not its own; as a later one it would be set off as others are.
-    let usual = block.entries.get(1).map_or(Cow::Borrowed(&b" "[..]), |entry| entry.lead.clone());
+    let usual = match block.entries.get(1) {
+        Some(second) => second.lead.clone(),
+        None if block.open.contains(&b'\n') => cut(&block.open, 1),
+        None => Cow::Borrowed(&b" "[..]),
+    };
     if let Some(first) = block.entries.first_mut() {
         first.lead = usual;
     }

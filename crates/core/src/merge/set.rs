@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dotenv::line;
 use super::outline::{self, Block, Body, Entry, Frame, Name};
 use super::value::Value;
-use super::{Joined, Reason, Three};
+use super::{Grammar, Joined, Reason, Three};
 use crate::path::Name as FileName;
 
 /// Files that are such lists. Of those that have other rules for order, as `.stignore`, none is here.
@@ -36,7 +36,7 @@ pub(super) fn is_named(name: &FileName) -> bool {
 }
 
 pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three)?;
     let [base, local, remote] = opened.each_ref().map(|(_, text)| parse(text));
     let (old, ours, theirs) = (patterns(&base), patterns(&local), patterns(&remote));
     let [mine, other] = [&ours, &theirs].map(|side| side.difference(&old).collect::<BTreeSet<_>>());
@@ -49,7 +49,7 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     let (_, text) = Frame::open(&joined.content);
     let (written, kept) = (parse(&text), |name: &&&Name| ours.contains(*name) && theirs.contains(*name));
     let wanted: BTreeSet<&Name> = old.iter().filter(kept).chain(mine).chain(other).copied().collect();
-    if patterns(&written) == wanted { Ok(joined) } else { Err(Reason::WouldBreak("list")) }
+    if patterns(&written) == wanted { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::List.word())) }
 }
 
 fn patterns<'b>(block: &'b Block<'_>) -> BTreeSet<&'b Name> {

@@ -1,5 +1,7 @@
 //! Merges as tables, and what holds for all of them.
 
+mod settings;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -47,21 +49,21 @@ fn what_has_a_grammar_keeps_it() {
     let yaml = "a: 1\nb: 2\nc: 3\nd: 4\n";
     assert_eq!(
         merged("a.yml", yaml, "x: 0\na: 1\nb: 2\nc: 3\nd: 4\n", "a: 1\nb: 2\nc: 3\nx: 1\nd: 4\n"),
-        Err(Reason::WouldBreak("YAML"))
+        Err(Reason::Overlap { places: 1 })
     );
     assert!(merged("a.yaml", yaml, "x: 0\na: 1\nb: 2\nc: 3\nd: 4\n", "a: 1\nb: 2\nc: 3\nd: 5\n").is_ok());
 
     let env = "A=1\nB=2\nC=3\nD=4\n";
     assert_eq!(
         merged(".env.test", env, "X=0\nA=1\nB=2\nC=3\nD=4\n", "A=1\nB=2\nC=3\nX=1\nD=4\n"),
-        Err(Reason::WouldBreak("dotenv"))
+        Err(Reason::Overlap { places: 1 })
     );
     assert!(merged(".env", env, "A=0\nB=2\nC=3\nD=4\n", "A=1\nB=2\nC=3\nD=5\n").is_ok());
 
     let toml = "a = 1\nb = 2\nc = 3\nd = 4\n";
     assert_eq!(
         merged("a.toml", toml, "x = 0\na = 1\nb = 2\nc = 3\nd = 4\n", "a = 1\nb = 2\nc = 3\nx = 1\nd = 4\n"),
-        Err(Reason::WouldBreak("TOML"))
+        Err(Reason::Overlap { places: 1 })
     );
     assert!(merged("a.toml", toml, "a = 0\nb = 2\nc = 3\nd = 4\n", "a = 1\nb = 2\nc = 3\nd = 5\n").is_ok());
 

@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 32;
 
 pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Toml.word());
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three)?;
     let mut versions = Vec::new();
     for (_, text) in &opened {
         let text = std::str::from_utf8(text).map_err(|_| not_valid)?;
@@ -138,7 +138,7 @@ impl<'d> Reader<'d> {
         let mut root = Block::default();
         let (mut at, mut lead) = (0, 0);
         while at < self.text.len() {
-            let end = at + line(self.text[at..].as_bytes());
+            let end = at + line(&self.text.as_bytes()[at..]);
             let statement = self.text[at..end].trim_start();
             if statement.is_empty() || statement.starts_with('#') {
                 at = end;
@@ -165,7 +165,7 @@ impl<'d> Reader<'d> {
         }
         root.close = self.part(lead..self.text.len());
         let tables = root.entries.iter().filter_map(|entry| match &entry.body {
-            Body::Block(table) => Some(table),
+            Body::Block(table) if entry.name.rank > 0 => Some(table),
             _ => None,
         });
         (root.is_distinct() && tables.into_iter().all(Block::is_distinct)).then_some(root)
@@ -224,7 +224,7 @@ impl<'d> Reader<'d> {
         let start = self.text.len() - rest.trim_start_matches([' ', '\t']).len();
         let value = *self.values.get(&start)?;
         let end = value.span()?.end;
-        let line_end = end + line(self.text[end..].as_bytes());
+        let line_end = end + line(&self.text.as_bytes()[end..]);
         let body = self.body(value, DEPTH_MAX)?;
         let (head, tail) = (self.part(at..start), self.part(end..line_end));
         let name = Name { rank: 0, ..Name::of(name) };

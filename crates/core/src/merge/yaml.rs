@@ -20,7 +20,7 @@ pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Re
     if three.all().iter().any(|version| !Grammar::Yaml.accepts(version)) {
         return Err(not_valid);
     }
-    let opened = three.all().map(Frame::open);
+    let opened = Frame::open_all(three)?;
     let mut versions = Vec::new();
     for (_, text) in &opened {
         let text = std::str::from_utf8(text).map_err(|_| not_valid)?;

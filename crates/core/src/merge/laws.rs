@@ -1,0 +1,190 @@
+//! What holds for all merges by key, checked on random files that people could have written.
+//!
+//! Only for tests, behind the feature `testing`. A seed gives the same files on every machine. Each case is a base and
+//! three machines' versions; the laws are in [`check`].
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use super::{Joined, Merged, Reason, Terms, Three, Versions, contents, dotenv, set, toml, yaml};
+use crate::generate::Random;
+use crate::node::Side;
+use crate::path::Name;
+
+/// A kind of file with a merge of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Variables.
+    Dotenv,
+    /// Patterns.
+    Set,
+    /// TOML.
+    Toml,
+    /// YAML.
+    Yaml,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Dotenv, Kind::Set, Kind::Toml, Kind::Yaml];
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        let at = ["dotenv", "set", "toml", "yaml"].iter().position(|it| *it == name)?;
+        Kind::ALL.get(at).copied()
+    }
+
+    const fn file(self) -> &'static str {
+        match self {
+            Kind::Dotenv => ".env",
+            Kind::Set => ".gitignore",
+            Kind::Toml => "a.toml",
+            Kind::Yaml => "a.yaml",
+        }
+    }
+}
+
+/// What a case came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// All three versions became one.
+    Clean,
+    /// Some two of them stayed undecided.
+    Undecided,
+}
+
+/// Plays one case. An error says which law does not hold, and shows the files.
+///
+/// Sides exchanged lead to the same. What only one side changed is that side's, byte for byte, by the merge itself too.
+/// What was merged already adds nothing. Three versions lead to the same bytes in any order. Lines that nobody touched
+/// are all there, in their order.
+pub fn check(kind: Kind, seed: u64) -> Result<Told, String> {
+    let mut random = Random::new(seed);
+    let base = file::draw(kind, &mut random);
+    let versions = [(); 3].map(|()| file::edited(kind, &base, &mut random));
+    let [mut base, mut a, mut b, mut c] =
+        [&base, &versions[0], &versions[1], &versions[2]].map(|it| it.write(kind));
+    if random.percent(20) {
+        // What no one would write, or what is not taken apart.
+        [&mut base, &mut a, &mut b, &mut c].into_iter().for_each(|text| {
+            file::disturb(&mut Random::new(seed ^ 1), text);
+        });
+    }
+    if random.percent(10) {
+        for text in [&mut a, &mut b, &mut c] {
+            file::disturb(&mut random, text);
+        }
+    }
+    if random.percent(10) {
+        for text in [&mut base, &mut a, &mut b, &mut c] {
+            *text = text.replace('\n', "\r\n");
+        }
+    }
+    if random.percent(10) {
+        for text in [&mut base, &mut a, &mut b, &mut c] {
+            *text = text.trim_end().to_owned();
+        }
+    }
+    let show = |why: &str, more: &str| {
+        Err(format!("{why}\n--- base\n{base}\n--- a\n{a}\n--- b\n{b}\n--- c\n{c}\n--- {more}\n"))
+    };
+    let laws = Laws { kind, base: &base };
+    for side in [&a, &b, &c] {
+        for (base, local, remote, expected) in
+            [(&base, side, &base, side), (&base, &base, side, side), (&base, side, side, side)]
+        {
+            match laws.alone(base, local, remote) {
+                Ok(joined) if joined.content != expected.as_bytes() => {
+                    return show(
+                        "one side's change is not taken as it is",
+                        &String::from_utf8_lossy(&joined.content),
+                    );
+                }
+                Err(Reason::WouldBreak(_) | Reason::Overlap { .. }) => {
+                    return show("one side's change is a question", side);
+                }
+                _ => {}
+            }
+        }
+    }
+    let later = random.pick(&[None, Some(Side::Local), Some(Side::Remote)]).copied().flatten();
+    let (forth, back) = (laws.merge(&a, &b, later), laws.merge(&b, &a, later.map(Side::other)));
+    let text =
+        |joined: &Option<Joined>| joined.as_ref().map(|it| String::from_utf8_lossy(&it.content).into_owned());
+    if text(&forth) != text(&back) {
+        return show("sides exchanged lead elsewhere", &format!("{:?}\n{:?}", text(&forth), text(&back)));
+    }
+    if let Some(joined) = &forth {
+        let text = String::from_utf8_lossy(&joined.content);
+        if let Some(line) = lost([&base, &a, &b], &text) {
+            return show("an untouched line is lost or moved", &format!("{line}\n{text}"));
+        }
+        let is_plain = joined.summary.clashes.is_empty();
+        let again = [laws.merge(&text, &a, None), laws.merge(&b, &text, None)];
+        for again in again.iter().flatten().filter(|_| is_plain) {
+            if again.content != joined.content {
+                return show("what was merged adds something", &String::from_utf8_lossy(&again.content));
+            }
+        }
+    }
+    let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+    for [first, second, third] in [[&a, &b, &c], [&a, &c, &b], [&b, &c, &a]] {
+        let two = text(&laws.merge(first, second, None));
+        let three = two.and_then(|two| text(&laws.merge(&two, third, None)));
+        if let Some(three) = three {
+            *ends.entry(three).or_default() += 1;
+        }
+    }
+    match ends.len() {
+        0 => Ok(Told::Undecided),
+        1 if ends.values().sum::<usize>() == 3 => Ok(Told::Clean),
+        1 => Ok(Told::Undecided),
+        _ => show("three machines end up differently", &ends.into_keys().collect::<Vec<_>>().join("\n---\n")),
+    }
+}
+
+struct Laws<'l> {
+    kind: Kind,
+    base: &'l str,
+}
+
+impl Laws<'_> {
+    /// The merge itself, even where nothing needs one.
+    fn alone(&self, base: &str, local: &str, remote: &str) -> Result<Joined, Reason> {
+        let three = Three { base: base.as_bytes(), local: local.as_bytes(), remote: remote.as_bytes() };
+        match self.kind {
+            Kind::Dotenv => dotenv::merge(&three),
+            Kind::Set => set::merge(&three),
+            Kind::Toml => toml::merge(&three, None),
+            Kind::Yaml => yaml::merge(&three, None),
+        }
+    }
+
+    fn merge(&self, local: &str, remote: &str, later: Option<Side>) -> Option<Joined> {
+        let name = Name::new(self.kind.file().as_bytes()).ok()?;
+        let terms = Terms { later, ..Terms::of(&name) };
+        let versions =
+            Versions { base: Some(self.base.as_bytes()), local: local.as_bytes(), remote: remote.as_bytes() };
+        match contents(&terms, &versions) {
+            Merged::Clean(joined) => Some(joined),
+            Merged::Marked { .. } | Merged::Undecided(_) => None,
+        }
+    }
+}
+
+/// A line that each of these texts has once, in one order, and the result has not, or not in that order.
+fn lost<'t>(texts: [&'t str; 3], result: &str) -> Option<&'t str> {
+    let once = |text: &str, line: &str| text.lines().filter(|it| *it == line).count() == 1;
+    let kept: Vec<&str> = texts[0]
+        .lines()
+        .filter(|line| !line.trim().is_empty() && texts.iter().all(|text| once(text, line)))
+        .collect();
+    let order =
+        |text: &str| text.lines().filter(|line| kept.contains(line)).map(str::to_owned).collect::<Vec<_>>();
+    if texts.iter().any(|text| order(text) != kept) {
+        return None;
+    }
+    let mut there = result.lines().filter(|line| kept.contains(line));
+    kept.iter().find(|line| there.next() != Some(line)).copied()
+}
