@@ -106,7 +106,11 @@ impl Set {
     fn look<F: Folder>(folder: &F, dir: &F::Dir, name: &Name) -> Result<Option<Set>, FolderError> {
         let is_file = |found: &Metadata| found.kind == DiskKind::File;
         let beside = |ending: &str| match Name::new(&[name.as_bytes(), ending.as_bytes()].concat()) {
-            Ok(name) => Ok(folder.metadata(dir, &name)?.filter(is_file)),
+            // SQLite gives a log to the owner of its database whenever it opens it, which changes it in no other way.
+            Ok(name) => Ok(folder
+                .metadata(dir, &name)?
+                .filter(is_file)
+                .map(|found| Metadata { changed: found.modified, ..found })),
             Err(_) => Ok(None),
         };
         let Some(file) = folder.metadata(dir, name)?.filter(is_file) else { return Ok(None) };
