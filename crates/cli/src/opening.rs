@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::config::{Flag, Settings, Symlinks};
-use instep_core::filter::Filter;
+use instep_core::filter::{Filter, GlobError, Groups};
 use instep_core::path::escape;
 use instep_core::policy::Links;
 use instep_core::remote::Remote;
@@ -401,12 +401,13 @@ fn as_settings(error: CommandError) -> EngineError {
 /// The settings as a cycle takes them.
 pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, CommandError> {
     let config = settings.config();
-    let filter = Filter::new(&config.filter_rules(machine)).map_err(|error| {
+    let unusable = |error: GlobError| {
         CommandError::new(error.code(), Exit::Usage, "A pattern in the settings can't be used.")
             .because(error)
-    })?;
+    };
     Ok(SyncSettings {
-        filter,
+        filter: Filter::new(&config.filter_rules(machine)).map_err(unusable)?,
+        groups: Groups::new(&config.groups).map_err(unusable)?,
         links: match config.symlinks {
             Symlinks::Portable => Links::Portable,
             Symlinks::Any => Links::Any,

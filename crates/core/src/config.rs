@@ -187,6 +187,27 @@ pub struct Group {
     pub regenerate: Option<String>,
 }
 
+impl Group {
+    /// A group of which nothing is said but its paths.
+    pub fn of(name: &str, paths: &[&str]) -> Self {
+        let rule = |text: &&str| RuleText { text: (*text).to_owned(), ..RuleText::default() };
+        Group {
+            name: name.to_owned(),
+            paths: paths.iter().map(rule).collect(),
+            enabled: true,
+            encrypt: false,
+            direction: None,
+            kind: None,
+            id: None,
+            strategy: None,
+            style: Style::None,
+            show_values: false,
+            keep_local_keys: Vec::new(),
+            regenerate: None,
+        }
+    }
+}
+
 /// One of several remotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePlace {

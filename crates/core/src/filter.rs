@@ -10,6 +10,7 @@
 pub mod explain;
 mod folder;
 mod glob;
+mod group;
 pub mod pattern;
 pub mod rule;
 
@@ -20,8 +21,10 @@ use crate::path::TreePath;
 
 pub use explain::{Explanation, IgnoreFiles};
 pub use folder::{FolderFiles, FolderRules};
+pub use group::Groups;
 pub use rule::{GlobError, GlobFault, RulePlace, RuleRef, RuleText};
 
+use group::Sets;
 use rule::{Kind, Rule};
 
 /// What is left out everywhere, unless a rule takes it back.
@@ -134,16 +137,12 @@ struct Rules {
     exclude: Vec<Arc<Rule>>,
     /// The shared list and this machine's.
     include: [Vec<Arc<Rule>>; 2],
-    groups: Vec<Group>,
+    groups: Sets,
+    /// Which groups take part.
+    enabled: Vec<bool>,
     /// What stands for "git does not ignore it".
     not_ignored: Arc<Rule>,
     hash: ContentId,
-}
-
-#[derive(Debug)]
-struct Group {
-    rules: Vec<Arc<Rule>>,
-    enabled: bool,
 }
 
 impl Filter {
@@ -154,10 +153,7 @@ impl Filter {
         };
         let include = read(&rules.include, Kind::Include)?;
         let (here, shared) = include.into_iter().partition(|rule| rule.place.here);
-        let groups = rules.groups.iter().map(|group| {
-            let kind = Kind::Group(group.name.clone());
-            Ok(Group { rules: read(&group.paths, kind)?, enabled: group.enabled })
-        });
+        let groups = rules.groups.iter().map(|group| (group.name.as_str(), &group.paths[..]));
         let built_in = |list: &[&str]| list.iter().map(|text| Arc::new(Rule::built_in(text))).collect();
         let rules = Rules {
             gitignore: rules.gitignore,
@@ -165,7 +161,8 @@ impl Filter {
             protected: built_in(&PROTECTED),
             exclude: read(&rules.exclude, Kind::Exclude)?,
             include: [shared, here],
-            groups: groups.collect::<Result<_, GlobError>>()?,
+            groups: Sets::read(groups)?,
+            enabled: rules.groups.iter().map(|group| group.enabled).collect(),
             not_ignored: Arc::new(Rule::not_ignored()),
             hash: hash(rules),
         };

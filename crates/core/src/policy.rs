@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::node::{NodeId, PerSide};
-use crate::path::Name;
+use crate::filter::Groups;
+use crate::node::{NodeId, PerSide, Side};
+use crate::path::{Name, TreePath};
 use crate::renames::Renames;
 
 /// Which way changes go.
@@ -21,6 +22,17 @@ pub enum Direction {
     Pull,
     /// Only from this folder to the remote.
     Push,
+}
+
+impl Direction {
+    /// Answers whether a side may change.
+    pub const fn changes(self, side: Side) -> bool {
+        match self {
+            Direction::Both => true,
+            Direction::Pull => matches!(side, Side::Local),
+            Direction::Push => matches!(side, Side::Remote),
+        }
+    }
 }
 
 /// The standing answer for conflicts.
@@ -148,15 +160,28 @@ impl Fold {
     }
 }
 
+/// What a conflict of one path comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The standing answer.
+    pub strategy: Strategy,
+    /// The contents are merged first, and the answer decides what that leaves open.
+    pub merges: bool,
+}
+
 /// All that `reconcile` must know besides the trees.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Which way changes go.
+    /// Which way changes go, where a path's group does not say it.
     pub direction: Direction,
-    /// With `Pull` or `Push`: the changed side is made equal to the other, its own changes included.
+    /// Which way changes go at most, whatever a path's group says.
+    pub limit: Direction,
+    /// With a limit of `Pull` or `Push`: the changed side is made equal to the other, its own changes included.
     pub mirror: bool,
-    /// The standing answer for conflicts.
+    /// The standing answer for conflicts, where a path's group has none.
     pub strategy: Strategy,
+    /// What holds for some paths only.
+    pub groups: Groups,
     /// What a person chose for single nodes in conflict; it wins over `strategy`.
     pub chosen: BTreeMap<NodeId, Strategy>,
     /// Which names each side takes for the same.
@@ -168,9 +193,23 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The answer that holds for one node.
-    pub fn strategy_of(&self, node: NodeId) -> Strategy {
-        self.chosen.get(&node).copied().unwrap_or(self.strategy)
+    /// Answers whether one side is made equal to the other.
+    pub fn mirrors(&self) -> bool {
+        self.mirror && self.limit != Direction::Both
+    }
+
+    /// Which sides a path may change on.
+    pub fn ways(&self, path: &TreePath, is_folder: bool) -> PerSide<bool> {
+        let ways = self.groups.ways(path, is_folder, self.direction);
+        PerSide::from_fn(|side| ways[side] && self.limit.changes(side))
+    }
+
+    /// The standing answer for a path.
+    pub fn answer(&self, path: &TreePath, is_folder: bool) -> Answer {
+        let group = self.groups.of(path, is_folder);
+        let strategy = group.and_then(|group| group.strategy).unwrap_or(self.strategy);
+        let merges = strategy == Strategy::Merge || group.is_some_and(|group| group.kind.is_some());
+        Answer { strategy, merges }
     }
 }
 

@@ -79,15 +79,15 @@ impl World<'_> {
             }
             self.begin_round();
             match self.policy.direction {
-                Direction::Both => {
+                Direction::Push if !self.policy.groups.have_directions() => self.follow(Side::Local),
+                Direction::Pull if !self.policy.groups.have_directions() => self.follow(Side::Remote),
+                _ => {
                     self.merge_values();
                     self.revive_parents();
                     self.break_cycles();
                     self.make_copies();
                     self.settle_names();
                 }
-                Direction::Push => self.follow(Side::Local),
-                Direction::Pull => self.follow(Side::Remote),
             }
             self.hold_until_sound();
             self.keep_records();

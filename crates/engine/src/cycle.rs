@@ -27,6 +27,7 @@ mod think;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use instep_core::clock::Timestamp;
@@ -51,6 +52,7 @@ use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
 use damage::Damaged;
+use far::Objects;
 use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
@@ -174,8 +176,8 @@ pub(crate) fn settled_at(settings: &SyncSettings, head: &Revision) -> String {
 
 /// The standing answers, as far as a plan depends on them.
 fn policy_words(settings: &SyncSettings) -> String {
-    let SyncSettings { direction, strategy, links, file_bytes_max, .. } = settings;
-    format!("{direction:?} {strategy:?} {links:?} {file_bytes_max:?}")
+    let SyncSettings { direction, limit, groups, strategy, links, file_bytes_max, .. } = settings;
+    format!("{direction:?} {limit:?} {strategy:?} {links:?} {file_bytes_max:?} {}", groups.words())
 }
 
 /// The note of the state in which a cycle left nothing open with a remote.
@@ -231,6 +233,8 @@ struct Look {
     ahead: Option<Ahead>,
     /// What is remembered, if it was read already.
     known: Option<Known>,
+    /// The contents behind the remote's names, if they were read already.
+    objects: Option<Objects>,
 }
 
 /// A listing that was asked for before anybody knew whether the head is to be trusted.
@@ -332,13 +336,18 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
     }
 
-    /// The settings for this request: its direction and strategy win over the workspace's own.
+    /// The settings for this request: its direction and strategy win over the workspace's own. The direction of a group
+    /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.strategy = self.request.strategy.unwrap_or(settings.strategy);
+        settings.limit = self.request.direction;
+        if let Some(strategy) = self.request.strategy {
+            settings.strategy = strategy;
+            settings.groups = settings.groups.without_strategies();
+        }
         Ok(settings)
     }
 
@@ -393,19 +402,27 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
+        let is_new = AtomicBool::new(false);
         let ask_and_list = || {
             let head = remote.head()?;
             let new = head.as_ref().filter(|head| record.head.as_ref() != Some(head));
+            is_new.store(new.is_some(), Ordering::Relaxed);
             let ahead = new.map(|head| Ahead {
                 known: record.head.clone(),
                 listed: remote.snapshot(head, record.head.as_ref()),
             });
             Ok((head, ahead))
         };
+        let (mut known, mut objects) = (None, None);
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
                 let scan = scan();
+                if is_new.load(Ordering::Relaxed) && !asking.is_finished() {
+                    // There will be a plan; what it is made from is read while the new head is brought.
+                    known = self.workspace.state.known(record.id).ok();
+                    objects = self.workspace.state.objects(record.id).ok();
+                }
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
@@ -415,7 +432,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         let (head, ahead) = asked_for?;
         form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
         crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
-        Ok(Look { scan, head, asked, ahead, known: None })
+        Ok(Look { scan, head, asked, ahead, known, objects })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.

@@ -630,7 +630,11 @@ impl Remote for GitRemote {
         from: &dyn Source,
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
-        let sent = self.mended(|| contents::send(&self.program, offered, from, observer))?;
+        let sent = std::thread::scope(|scope| {
+            // The push will need it: a program of its own, read meanwhile. Should it fail, the push says so.
+            scope.spawn(|| self.program.settings().is_ok());
+            self.mended(|| contents::send(&self.program, offered, from, observer))
+        })?;
         let mut all = locked(&self.sent);
         for (object, size) in sent.named.iter().zip(&sent.sizes) {
             all.push((Oid::of(object)?, *size));

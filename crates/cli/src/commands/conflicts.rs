@@ -155,7 +155,7 @@ pub fn show(
 /// What to compare: base with each side, or the sides with each other.
 fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
     let name = |side: Side| {
-        let here = if side == Side::Local { " (here)" } else { "" };
+        let here = if side == Side::Local { ", here" } else { "" };
         format!("{}{here}", escape(open.machines[side].as_bytes()))
     };
     let pair = |old: (&str, &Option<Vec<u8>>), new: (&str, &Option<Vec<u8>>)| Pair {

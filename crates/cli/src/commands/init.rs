@@ -293,6 +293,9 @@ fn farewell(context: &Context, arguments: &InitArguments, opened: &Opened, addre
     context.terminal.say(&format!("\n{}\n", written(opened)));
     context.terminal.say(&format!("On your other machine:     instep clone {quoted}"));
     if arguments.remote.is_none() {
-        context.terminal.say(&format!("Same thing, no questions:  instep init --remote {quoted} --yes"));
+        let from = arguments.from.as_deref().map(|file| quoted_text(&file.to_string_lossy()));
+        let from = from.map(|file| format!("--from {file} ")).unwrap_or_default();
+        let again = format!("instep init {from}--remote {quoted} --yes");
+        context.terminal.say(&format!("Same thing, no questions:  {again}"));
     }
 }

@@ -282,8 +282,8 @@ fn tell(context: &Context, settled: &[(&OpenConflict, Choice)], of: usize) {
     let (count, verb) = (settled.len(), if context.global.dry_run { "would be settled" } else { "settled" });
     print(&format!("{count} of {of} {verb}.\n"));
     if count > 0 && !context.global.dry_run {
-        terminal
-            .hint(Some("`instep sync` tells the other machines; `instep undo` takes it back.".to_owned()));
+        let back = if count == 1 { "takes it back" } else { "takes them back, one at a time" };
+        terminal.hint(Some(format!("`instep sync` tells the other machines; `instep undo` {back}.")));
     }
 }
 

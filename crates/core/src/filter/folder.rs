@@ -238,22 +238,19 @@ impl FolderRules {
     }
 
     fn group_of(&self, question: &Question<'_>) -> Option<usize> {
-        let groups = &self.rules.groups;
-        let named = groups.iter().rposition(|group| first(&group.rules, question.probe(0)).is_some());
-        named.max(self.group)
+        self.rules.groups.of(question.probe(0), self.group)
     }
 
     fn judge_group(&self, question: &Question<'_>) -> Verdict {
-        let groups = &self.rules.groups;
-        let Some(at) = self.group_of(question).filter(|&at| !groups[at].enabled) else {
-            return Verdict::Open;
-        };
-        let later = groups[at + 1..].iter().filter(|group| group.enabled);
-        if question.is_folder && later.flat_map(|group| &group.rules).any(|rule| question.could_lead_to(rule))
-        {
+        let Rules { groups, enabled, .. } = &*self.rules;
+        let Some(at) = self.group_of(question).filter(|&at| !enabled[at]) else { return Verdict::Open };
+        let mut later = (at + 1..enabled.len()).filter(|&at| enabled[at]);
+        let leads = |at| groups.rules(at).iter().any(|rule| question.could_lead_to(rule));
+        if question.is_folder && later.any(leads) {
             return Verdict::Passage;
         }
-        let rule = first(&groups[at].rules, question.probe(0)).or(groups[at].rules.first());
+        let rules = groups.rules(at);
+        let rule = first(rules, question.probe(0)).or(rules.first());
         rule.map_or(Verdict::Open, |rule| Verdict::Excluded(rule.clone()))
     }
 
@@ -291,7 +288,7 @@ impl FolderRules {
         found.extend(all_in_layers(&self.gitignore, &question));
         found.extend(rules.exclude.iter().filter(matching).cloned());
         found.extend(all_in_layers(&self.instepignore, &question));
-        found.extend(rules.groups.iter().flat_map(|group| &group.rules).filter(matching).cloned());
+        found.extend(rules.groups.all().filter(matching).cloned());
         found.extend(rules.include.iter().flatten().filter(matching).cloned());
         found.into_iter().map(RuleRef).collect()
     }

@@ -8,14 +8,17 @@ use super::disk::{Disk, Id, Listing};
 use super::draw::draw;
 use super::edit::{Editor, Effect};
 use super::rows::record;
+use crate::config::{FileKind, Group};
 use crate::conflict::{Conflict, ConflictId, ConflictKind};
 use crate::content::ContentId;
+use crate::filter::Groups;
 use crate::node::{Known, NodeId, PerSide, Row, Side, Views};
 use crate::path::{Name, TreePath};
 use crate::plan::{MergeAnswer, MergeInput, Plan};
 use crate::policy::{Direction, Fold, Policy, Strategy};
 use crate::reconcile::reconcile;
 use crate::renames::{Rename, Renames};
+use crate::tree::Leaf;
 
 /// What a seed found, with all that is needed to understand it.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ struct Life {
     disks: PerSide<Disk>,
     known: Known,
     policy: Policy,
+    groups: Vec<Group>,
     story: Vec<String>,
     cycles: u32,
     merges: RefCell<BTreeMap<ContentId, [ContentId; 2]>>,
@@ -78,10 +82,15 @@ impl Life {
             Direction::Push,
             Direction::Pull,
         ];
+        let groups =
+            if random.percent(25) { some_groups(&mut random, &directions, &strategies) } else { vec![] };
+        let (direction, mirror) = (directions[random.below(6)], random.percent(50));
         let policy = Policy {
-            direction: directions[random.below(6)],
-            mirror: random.percent(50),
+            direction,
+            limit: if mirror { direction } else { Direction::Both },
+            mirror,
             strategy: strategies[random.below(6)],
+            groups: Groups::new(&groups).expect("because they are good patterns"),
             fold: PerSide::from_fn(|side| disks[side].fold),
             machines: PerSide { local: "here".to_owned(), remote: "there".to_owned() },
             ..Policy::default()
@@ -91,6 +100,7 @@ impl Life {
             disks,
             known: Known::default(),
             policy,
+            groups,
             story: Vec::new(),
             cycles: 0,
             merges: RefCell::default(),
@@ -113,7 +123,7 @@ impl Life {
             self.cycle(&Edited::default())?;
         }
         if self.random.percent(15) {
-            self.policy.direction = Direction::Push;
+            (self.policy.direction, self.policy.limit) = (Direction::Push, Direction::Push);
             self.policy.mirror = true;
             self.cycle(&Edited::default())?;
         }
@@ -129,7 +139,8 @@ impl Life {
             let choices = [Strategy::KeepLocal, Strategy::KeepRemote, Strategy::Both];
             let choice = choices[self.random.below(3)];
             self.policy.chosen.extend(conflict.nodes.iter().map(|&node| (node, choice)));
-            let settles = self.policy.direction == Direction::Both || choice != Strategy::Both;
+            let two_way = self.policy.direction == Direction::Both && !self.policy.groups.have_directions();
+            let settles = two_way || choice != Strategy::Both;
             if conflict.kind == ConflictKind::Content && settles {
                 contents.insert(conflict.node);
             }
@@ -149,6 +160,8 @@ impl Life {
     fn build(&mut self) -> Result<(), String> {
         let strategy = std::mem::replace(&mut self.policy.strategy, Strategy::AskUser);
         let direction = std::mem::replace(&mut self.policy.direction, Direction::Both);
+        let limit = std::mem::take(&mut self.policy.limit);
+        let groups = std::mem::take(&mut self.policy.groups);
         let fold = self.policy.fold.local.or(self.policy.fold.remote);
         let own = std::mem::replace(&mut self.disks.local.fold, fold);
         let most = if self.random.percent(30) { 29 } else { 10 };
@@ -165,6 +178,10 @@ impl Life {
         let edited = Edited { sides: [Side::Local].into(), ..Edited::default() };
         self.cycle(&edited)?;
         (self.policy.strategy, self.policy.direction) = (strategy, direction);
+        (self.policy.limit, self.policy.groups) = (limit, groups);
+        for group in &self.groups {
+            self.story.push(format!("{}: {:?} {:?}", group.name, group.direction, group.strategy));
+        }
         self.story.push(format!(
             "{:?} mirror={} {:?} keyed={:?}/{:?} births={} fold={:?}/{:?}",
             self.policy.direction,
@@ -290,6 +307,7 @@ impl Life {
         self.story.push(format!("  {}", conflicts.join(", ")));
         self.check_unknown(&before)?;
         self.check_contents(&before)?;
+        self.check_directions(&before)?;
         self.check_one_sided(&before, edited, &plan)?;
         self.check_moves(&before, edited)?;
         self.check_unrelated(edited)?;
@@ -323,15 +341,31 @@ impl Life {
             Strategy::KeepRemote => Strategy::KeepLocal,
             other => *other,
         };
-        if policy.chosen.values().chain([&policy.strategy]).any(|strategy| *strategy == Strategy::Both) {
+        let own = self.groups.iter().filter_map(|group| group.strategy.as_ref());
+        if policy
+            .chosen
+            .values()
+            .chain([&policy.strategy])
+            .chain(own)
+            .any(|strategy| *strategy == Strategy::Both)
+        {
             return Ok(());
         }
+        let turn = |direction: Direction| match direction {
+            Direction::Both => Direction::Both,
+            Direction::Pull => Direction::Push,
+            Direction::Push => Direction::Pull,
+        };
+        let groups = self.groups.iter().cloned().map(|group| Group {
+            direction: group.direction.map(turn),
+            strategy: group.strategy.as_ref().map(exchange),
+            ..group
+        });
+        let groups: Vec<Group> = if policy.groups.have_any() { groups.collect() } else { vec![] };
         let exchanged = Policy {
-            direction: match policy.direction {
-                Direction::Both => Direction::Both,
-                Direction::Pull => Direction::Push,
-                Direction::Push => Direction::Pull,
-            },
+            direction: turn(policy.direction),
+            limit: turn(policy.limit),
+            groups: Groups::new(&groups).expect("because they are good patterns"),
             strategy: exchange(&policy.strategy),
             chosen: policy.chosen.iter().map(|(node, strategy)| (*node, exchange(strategy))).collect(),
             fold: PerSide { local: policy.fold.remote, remote: policy.fold.local },
@@ -395,11 +429,13 @@ impl Life {
 
     /// No content that only one side knows may be gone, unless a standing answer said so.
     fn check_contents(&self, before: &PerSide<Disk>) -> Result<(), String> {
+        let keeps =
+            |strategy: &Strategy| matches!(strategy, Strategy::Merge | Strategy::AskUser | Strategy::Both);
         let keeps_all = self.policy.chosen.is_empty()
+            && self.groups.iter().filter_map(|group| group.strategy.as_ref()).all(keeps)
             && match self.policy.direction {
-                Direction::Both => {
-                    matches!(self.policy.strategy, Strategy::Merge | Strategy::AskUser | Strategy::Both)
-                }
+                _ if self.policy.groups.have_any() => keeps(&self.policy.strategy) && !self.policy.mirror,
+                Direction::Both => keeps(&self.policy.strategy),
                 _ => !self.policy.mirror,
             };
         if !keeps_all {
@@ -433,6 +469,31 @@ impl Life {
         }
     }
 
+    /// What goes only one way is never changed on the side that it comes from, nor sent to the side that it never goes
+    /// to: whatever strategy, mirror or move is on its way.
+    fn check_directions(&self, before: &PerSide<Disk>) -> Result<(), String> {
+        if !self.policy.chosen.is_empty() {
+            return Ok(());
+        }
+        let fixed = |side: Side, disk: &Disk| -> BTreeMap<String, Option<Leaf>> {
+            // What takes no part travels with its folder, whatever stands in it.
+            let unseen = disk.all().filter(|(_, thing)| thing.unknown.is_some()).map(|(id, _)| disk.path(id));
+            let unseen: Vec<TreePath> = unseen.collect();
+            let seen = disk.all().filter(|(id, _)| !unseen.iter().any(|path| disk.path(*id).is_within(path)));
+            let paths = seen.map(|(id, thing)| (disk.path(id), thing.leaf));
+            let fixed = paths.filter(|(path, leaf)| !self.policy.ways(path, leaf.is_none())[side]);
+            fixed.map(|(path, leaf)| (path.to_string(), leaf)).collect()
+        };
+        for side in Side::BOTH {
+            let (was, is) = (fixed(side, &before[side]), fixed(side, &self.disks[side]));
+            let mut paths = was.keys().chain(is.keys());
+            if let Some(path) = paths.find(|path| was.get(*path) != is.get(*path)) {
+                return Err(format!("{side:?}: {path} goes only the other way, and was changed"));
+            }
+        }
+        Ok(())
+    }
+
     fn all_seen(disks: &PerSide<Disk>) -> bool {
         Side::BOTH.iter().all(|&side| disks[side].all().all(|(_, thing)| thing.unknown.is_none()))
     }
@@ -440,7 +501,8 @@ impl Life {
     fn is_plain(&self, before: &PerSide<Disk>) -> bool {
         let held = self.known.rows().iter().any(|row| matches!(row.views, Views::Held(_)));
         let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
-        self.policy.direction == Direction::Both && Self::all_seen(before) && !held && !folds
+        let directions = self.policy.groups.have_directions();
+        self.policy.direction == Direction::Both && !directions && Self::all_seen(before) && !held && !folds
     }
 
     /// What one side alone did is what both have then.
@@ -510,8 +572,9 @@ impl Life {
         if !next.rows.is_empty() || !next.forgotten.is_empty() {
             return Err(format!("the next cycle has rows: {:#?} {:?}", next.rows, next.forgotten));
         }
-        let open =
-            |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(|c| !c.settled).map(told).collect() };
+        // Which of several that can't go one way is told may change with what the others did.
+        let is_told = |c: &&Conflict| !c.settled && !c.why.ends_with("goes only the other way.");
+        let open = |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(is_told).map(told).collect() };
         // A choice that settled one record may bring another to light.
         if open(plan) == open(&next) || !self.policy.chosen.is_empty() {
             Ok(())
@@ -519,6 +582,22 @@ impl Life {
             Err(format!("the next cycle has other conflicts:\n  {:?}\n  {:?}", open(plan), open(&next)))
         }
     }
+}
+
+/// One to three groups over some of the names that edits use, each with a way of its own.
+fn some_groups(random: &mut Random, directions: &[Direction], strategies: &[Strategy]) -> Vec<Group> {
+    let patterns = ["a/**", "b", "**/c", "d/e", "n/**", "*.txt", "e/a/**"];
+    (0..1 + random.below(3))
+        .map(|number| {
+            let text = patterns[random.below(patterns.len())];
+            Group {
+                direction: random.percent(80).then(|| directions[random.below(directions.len())]),
+                strategy: random.percent(40).then(|| strategies[random.below(strategies.len())]),
+                kind: random.percent(20).then_some(FileKind::Text),
+                ..Group::of(&format!("{number} {text}"), &[text])
+            }
+        })
+        .collect()
 }
 
 impl PerSide<Disk> {
@@ -531,9 +610,10 @@ fn told(conflict: &Conflict) -> String {
     let settled = if conflict.settled { " settled" } else { "" };
     let short = &conflict.id.to_string()[..8];
     format!(
-        "conf({} {} {short}{settled}; waiting {:?})",
+        "conf({} {} {short}{settled}; waiting {:?}; {})",
         conflict.kind.word(),
         conflict.path,
-        conflict.waiting
+        conflict.waiting,
+        conflict.why
     )
 }

@@ -23,6 +23,7 @@ impl<'a> World<'a> {
                 if let Some(side) = stand.side() {
                     self.find_unknown_inside(side, &mut finds);
                     self.find_into_frozen(side, &mut finds);
+                    self.find_forbidden(side, &mut finds);
                 }
             }
             if finds.is_empty() {

@@ -4,10 +4,13 @@ use super::hash::{Map, Set};
 use super::record::Why;
 use super::value::{Idx, ROOT, Stand, Val};
 use super::world::World;
-use crate::node::Side;
+use crate::node::{PerSide, Side};
 use crate::plan::{MergeAnswer, MergeInput, NoteKind};
 use crate::policy::Strategy;
 use crate::tree::{Leaf, LeafKind};
+
+/// Both sides may change.
+const BOTH_WAYS: PerSide<bool> = PerSide { local: true, remote: true };
 
 /// What a content conflict comes to.
 enum Outcome<'a> {
@@ -20,9 +23,11 @@ enum Outcome<'a> {
 }
 
 impl<'a> World<'a> {
-    /// Aims at one value for each active node. Deletions first look only at the node itself.
+    /// Aims at one value for each active node: what its sides come to, or what one of them has if it goes only one way.
+    /// Deletions first look only at the node itself.
     pub(crate) fn merge_values(&mut self) {
         let mut restored: Map<Idx, Side> = Map::default();
+        let one_way = self.policy.groups.have_directions();
         for at in 0..self.active.len() {
             let node = self.active[at];
             if self.is_held(node) {
@@ -31,6 +36,15 @@ impl<'a> World<'a> {
             let [base, local, remote] = Stand::ALL.map(|stand| self.val(stand, node));
             let goal = if let Some(&side) = self.forced.get(&node) {
                 self.val(side, node)
+            } else if let Some(ways) = one_way.then(|| self.ways(node)).filter(|ways| *ways != BOTH_WAYS) {
+                match (ways.local, ways.remote) {
+                    (true, _) => self.follow_one(node, Side::Remote),
+                    (_, true) => self.follow_one(node, Side::Local),
+                    (false, false) => {
+                        self.hold(node, Why::Left);
+                        None
+                    }
+                }
             } else {
                 match (base, local, remote) {
                     (_, None, None) => None,
@@ -150,9 +164,14 @@ impl<'a> World<'a> {
         here: &'a Leaf,
         there: &'a Leaf,
     ) -> Outcome<'a> {
-        let winner = match self.strategy(node) {
-            Strategy::Merge => return self.ask_merge(node, base, here, there),
-            Strategy::AskUser => return Outcome::Hold,
+        let answer = self.answer(node);
+        if answer.merges
+            && let Some(merged) = self.ask_merge(node, base, here, there)
+        {
+            return merged;
+        }
+        let winner = match answer.strategy {
+            Strategy::Merge | Strategy::AskUser => return Outcome::Hold,
             Strategy::LastWriteWins => {
                 // Clocks of two machines never decide between two things that have nothing in common.
                 let newer = self.newer_side(node).filter(|_| base.is_some());
@@ -181,10 +200,17 @@ impl<'a> World<'a> {
         }
     }
 
-    fn ask_merge(&mut self, node: Idx, base: Option<&Leaf>, here: &'a Leaf, there: &'a Leaf) -> Outcome<'a> {
-        let Some(base) = base else { return Outcome::Hold };
+    /// What a merge makes of it, or that nobody tried yet; `None` if it stays open.
+    fn ask_merge(
+        &mut self,
+        node: Idx,
+        base: Option<&Leaf>,
+        here: &'a Leaf,
+        there: &'a Leaf,
+    ) -> Option<Outcome<'a>> {
+        let base = base?;
         if [base, here, there].iter().any(|leaf| leaf.kind != LeafKind::File) {
-            return Outcome::Hold;
+            return None;
         }
         // Where it stood before anything moved: so that each round asks the same.
         let place = self.sights.local.place_of[node as usize];
@@ -196,12 +222,12 @@ impl<'a> World<'a> {
         };
         match (self.merged)(&input) {
             MergeAnswer::Clean { content, size } => {
-                Outcome::Leaf(self.made.leaves.keep(Leaf { content, size, ..*here }))
+                Some(Outcome::Leaf(self.made.leaves.keep(Leaf { content, size, ..*here })))
             }
-            MergeAnswer::Undecided => Outcome::Hold,
+            MergeAnswer::Undecided => None,
             MergeAnswer::Unknown => {
                 self.merges.push(input);
-                Outcome::Hold
+                Some(Outcome::Hold)
             }
         }
     }

@@ -1,10 +1,12 @@
-//! One-way directions: the source's values are what is aimed at.
+//! One-way directions, of the whole workspace or of a path's group: the source's values are what is aimed at.
 
 use super::record::Why;
-use super::value::{Idx, Stand, Val};
+use super::value::{Idx, NONE, Stand, Val};
 use super::world::World;
-use crate::node::Side;
+use crate::node::{PerSide, Side};
+use crate::path::TreePath;
 use crate::policy::Strategy;
+use crate::tree::{Entry, Place};
 
 impl<'a> World<'a> {
     /// Aims at what the source has. A mirror knows no exception; else what only the target changed is not touched.
@@ -14,14 +16,84 @@ impl<'a> World<'a> {
             if self.is_held(node) {
                 continue;
             }
-            let from = self.val(source, node);
-            let goal = match self.forced.get(&node) {
+            self.goal[node as usize] = match self.forced.get(&node) {
                 Some(&side) => self.val(side, node),
-                None if self.policy.mirror => from,
-                None => self.follow_gently(node, source),
+                None => self.follow_one(node, source),
             };
-            self.goal[node as usize] = goal;
         }
+    }
+
+    /// What one node is aimed at where only the source counts.
+    pub(crate) fn follow_one(&mut self, node: Idx, source: Side) -> Option<Val<'a>> {
+        if self.policy.mirrors() { self.val(source, node) } else { self.follow_gently(node, source) }
+    }
+
+    /// Which sides a node may change on, wherever it stands now.
+    pub(crate) fn ways(&self, node: Idx) -> PerSide<bool> {
+        let mut ways = PerSide { local: true, remote: true };
+        for side in Side::BOTH {
+            let Some(val) = self.val(side, node) else { continue };
+            let here = self.policy.ways(&self.path(side, node), val.is_folder());
+            ways = PerSide::from_fn(|side| ways[side] && here[side]);
+        }
+        ways
+    }
+
+    /// What would change a side at a path where it may not be changed. What a person chose is no matter of directions.
+    pub(crate) fn find_forbidden(&self, side: Side, finds: &mut Vec<(Idx, Why)>) {
+        if !self.policy.groups.have_directions() {
+            return;
+        }
+        for &node in &self.active {
+            let (before, after) = (self.val(side, node), self.target(side.into(), node));
+            let is_chosen =
+                self.forced.contains_key(&node) || self.policy.chosen.contains_key(&self.id(node));
+            if before == after || self.is_held(node) || is_chosen {
+                continue;
+            }
+            let from = before.map(|val| (self.path(side, node), val.is_folder()));
+            let to = after.map(|val| (self.target_path(side, node), val.is_folder()));
+            let is_free = |(path, is_folder): &(TreePath, bool)| self.policy.ways(path, *is_folder)[side];
+            let moves = matches!((&from, &to), (Some(from), Some(to)) if from.1 && from.0 != to.0);
+            let free = from.iter().chain(&to).all(is_free)
+                && (!moves || self.is_free_below(side, node, from.iter().chain(&to).map(|at| &at.0)));
+            if !free {
+                finds.push((node, Why::OneWay(side)));
+            }
+        }
+    }
+
+    /// Answers whether all that goes along with a folder on a side may change there, by each of the folder's paths. What
+    /// changes by itself is asked about by itself.
+    fn is_free_below<'p>(
+        &self,
+        side: Side,
+        node: Idx,
+        mut paths: impl Iterator<Item = &'p TreePath>,
+    ) -> bool {
+        let place = self.sights[side].place_of[node as usize];
+        if place == NONE {
+            return true;
+        }
+        let tree = self.trees[side];
+        paths.all(|path| {
+            let mut open = vec![(Place(place), path.clone())];
+            while let Some((folder, path)) = open.pop() {
+                for kid in tree.children(folder) {
+                    let node = self.sights[side].node_of[kid.0 as usize];
+                    if node != NONE && self.val(side, node) != self.target(side.into(), node) {
+                        continue;
+                    }
+                    let entry = tree.at(kid);
+                    let (path, is_folder) = (path.join(&entry.name), matches!(entry.entry, Entry::Folder));
+                    if !self.policy.ways(&path, is_folder)[side] {
+                        return false;
+                    }
+                    open.push((kid, path));
+                }
+            }
+            true
+        })
     }
 
     fn follow_gently(&mut self, node: Idx, source: Side) -> Option<Val<'a>> {

@@ -23,6 +23,8 @@ pub(crate) enum Why {
     Name(usize),
     /// One-way: only the target has it, or changed it. Nobody is told.
     Left,
+    /// Its group goes one way, and this would change that side.
+    OneWay(Side),
     /// It would go, and something unknown stands in it on that side.
     UnknownInside(Side),
     /// Folders would stand in a circle: a group.
@@ -198,6 +200,10 @@ impl<'a> World<'a> {
             Why::UnknownName(side) => one(
                 ConflictKind::Held,
                 &format!("Something that is not synced has this name {}.", there(side)),
+            ),
+            Why::OneWay(side) => one(
+                ConflictKind::Held,
+                &format!("This would change {} what goes only the other way.", there(side)),
             ),
             Why::Frozen(side) | Why::Lost(side) => {
                 let changed = !self.hidden[side.other()].contains_key(&node)

@@ -1,7 +1,9 @@
 //! Small worlds that must come out right: three drawings, a strategy, and what both sides are in the end.
 #![allow(clippy::unwrap_used)]
 
+use crate::config::{FileKind, Group};
 use crate::content::ContentId;
+use crate::filter::Groups;
 use crate::generate::Random;
 use crate::generate::disk::{Disk, Listing};
 use crate::generate::draw::{build, draw, texts};
@@ -26,16 +28,32 @@ fn policy(words: &str) -> Policy {
         machines: PerSide { local: "here".to_owned(), remote: "there".to_owned() },
         ..Policy::default()
     };
-    for word in words.split_whitespace() {
+    let mut groups = Vec::new();
+    for word in words.split_whitespace().flat_map(options) {
         match word {
+            "kind" | "both-ways" => {}
             "push" => policy.direction = Direction::Push,
             "pull" => policy.direction = Direction::Pull,
-            "mirror" => policy.mirror = true,
+            "mirror" => (policy.mirror, policy.limit) = (true, policy.direction),
+            word if word.contains(':') => {
+                let (text, own) = word.split_once(':').unwrap();
+                let of = self::policy(own);
+                let strategy = STRATEGIES.into_iter().find(|s| own.split(',').any(|word| word == s.word()));
+                let direction = (of.direction != Direction::Both).then_some(of.direction);
+                let kind = own.contains("kind").then_some(FileKind::Text);
+                groups.push(Group { direction, strategy, kind, ..Group::of(text, &[text]) });
+            }
             "fold" => policy.fold.local = Fold { case: true, unicode: true },
             word => policy.strategy = *STRATEGIES.iter().find(|s| s.word() == word).unwrap(),
         }
     }
+    policy.groups = Groups::new(&groups).unwrap();
     policy
+}
+
+/// `push,keep-local` are two words; `a/**:push,keep-local` is one, a group with its answers.
+fn options(word: &str) -> Vec<&str> {
+    if word.contains(':') { vec![word] } else { word.split(',').collect() }
 }
 
 /// Two sides without keys that agreed on `base` once; each cycle lists them from drawings.
@@ -53,11 +71,10 @@ impl World {
             build(&mut disk, base);
             disk
         });
-        let direction = policy.direction;
-        let mut world = World { known: Known::default(), policy, disks };
-        world.policy.direction = Direction::Both;
+        let agreeing = Policy { fold, ..self::policy("") };
+        let mut world = World { known: Known::default(), policy: agreeing, disks };
         world.cycle();
-        world.policy.direction = direction;
+        world.policy = policy;
         world
     }
 
@@ -144,6 +161,7 @@ fn check_all(base: &str, local: &str, remote: &str, expected: &str) {
 mod agreed;
 mod conflicts;
 mod directions;
+mod groups;
 mod keys;
 mod moves;
 mod random;

@@ -18,7 +18,7 @@ use crate::moved::{Sight, detect};
 use crate::node::{Known, NodeId, PerSide, Side, Views};
 use crate::path::{Name, TreePath};
 use crate::plan::{MergeAnswer, MergeInput, Note};
-use crate::policy::{Fold, Policy, Strategy};
+use crate::policy::{Answer, Fold, Policy, Strategy};
 use crate::tree::{Entry, Leaf, Place, Tree};
 
 /// What is made anew while planning.
@@ -282,13 +282,35 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn strategy(&self, node: Idx) -> Strategy {
-        self.policy.strategy_of(self.id(node))
+        self.answer(node).strategy
     }
 
-    /// The strategy for several nodes: what a person chose for one of them, else the standing one.
+    /// What a conflict of a node comes to: what a person chose for it, else what its group says, else the standing one.
+    pub(crate) fn answer(&self, node: Idx) -> Answer {
+        if let Some(&strategy) = self.policy.chosen.get(&self.id(node)) {
+            return Answer { strategy, merges: strategy == Strategy::Merge };
+        }
+        if !self.policy.groups.have_answers() {
+            let strategy = self.policy.strategy;
+            return Answer { strategy, merges: strategy == Strategy::Merge };
+        }
+        // The place both know it by; before there is one, a place that both sides would name alike.
+        let stands = |stand: Stand| Some((self.path(stand, node), self.val(stand, node)?.is_folder()));
+        let agreed = stands(Stand::Base);
+        let found = agreed.or_else(|| [Stand::Local, Stand::Remote].into_iter().filter_map(stands).min());
+        let (path, is_folder) = found.unwrap_or((TreePath::root(), true));
+        self.policy.answer(&path, is_folder)
+    }
+
+    /// The strategy for several nodes: what a person chose for one of them, else what holds for all of them.
     pub(crate) fn strategy_of_all(&self, nodes: &[Idx]) -> Strategy {
         let chosen = nodes.iter().find_map(|&node| self.policy.chosen.get(&self.id(node)));
-        chosen.copied().unwrap_or(self.policy.strategy)
+        if let Some(&chosen) = chosen {
+            return chosen;
+        }
+        let mut strategies = nodes.iter().map(|&node| self.strategy(node));
+        let first = strategies.next().unwrap_or(self.policy.strategy);
+        if strategies.all(|strategy| strategy == first) { first } else { Strategy::AskUser }
     }
 
     pub(crate) fn modified(&self, side: Side, node: Idx) -> Option<Timestamp> {
@@ -300,6 +322,11 @@ impl<'a> World<'a> {
     pub(crate) fn path(&self, stand: impl Into<Stand>, node: Idx) -> TreePath {
         let vals = &self.vals[stand.into() as usize];
         climb(node, |at| vals[at as usize])
+    }
+
+    /// Path of a node on a side once the plan is carried out, if nothing more is held.
+    pub(crate) fn target_path(&self, side: Side, node: Idx) -> TreePath {
+        climb(node, |at| self.target(side.into(), at))
     }
 
     /// Path of a node in what is aimed at.

@@ -39,6 +39,8 @@ pub fn glance<F: Folder>(
     let far = as_known(&known);
     let policy = Policy {
         direction: settings.direction,
+        limit: settings.limit,
+        groups: settings.groups.clone(),
         mirror: false,
         strategy: settings.strategy,
         chosen: Default::default(),

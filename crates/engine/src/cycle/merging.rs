@@ -1,9 +1,13 @@
 //! Merges of contents: three versions are read, one is staged.
 
+use std::cmp::Ordering;
+
 use instep_core::content::ContentId;
 use instep_core::merge::{self, Merged, Terms, Versions};
+use instep_core::node::{PerSide, Side};
 use instep_core::path::Name;
 use instep_core::plan::{MergeAnswer, MergeInput};
+use instep_core::policy::{Policy, Strategy};
 use instep_core::remote::Class;
 use instep_core::tree::{Entry, Place, Tree};
 
@@ -33,7 +37,8 @@ impl<F: Folder> Cycle<'_, F> {
     pub(super) fn merge(
         &mut self,
         input: &MergeInput,
-        local: &Tree,
+        trees: PerSide<&Tree>,
+        policy: &Policy,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
@@ -42,26 +47,34 @@ impl<F: Folder> Cycle<'_, F> {
         };
         let mut versions = Vec::new();
         for content in [base, input.local, input.remote] {
-            match self.read_content(content, local, record, tools)? {
+            match self.read_content(content, trees.local, record, tools)? {
                 Some(bytes) => versions.push(bytes),
                 // Nothing can be sure, both versions stay.
                 None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
         let is_settings = input.path.as_bytes() == SETTINGS.as_bytes();
-        self.join(&name, is_settings, &versions, tools)
+        let group = policy.groups.of(&input.path, false);
+        let terms = Terms {
+            kind: group.and_then(|group| group.kind),
+            id: group.and_then(|group| group.id.as_deref()),
+            newest: group.and_then(|group| group.strategy) == Some(Strategy::LastWriteWins),
+            later: later(input, trees),
+            ..Terms::of(&name)
+        };
+        self.join(&terms, is_settings, &versions, tools)
     }
 
     fn join(
         &self,
-        name: &Name,
+        terms: &Terms<'_>,
         is_settings: bool,
         versions: &[Vec<u8>],
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
         let [base, local, remote] = versions else { unreachable!("because three versions were read") };
         let versions = Versions { base: Some(base), local, remote };
-        match merge::contents(&Terms::of(name), &versions) {
+        match merge::contents(terms, &versions) {
             Merged::Clean(joined) if is_settings && self.source.read_as(&joined.content).is_err() => {
                 Ok(Tried::undecided("line by line, the settings would not be valid"))
             }
@@ -108,6 +121,20 @@ impl<F: Folder> Cycle<'_, F> {
     }
 }
 
+/// The side whose version was modified later, if both times are known.
+fn later(input: &MergeInput, trees: PerSide<&Tree>) -> Option<Side> {
+    let time = |tree: &Tree, content: ContentId| {
+        let here = tree.find(&input.path).filter(|place| holds(tree, *place, content));
+        tree.at(here.or_else(|| place_of(tree, content))?).modified
+    };
+    let (local, remote) = (time(trees.local, input.local)?, time(trees.remote, input.remote)?);
+    match local.cmp(&remote) {
+        Ordering::Less => Some(Side::Remote),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(Side::Local),
+    }
+}
+
 /// Stages what travels of a file here, if that still is this content; answers whether it is staged.
 pub(super) fn stage_here<F: Folder>(
     look: &Look,
@@ -128,7 +155,11 @@ pub(super) fn stage_here<F: Folder>(
 
 /// The first file of a tree with a content.
 pub(crate) fn place_of(tree: &Tree, content: ContentId) -> Option<Place> {
-    tree.places().find(|place| matches!(tree.at(*place).entry, Entry::Leaf(leaf) if leaf.content == content))
+    tree.places().find(|place| holds(tree, *place, content))
+}
+
+fn holds(tree: &Tree, place: Place, content: ContentId) -> bool {
+    matches!(tree.at(place).entry, Entry::Leaf(leaf) if leaf.content == content)
 }
 
 /// Opens the folder in which an entry of the local tree stands.

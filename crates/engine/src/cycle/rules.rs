@@ -127,6 +127,7 @@ pub fn in_force(
         Some(Arriving::Contested(text)) => {
             if let Ok(other) = source.read_as(text) {
                 settings.filter = settings.filter.and(&other.filter);
+                settings.groups = settings.groups.and(&other.groups);
             }
         }
         None => {}

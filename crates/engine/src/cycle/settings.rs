@@ -1,6 +1,6 @@
 //! The settings that a cycle works by, as values; who reads them from files is not its concern.
 
-use instep_core::filter::Filter;
+use instep_core::filter::{Filter, Groups};
 use instep_core::path::TreePath;
 use instep_core::policy::{Direction, Links, Strategy};
 use instep_core::retention::Retention;
@@ -17,10 +17,14 @@ pub struct SyncSettings {
     pub filter: Filter,
     /// Which links travel.
     pub links: Links,
-    /// The standing answer for conflicts.
+    /// The standing answer for conflicts, where a path's group has none.
     pub strategy: Strategy,
-    /// Which way changes go.
+    /// Which way changes go, where a path's group does not say it.
     pub direction: Direction,
+    /// Which way changes go at most, whatever a path's group says.
+    pub limit: Direction,
+    /// What holds for some paths only.
+    pub groups: Groups,
     /// The largest file that takes part, in bytes.
     pub file_bytes_max: Option<u64>,
     /// Beyond which deletions are asked about.
@@ -42,6 +46,8 @@ impl Default for SyncSettings {
             links: Links::default(),
             strategy: Strategy::default(),
             direction: Direction::default(),
+            limit: Direction::default(),
+            groups: Groups::default(),
             file_bytes_max: None,
             limits: Limits::default(),
             retention: Retention::default(),

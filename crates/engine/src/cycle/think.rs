@@ -64,26 +64,10 @@ impl<F: Folder> Cycle<'_, F> {
         look: &mut Look,
         tools: &mut Tools<'_, F>,
     ) -> Result<Thought, EngineError> {
-        let snapshot = match &look.head {
-            Some(head) => {
-                self.began(Phase::Ask, None, None);
-                let snapshot = match look.ahead.take() {
-                    Some(ahead) if ahead.known == record.head => ahead.listed?,
-                    _ => self.remote.snapshot(head, record.head.as_ref())?,
-                };
-                self.ended(Phase::Ask);
-                Some(snapshot)
-            }
-            None => None,
-        };
-        let known = match look.known.take() {
-            Some(known) => known,
-            None => self.workspace.state.known(record.id)?,
-        };
+        let (snapshot, known, mut objects) = self.gather(settings, record, look)?;
         let (mut known, given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
-        let mut objects = self.workspace.state.objects(record.id)?;
         let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
@@ -137,6 +121,45 @@ impl<F: Folder> Cycle<'_, F> {
             invalid_there: invalid,
             received_bytes,
         })
+    }
+
+    /// Lists what the remote's head holds, and meanwhile reads what is remembered, unless it was read already.
+    fn gather(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &mut Look,
+    ) -> Result<(Option<Snapshot>, Known, Objects), EngineError> {
+        let (remote, head, before) = (self.remote, look.head.clone(), record.head.clone());
+        let ahead = look.ahead.take().filter(|ahead| ahead.known == before);
+        let list = move || match (head, ahead) {
+            (None, _) => Ok(None),
+            (Some(_), Some(ahead)) => ahead.listed.map(Some),
+            (Some(head), None) => remote.snapshot(&head, before.as_ref()).map(Some),
+        };
+        let (state, known, objects) = (&self.workspace.state, look.known.take(), look.objects.take());
+        let read = || -> Result<(Known, Objects), EngineError> {
+            let known = known.map_or_else(|| state.known(record.id), Ok)?;
+            Ok((known, objects.map_or_else(|| state.objects(record.id), Ok)?))
+        };
+        if look.head.is_some() {
+            self.began(Phase::Ask, None, None);
+        }
+        let (listed, read) = if settings.workers > 1 {
+            std::thread::scope(|scope| {
+                let listing = scope.spawn(list);
+                let read = read();
+                (listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), read)
+            })
+        } else {
+            (list(), read())
+        };
+        let listed = listed?;
+        if look.head.is_some() {
+            self.ended(Phase::Ask);
+        }
+        let (known, objects) = read?;
+        Ok((listed, known, objects))
     }
 
     /// Fetches contents that nobody here knows yet into the staging folder, and remembers their names.
@@ -216,6 +239,8 @@ impl<F: Folder> Cycle<'_, F> {
         });
         Ok(Policy {
             direction: settings.direction,
+            limit: settings.limit,
+            groups: settings.groups.clone(),
             mirror: self.request.mirror,
             strategy: settings.strategy,
             chosen,
@@ -256,7 +281,8 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok((plan, merged.collect()));
             }
             for input in &plan.merges {
-                let one = self.merge(input, local, record, tools)?;
+                let trees = PerSide { local, remote: far };
+                let one = self.merge(input, trees, policy, record, tools)?;
                 tried.insert(input.clone(), one);
             }
         }
