@@ -58,6 +58,11 @@ pub fn settle(header: &mut [u8; HEADER_BYTES], size: u64) {
     header[96..100].copy_from_slice(&3_007_000_u32.to_be_bytes());
 }
 
+/// Answers whether a database that begins like this keeps a log.
+pub fn keeps_log(start: &[u8]) -> bool {
+    start.get(19) == Some(&2)
+}
+
 /// Answers whether a journal that begins like this holds what an interrupted change overwrote: the database is not whole
 /// without it.
 pub fn is_hot(journal: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -286,4 +287,77 @@ fn what_is_no_database_is_a_file_like_any_other() {
     }
     assert_eq!(prints(&pair.left), prints(&pair.right));
     assert_eq!(names(&pair.right), ["broken.db", "notes-wal", "sealed.db", "sealed.db-wal"]);
+}
+
+#[test]
+fn a_large_database_to_which_nothing_happens_is_not_copied() {
+    let (pair, database) = shared("WAL");
+    database.execute("INSERT INTO t (number, text) SELECT 1, zeroblob(8000000) FROM t LIMIT 1", []).unwrap();
+    for _ in 0..2 {
+        sync(&pair.left);
+    }
+    // Whoever writes a file of more than two megabytes is killed.
+    let mut limited = Command::new("sh");
+    let sync = pair.left.command(["sync"]);
+    limited.args(["-c", "ulimit -f 4096 && exec \"$@\"", "sh"]).arg(sync.get_program()).args(sync.get_args());
+    limited.env_clear().envs(sync.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    drop(database);
+}
+
+#[test]
+fn a_database_whose_program_lets_nobody_else_in_travels_when_it_rests() {
+    let pair = Pair::new(&crate::program());
+    let database = Connection::open(path(&pair.left)).unwrap();
+    database.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL").unwrap();
+    drop(database);
+    let database = open(&path(&pair.left), "WAL");
+    database.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
+    count(&database);
+    count(&database);
+    for machine in [&pair.left, &pair.right] {
+        assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    }
+    assert_eq!(counted(&path(&pair.right)), 2);
+}
+
+#[test]
+fn a_change_that_its_program_did_not_end_is_not_sent() {
+    let pair = Pair::new(&crate::program());
+    let database = open(&path(&pair.left), "DELETE");
+    count(&database);
+    // So little memory that a change is in the file before it ends.
+    database.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN").unwrap();
+    for _ in 0..5 {
+        count(&database);
+    }
+    let half_done = files(pair.left.folder());
+    assert!(half_done.contains_key("app.db-journal"));
+    drop(database);
+    for (name, bytes) in &half_done {
+        fs::write(pair.left.folder().join(name), bytes).unwrap();
+    }
+    let standing = prints(&pair.left);
+    for machine in [&pair.left, &pair.right] {
+        assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    }
+    assert_eq!((prints(&pair.left), counted(&path(&pair.right))), (standing, 1));
+    assert_eq!(names(&pair.right), [NAME]);
+}
+
+#[test]
+fn a_database_that_was_received_can_be_given_back() {
+    let (pair, database) = shared("WAL");
+    count(&database);
+    sync(&pair.left);
+    sync(&pair.right);
+    assert_eq!(counted(&path(&pair.right)), 2);
+    let elsewhere = open(&path(&pair.right), "WAL");
+    let refused = pair.right.run(["undo", "--yes"]);
+    assert!(refused.mentions("E-DB-OPEN"), "{refused}");
+    assert_eq!(counted(&path(&pair.right)), 2);
+    drop(elsewhere);
+    let undone = pair.right.run(["undo", "--yes"]);
+    assert_eq!((undone.code, counted(&path(&pair.right))), (0, 1), "{undone}");
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::{ContentHasher, ContentId};
-use instep_core::database::{HEADER_BYTES, is_database, is_hot, settle, sidecars};
+use instep_core::database::{HEADER_BYTES, is_database, is_hot, keeps_log, settle, sidecars};
 use instep_core::path::Name;
 use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree, Unknown};
 use rusqlite::backup::{Backup, StepResult};
@@ -106,7 +106,11 @@ impl Set {
     fn look<F: Folder>(folder: &F, dir: &F::Dir, name: &Name) -> Result<Option<Set>, FolderError> {
         let is_file = |found: &Metadata| found.kind == DiskKind::File;
         let beside = |ending: &str| match Name::new(&[name.as_bytes(), ending.as_bytes()].concat()) {
-            Ok(name) => Ok(folder.metadata(dir, &name)?.filter(is_file)),
+            // SQLite gives a log to the owner of its database whenever it opens it, which changes it in no other way.
+            Ok(name) => Ok(folder
+                .metadata(dir, &name)?
+                .filter(is_file)
+                .map(|found| Metadata { changed: found.modified, ..found })),
             Err(_) => Ok(None),
         };
         let Some(file) = folder.metadata(dir, name)?.filter(is_file) else { return Ok(None) };
@@ -324,21 +328,29 @@ impl<F: Folder> Look<'_, F> {
     }
 
     fn copy(&self, set: &Set, staging: &mut Staging<'_, F>) -> Result<Copied, Trouble> {
-        let apart = self.open_by(set)?.is_none();
-        let copied = if apart { self.copy_apart(set, staging) } else { self.copy_live(set, staging) };
-        match copied {
-            // A program that lets nobody else in may rest all the same.
-            Err(Trouble::Busy(why)) if !apart => {
-                if set.is_racy(self.folder.now()?) {
-                    return Err(Trouble::Busy(why));
-                }
-                self.copy_apart(set, staging).map_err(|error| match error {
-                    Trouble::Busy(_) => Trouble::Busy(why),
-                    error => error,
-                })
-            }
-            copied => copied,
+        if self.open_by(set)?.is_none() {
+            return self.copy_apart(set, staging);
         }
+        let why = match self.has_log_to_come(set)? {
+            true => "its program is about to write".to_owned(),
+            false => match self.copy_live(set, staging) {
+                Err(Trouble::Busy(why)) => why,
+                copied => return copied,
+            },
+        };
+        // A program that lets nobody else in may rest all the same.
+        if set.is_racy(self.folder.now()?) {
+            return Err(Trouble::Busy(why));
+        }
+        self.copy_apart(set, staging).map_err(|error| match error {
+            Trouble::Busy(_) => Trouble::Busy(why),
+            error => error,
+        })
+    }
+
+    /// Answers whether the first who reads the database makes its log. That is not to be us.
+    fn has_log_to_come(&self, set: &Set) -> Result<bool, FolderError> {
+        Ok(set.wal.is_none() && keeps_log(&start_of(self.folder, self.dir, self.name)?))
     }
 
     /// Copies a database that a program works with.

@@ -3,6 +3,7 @@
 
 mod cycle;
 mod damage;
+mod databases;
 mod history;
 mod line;
 mod lives;
