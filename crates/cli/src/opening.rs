@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instep_core::config::{Flag, Settings, Symlinks};
-use instep_core::filter::{Filter, GlobError, Groups};
+use instep_core::filter::{Filter, GlobError, Groups, Units};
 use instep_core::path::escape;
 use instep_core::policy::Links;
 use instep_core::remote::Remote;
@@ -408,6 +408,7 @@ pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, Comma
     Ok(SyncSettings {
         filter: Filter::new(&config.filter_rules(machine)).map_err(unusable)?,
         groups: Groups::new(&config.groups).map_err(unusable)?,
+        units: Units::new(&config.units).map_err(unusable)?,
         links: match config.symlinks {
             Symlinks::Portable => Links::Portable,
             Symlinks::Any => Links::Any,
