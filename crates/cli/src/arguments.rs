@@ -137,7 +137,7 @@ const LATER: [&str; 8] = ["watch", "notify", "prune", "peer", "key", "service", 
 
 /// Options whose name means something else among the settings: `INSTEP_REMOTE` is an address, `sync --remote` a name.
 const NOT_FROM_ENVIRONMENT: [&str; 2] = ["help", "version"];
-const NAMES_A_REMOTE: [&str; 4] = ["sync", "pull", "push", "doctor"];
+const NAMES_A_REMOTE: [&str; 7] = ["sync", "pull", "push", "doctor", "status", "conflicts", "resolve"];
 
 /// The whole command line as clap knows it, for parsing, completions, man pages and the reference.
 pub fn command_line() -> Clap {

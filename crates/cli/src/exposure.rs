@@ -2,6 +2,7 @@
 //! a person of this machine allowed it.
 
 use instep_core::clock::Timestamp;
+use instep_core::config::Value;
 use instep_core::config::edit::Edit;
 use instep_remote::address::Address;
 use instep_remote::git::{GitRemote, Visibility};
@@ -11,14 +12,14 @@ use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
 
-/// The setting that allows it, for this machine and the present place.
+/// The setting that allows it, for this machine and the present place, in the short form.
 pub const ALLOWED: &str = "sync.allow_public";
 
 /// How long an answer holds.
 const DAY_SECONDS: i64 = 86_400;
 
-/// The note that keeps the last answer: address and moment.
-const NOTE: &str = "seen private";
+/// The note that keeps the moment of the last answer, for each address.
+const NOTE: &str = "seen private: ";
 
 /// Refuses a repository that everybody can read, unless that is allowed.
 pub fn check(git: &GitRemote, address: &Address, allowed: bool) -> Result<(), CommandError> {
@@ -32,21 +33,23 @@ pub fn check(git: &GitRemote, address: &Address, allowed: bool) -> Result<(), Co
 /// The same before something is sent, at most once a day: a repository may have been opened since.
 pub fn check_again(opened: &mut Opened) -> Result<(), CommandError> {
     let Some(git) = opened.git_over_http()? else { return Ok(()) };
-    if opened.loaded.settings.config().allow_public {
+    let Some(place) = opened.place().filter(|place| !place.allow_public && !place.read_only) else {
         return Ok(());
-    }
+    };
+    let key = place.key("allow_public");
     let address = opened.address()?.to_string();
     let now = opened.workspace.clock.now();
-    if opened.workspace.state.note(NOTE)?.is_some_and(|note| is_fresh(&note, &address, now)) {
+    let note = format!("{NOTE}{address}");
+    if opened.workspace.state.note(&note)?.is_some_and(|asked| is_fresh(&asked, now)) {
         return Ok(());
     }
     match git.visibility()? {
         Visibility::Public => Err(public(&address).hinted(format!(
-            "make it private; or, if everybody may read your files, `instep config set {ALLOWED} true --machine`."
+            "make it private; or, if everybody may read your files, `instep config set {key} true --machine`."
         ))),
         Visibility::Private => {
-            let note = format!("{} {address}", now.seconds());
-            Ok(opened.workspace.state.transact(|write| write.note(NOTE, &note))?)
+            let asked = now.seconds().to_string();
+            Ok(opened.workspace.state.transact(|write| write.note(&note, &asked))?)
         }
         // A host that does not answer now is asked at the next sync.
         Visibility::Unknown(_) => Ok(()),
@@ -64,20 +67,21 @@ pub fn is_public(opened: &Opened) -> Result<Option<bool>, CommandError> {
 }
 
 /// Writes down what a person allowed for a place, or that a new place has no such word.
-pub fn remember(sources: &Sources, allowed: bool) -> Result<(), CommandError> {
-    let known = sources.load(&[])?.settings.config().allow_public;
+pub fn remember(sources: &Sources, key: &str, allowed: bool) -> Result<(), CommandError> {
+    let settings = sources.load(&[])?.settings;
+    let known = settings.entry(key).and_then(|entry| entry.value()) == Some(&Value::Bool(true));
     let edit = match (allowed, known) {
-        (true, false) => Edit::Set { key: ALLOWED, value: "true" },
-        (false, true) => Edit::Unset { key: ALLOWED },
+        (true, false) => Edit::Set { key, value: "true" },
+        (false, true) => Edit::Unset { key },
         _ => return Ok(()),
     };
     sources.change(Target::Here, &[edit]).map(drop)
 }
 
-fn is_fresh(note: &str, address: &str, now: Timestamp) -> bool {
-    let Some((asked, known)) = note.split_once(' ') else { return false };
-    let Ok(asked) = asked.parse::<i64>() else { return false };
-    known == address && (asked..asked + DAY_SECONDS).contains(&now.seconds())
+fn is_fresh(asked: &str, now: Timestamp) -> bool {
+    asked
+        .parse::<i64>()
+        .is_ok_and(|asked| (asked..asked.saturating_add(DAY_SECONDS)).contains(&now.seconds()))
 }
 
 fn public(address: &str) -> CommandError {
@@ -92,14 +96,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_holds_for_a_day_and_for_one_place() {
+    fn an_answer_holds_for_a_day() {
         let at = |seconds| Timestamp::from_seconds(seconds);
-        assert!(is_fresh("100 https://a/b", "https://a/b", at(100)));
-        assert!(is_fresh("100 https://a/b", "https://a/b", at(86_499)));
-        for (note, now) in
-            [("100 https://a/b", 86_500), ("100 https://a/c", 101), ("x", 1), ("200 https://a/b", 100)]
-        {
-            assert!(!is_fresh(note, "https://a/b", at(now)), "{note}");
+        assert!(is_fresh("100", at(100)) && is_fresh("100", at(86_499)));
+        for (asked, now) in [("100", 86_500), ("x", 1), ("200", 100), ("9223372036854775807", 1)] {
+            assert!(!is_fresh(asked, at(now)), "{asked}");
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use instep_core::config::{Flag, Settings, Symlinks};
+use instep_core::config::{Flag, RemotePlace, Settings, Symlinks};
+use instep_core::content::ContentId;
 use instep_core::filter::{Filter, GlobError, Groups, Units};
 use instep_core::path::escape;
-use instep_core::policy::Links;
+use instep_core::policy::{Direction, Links};
 use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
@@ -27,9 +28,6 @@ use crate::set_up::host_name;
 /// How long a command waits for another one in the same workspace.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The name of the one remote of this version.
-pub const ORIGIN: &str = "origin";
-
 /// The branch, unless the settings or a person name another.
 pub const BRANCH: &str = "main";
 
@@ -43,6 +41,8 @@ pub struct Opened {
     pub loaded: Loaded,
     /// It was opened without its lock, beside whoever works in it: there is only reading.
     pub beside: bool,
+    /// The remote that is worked with: the first, unless a person chose another.
+    place: Option<RemotePlace>,
 }
 
 impl Context {
@@ -123,7 +123,7 @@ impl Context {
         if loaded.dotenv_synced {
             self.terminal.warn("`.env` is synced, so its INSTEP_ variables are not read.");
         }
-        Ok(Opened { workspace, sources, loaded, beside: false })
+        Ok(Opened::new(workspace, sources, loaded))
     }
 
     /// Opens or makes a workspace in the usual manner: with patience, and saying so.
@@ -177,6 +177,8 @@ pub struct Access<'a> {
     pub create: bool,
     /// How long its host may keep us waiting for nothing, where the settings are known.
     pub patience: Option<Duration>,
+    /// It is one of several remotes, and not the first.
+    pub is_further: bool,
 }
 
 impl Opened {
@@ -185,16 +187,53 @@ impl Opened {
         &self.workspace.machine.name
     }
 
-    /// The address in the settings; none, and syncing is not set up.
+    /// A workspace with these settings; the first remote is the one that is worked with.
+    pub fn new(workspace: Workspace, sources: Sources, loaded: Loaded) -> Self {
+        let place = places(&loaded.settings).next().cloned();
+        Opened { workspace, sources, loaded, beside: false, place }
+    }
+
+    /// The remote that is worked with.
+    pub fn place(&self) -> Option<&RemotePlace> {
+        self.place.as_ref()
+    }
+
+    /// The remotes that have an address here.
+    pub fn places(&self) -> Vec<RemotePlace> {
+        places(&self.loaded.settings).cloned().collect()
+    }
+
+    /// Works with the remote of this name from now on.
+    pub fn choose(&mut self, name: &str) -> Result<(), CommandError> {
+        let known = self.places();
+        let Some(place) = known.iter().find(|place| place.name == name) else {
+            let names: Vec<&str> = known.iter().map(|place| place.name.as_str()).collect();
+            let why = if names.is_empty() {
+                "This workspace has none.".to_owned()
+            } else {
+                format!("This workspace knows: {}.", names.join(", "))
+            };
+            return Err(CommandError::new("E-REMOTE-UNKNOWN", Exit::Usage, "There is no such remote.")
+                .at(escape(name.as_bytes()))
+                .because(why));
+        };
+        self.place = Some(place.clone());
+        Ok(())
+    }
+
+    /// The same, where a person named one.
+    pub fn choose_if_named(&mut self, name: Option<&str>) -> Result<(), CommandError> {
+        name.map_or(Ok(()), |name| self.choose(name))
+    }
+
+    /// The address of the remote; none, and syncing is not set up.
     pub fn address(&self) -> Result<Address, CommandError> {
-        let config = self.loaded.settings.config();
-        let Some(text) = &config.remote else { return Err(no_remote(&self.loaded.settings)) };
-        if text.starts_with('.') || (!text.starts_with('/') && !text.contains(':')) {
-            return Err(relative(text));
-        }
-        let root = self.workspace.root();
-        let typed = Typed { text, kind: Some("git"), cwd: root, root: Some(root), allow_http: true };
-        Ok(Address::parse(&typed)?)
+        let Some(text) = self.url() else { return Err(no_remote(&self.loaded.settings)) };
+        address_of(text, self.workspace.root())
+    }
+
+    fn url(&self) -> Option<&str> {
+        self.place.as_ref()?.url.as_deref()
     }
 
     /// Opens the remote. Nobody outside is asked yet.
@@ -210,14 +249,17 @@ impl Opened {
     }
 
     fn git(&self, address: &Address) -> Result<GitRemote, CommandError> {
-        let config = self.loaded.settings.config();
-        let (branch, patience) = (config.branch.as_deref(), Some(config.patience));
-        let access = Access { branch, create: false, patience };
+        let place = self.place.as_ref();
+        let is_further =
+            places(&self.loaded.settings).next().map(|first| &first.name) != place.map(|place| &place.name);
+        let branch = place.and_then(|place| place.branch.as_deref());
+        let patience = Some(self.loaded.settings.config().patience);
+        let access = Access { branch, create: false, is_further, patience };
         let git = match self.beside {
-            true => GitRemote::open_beside(address, git_options(&self.workspace, access))?,
+            true => GitRemote::open_beside(address, git_options(&self.workspace, address, access))?,
             false => open_git(&self.workspace, address, access)?,
         };
-        Ok(match config.content_bytes_max {
+        Ok(match place.and_then(|place| place.content_bytes_max) {
             Some(limit) => git.limited(limit),
             None => git,
         })
@@ -226,7 +268,7 @@ impl Opened {
     /// The remote, where there is one that can be opened: for commands that can do without. A repository on a disk that
     /// is not mounted now must not keep anyone from reading the log.
     pub fn remote_if_any(&self, context: &Context) -> Option<Box<dyn Remote>> {
-        self.loaded.settings.config().remote.as_ref()?;
+        self.url()?;
         match self.remote() {
             Ok(remote) => Some(remote),
             Err(error) => {
@@ -258,14 +300,27 @@ impl Opened {
 
     /// What the state calls the remote; known even if it can't be opened.
     pub fn remote_key(&self) -> Option<String> {
-        let text = self.loaded.settings.config().remote.as_deref()?;
-        let parsed = self.address().map(|address| address.to_string());
-        Some(parsed.unwrap_or_else(|_| escape(redact(text).as_bytes())))
+        Some(self.key_of(self.url()?))
+    }
+
+    /// What the state calls all remotes but the one of this name.
+    pub fn keys_but(&self, name: &str) -> Vec<String> {
+        let others = places(&self.loaded.settings).filter(|place| place.name != name);
+        others.filter_map(|place| Some(self.key_of(place.url.as_deref()?))).collect()
+    }
+
+    fn key_of(&self, text: &str) -> String {
+        let parsed = address_of(text, self.workspace.root()).map(|address| address.to_string());
+        parsed.unwrap_or_else(|_| escape(redact(text).as_bytes()))
     }
 
     /// The settings as a cycle takes them, read again when new ones arrive.
     pub fn source(&self) -> FromFiles {
-        FromFiles { sources: self.sources.clone(), machine: self.machine().to_owned() }
+        FromFiles {
+            sources: self.sources.clone(),
+            machine: self.machine().to_owned(),
+            place: self.place.clone(),
+        }
     }
 
     /// The path of the workspace that a typed one means.
@@ -321,12 +376,15 @@ pub fn open_git(
     address: &Address,
     access: Access<'_>,
 ) -> Result<GitRemote, CommandError> {
-    Ok(GitRemote::open(address, git_options(workspace, access))?)
+    Ok(GitRemote::open(address, git_options(workspace, address, access))?)
 }
 
-fn git_options(workspace: &Workspace, access: Access<'_>) -> GitOptions {
+fn git_options(workspace: &Workspace, address: &Address, access: Access<'_>) -> GitOptions {
     let environment = Environment::of_process().until(crate::interrupt::is_asked);
+    // By the address, as all that is known of it: a remote may get another name.
+    let slot = || ContentId::of(address.to_string().as_bytes()).short();
     GitOptions {
+        slot: access.is_further.then(slot),
         directory: workspace.git_dir(),
         branch: access.branch.unwrap_or(BRANCH).to_owned(),
         create: access.create,
@@ -344,9 +402,25 @@ pub fn retrying(remote: GitRemote) -> Box<dyn Remote> {
     Box::new(Retry::new(Box::new(remote), pace, crate::interrupt::pause))
 }
 
+/// The remotes that have an address here, in order.
+fn places(settings: &Settings) -> impl Iterator<Item = &RemotePlace> {
+    settings.config().remotes.iter().filter(|place| place.url.is_some())
+}
+
+/// Understands an address that stands in the settings of a workspace.
+pub fn address_of(text: &str, root: &Path) -> Result<Address, CommandError> {
+    if text.starts_with('.') || (!text.starts_with('/') && !text.contains(':')) {
+        return Err(relative(text));
+    }
+    let typed = Typed { text, kind: Some("git"), cwd: root, root: Some(root), allow_http: true };
+    Ok(Address::parse(&typed)?)
+}
+
 fn no_remote(settings: &Settings) -> CommandError {
     let error = CommandError::from(EngineError::NoRemote);
-    let offered = settings.awaiting_trust().iter().any(|given| given.key == "sync.remote");
+    let is_address =
+        |key: &str| key == "sync.remote" || (key.starts_with("remotes.") && key.ends_with(".url"));
+    let offered = settings.awaiting_trust().iter().any(|given| is_address(&given.key));
     if offered {
         return error
             .because("The shared settings name one, and wait for your trust.")
@@ -366,13 +440,23 @@ fn relative(text: &str) -> CommandError {
 pub struct FromFiles {
     sources: Sources,
     machine: String,
+    place: Option<RemotePlace>,
+}
+
+impl FromFiles {
+    /// What holds for the remote, as the settings say now; if they name it no more, as they did.
+    fn sync(&self, settings: &Settings) -> Result<SyncSettings, EngineError> {
+        let name = self.place.as_ref().map(|place| &place.name);
+        let now = settings.config().remotes.iter().find(|place| Some(&place.name) == name);
+        to_sync(settings, &self.machine, now.or(self.place.as_ref())).map_err(as_settings)
+    }
 }
 
 impl SettingsSource for FromFiles {
     fn read(&self) -> Result<SyncSettings, EngineError> {
         let none: [Flag<'_>; 0] = [];
         let loaded = self.sources.load(&none).map_err(as_settings)?;
-        to_sync(&loaded.settings, &self.machine).map_err(as_settings)
+        self.sync(&loaded.settings)
     }
 
     fn shared(&self) -> Result<Option<Vec<u8>>, EngineError> {
@@ -388,7 +472,7 @@ impl SettingsSource for FromFiles {
             return self.read();
         }
         let loaded = self.sources.load_with(shared.to_vec(), &[]).map_err(as_settings)?;
-        to_sync(&loaded.settings, &self.machine).map_err(as_settings)
+        self.sync(&loaded.settings)
     }
 }
 
@@ -398,15 +482,26 @@ fn as_settings(error: CommandError) -> EngineError {
     EngineError::Settings { code: error.code, why, hint: error.hint.map(String::from) }
 }
 
-/// The settings as a cycle takes them.
-pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, CommandError> {
+/// The settings as a cycle with a remote takes them.
+pub fn to_sync(
+    settings: &Settings,
+    machine: &str,
+    place: Option<&RemotePlace>,
+) -> Result<SyncSettings, CommandError> {
     let config = settings.config();
+    let mut rules = config.filter_rules(machine);
+    rules.within = place.map(|place| place.paths.clone()).unwrap_or_default();
+    let is_read_only = place.is_some_and(|place| place.read_only);
+    if is_read_only && config.direction == Direction::Push {
+        return Err(CommandError::usage("Nothing can go either way.")
+            .because("`sync.direction` is push, and the remote is `read_only`."));
+    }
     let unusable = |error: GlobError| {
         CommandError::new(error.code(), Exit::Usage, "A pattern in the settings can't be used.")
             .because(error)
     };
     Ok(SyncSettings {
-        filter: Filter::new(&config.filter_rules(machine)).map_err(unusable)?,
+        filter: Filter::new(&rules).map_err(unusable)?,
         groups: Groups::new(&config.groups).map_err(unusable)?,
         units: Units::new(&config.units).map_err(unusable)?,
         links: match config.symlinks {
@@ -415,7 +510,7 @@ pub fn to_sync(settings: &Settings, machine: &str) -> Result<SyncSettings, Comma
             Symlinks::Skip => Links::Skip,
         },
         strategy: config.strategy,
-        direction: config.direction,
+        direction: if is_read_only { Direction::Pull } else { config.direction },
         file_bytes_max: config.file_bytes_max,
         limits: config.limits(),
         retention: config.retention,

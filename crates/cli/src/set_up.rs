@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use instep_core::config::RemotePlace;
 use instep_core::config::edit::Edit;
 use instep_core::filter::IgnoreFiles;
 use instep_core::path::escape;
@@ -65,7 +66,8 @@ impl SetUp<'_> {
         check_overlap(context, self.root)?;
         let sources = context.sources(self.root);
         let loaded = sources.load(&[])?;
-        let known = loaded.settings.config().remote.as_deref();
+        let place = loaded.settings.config().remotes.iter().find(|place| place.url.is_some());
+        let known = place.and_then(|place| place.url.as_deref());
         let state = self.root.join(".instep");
         if state.exists() && known.is_some_and(|known| known != self.address.to_text()) {
             return Err(other_remote(known.unwrap_or_default()));
@@ -80,18 +82,22 @@ impl SetUp<'_> {
         let name = free_name(&wish, &workspace.machine.id, &git)?;
         workspace.machine.name.clone_from(&name);
         let address = self.address.to_text();
-        let mut changes = vec![
-            Edit::Set { key: "machine", value: &name },
-            Edit::Set { key: "sync.remote", value: &address },
-        ];
-        changes.extend(self.branch.map(|branch| Edit::Set { key: "sync.branch", value: branch }));
+        // One that has a name of its own keeps it.
+        let key = |word| match place.filter(|place| place.url.as_ref() == Some(&address)) {
+            Some(known) => known.key(word),
+            None => RemotePlace::short().key(word),
+        };
+        let keys = ["url", "branch", "allow_public"].map(key);
+        let mut changes =
+            vec![Edit::Set { key: "machine", value: &name }, Edit::Set { key: &keys[0], value: &address }];
+        changes.extend(self.branch.map(|branch| Edit::Set { key: &keys[1], value: branch }));
         changes.extend(rules(&sources, &git)?);
         sources.change(Target::Here, &changes)?;
         if self.public == Public::Allowed {
-            exposure::remember(&sources, true)?;
+            exposure::remember(&sources, &keys[2], true)?;
         }
         let loaded = sources.load(&[])?;
-        Ok(Opened { workspace, sources, loaded, beside: false })
+        Ok(Opened::new(workspace, sources, loaded))
     }
 
     /// Opens the remote and looks at it once: can it be used, and does it run hooks of its own?
@@ -143,7 +149,7 @@ fn check_overlap(context: &Context, root: &Path) -> Result<(), CommandError> {
     let path = tree_path(&outer, root, Path::new("."))?;
     let loaded = context.sources(&outer).load(&[])?;
     let machine = loaded.settings.config().machine.clone().unwrap_or_default();
-    let filter = to_sync(&loaded.settings, &machine)?.filter;
+    let filter = to_sync(&loaded.settings, &machine, None)?.filter;
     if !filter.decide_path(&path, true, &IgnoreFiles::default()).is_entered() {
         return Ok(());
     }

@@ -51,7 +51,7 @@ pub struct Config {
     pub machine: Option<String>,
     /// Whether anything is synced at all.
     pub enabled: bool,
-    /// The address of the remote.
+    /// The address of the remote, in the short form.
     pub remote: Option<String>,
     /// The branch, if anyone named one.
     pub branch: Option<String>,
@@ -89,7 +89,8 @@ pub struct Config {
     pub encryption_key: Option<Secret>,
     /// Named sets of paths, in order: a path belongs to the last that names it.
     pub groups: Vec<Group>,
-    /// The remotes, where there are several.
+    /// The remotes, those without an address too. The one that is given in the short form, as `sync.remote`, is called
+    /// `origin` and comes first.
     pub remotes: Vec<RemotePlace>,
     /// What is encrypted.
     pub encryption: EncryptionMode,
@@ -187,6 +188,9 @@ pub struct Group {
     pub regenerate: Option<String>,
 }
 
+/// The name of the remote that is given in the short form.
+pub const ORIGIN: &str = "origin";
+
 impl Group {
     /// A group of which nothing is said but its paths.
     pub fn of(name: &str, paths: &[&str]) -> Self {
@@ -208,11 +212,13 @@ impl Group {
     }
 }
 
-/// One of several remotes.
+/// A remote, and what holds for it; what is not said of it alone is taken from what holds for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePlace {
     /// Its name here.
     pub name: String,
+    /// Its address is given in the short form.
+    pub is_short: bool,
     /// Its address, if it may be used.
     pub url: Option<String>,
     /// Its branch.
@@ -223,6 +229,34 @@ pub struct RemotePlace {
     pub content_bytes_max: Option<u64>,
     /// Whether nothing is sent there.
     pub read_only: bool,
+    /// Whether everybody may be able to read it.
+    pub allow_public: bool,
+}
+
+impl RemotePlace {
+    /// One that is to be given in the short form.
+    pub fn short() -> Self {
+        RemotePlace {
+            name: ORIGIN.to_owned(),
+            is_short: true,
+            url: None,
+            branch: None,
+            paths: Vec::new(),
+            content_bytes_max: None,
+            read_only: false,
+            allow_public: false,
+        }
+    }
+
+    /// The dotted key of something that is said of it: `url`, `branch`, `limit`, `allow_public`; or, in the long form,
+    /// any other.
+    pub fn key(&self, word: &str) -> String {
+        match (self.is_short, word) {
+            (true, "url") => "sync.remote".to_owned(),
+            (true, "branch" | "limit" | "allow_public") => format!("sync.{word}"),
+            _ => format!("remotes.{}.{word}", self.name),
+        }
+    }
 }
 
 /// Who is told of trouble.
@@ -263,6 +297,7 @@ impl Config {
             exclude: self.exclude.clone(),
             include,
             groups: groups.collect(),
+            within: Vec::new(),
         }
     }
 

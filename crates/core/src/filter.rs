@@ -2,7 +2,7 @@
 //!
 //! The order, lowest first: what is built in, the `.gitignore` files if the settings ask for them, the `exclude` lists
 //! (shared, then this machine's), the `.instepignore` files (outermost first). The last match wins, `!` takes back.
-//! Then a disabled group leaves out, and `include` narrows. Names that never travel are left out before any rule.
+//! Then a disabled group leaves out, and `include` narrows; last, what the remote holds narrows all of it. Names that never travel are left out before any rule.
 //!
 //! An excluded folder excludes all below it, as in git: a walk does not enter it. Nothing here reads a file: whoever
 //! walks hands in the ignore files of each folder.
@@ -79,6 +79,8 @@ pub struct FilterRules {
     pub include: Vec<RuleText>,
     /// The groups, in order.
     pub groups: Vec<GroupRules>,
+    /// If not empty, only this takes part, whatever it is: what a remote holds that does not hold everything.
+    pub within: Vec<RuleText>,
 }
 
 /// Whether a path takes part.
@@ -135,8 +137,8 @@ struct Rules {
     built_in: Vec<Arc<Rule>>,
     protected: Vec<Arc<Rule>>,
     exclude: Vec<Arc<Rule>>,
-    /// The shared list and this machine's.
-    include: [Vec<Arc<Rule>>; 2],
+    /// The shared list and this machine's, and what the remote holds.
+    include: [Vec<Arc<Rule>>; 3],
     groups: Sets,
     /// Which groups take part.
     enabled: Vec<bool>,
@@ -160,7 +162,7 @@ impl Filter {
             built_in: built_in(&BUILT_IN),
             protected: built_in(&PROTECTED),
             exclude: read(&rules.exclude, Kind::Exclude)?,
-            include: [shared, here],
+            include: [shared, here, read(&rules.within, Kind::Within)?],
             groups: Sets::read(groups)?,
             enabled: rules.groups.iter().map(|group| group.enabled).collect(),
             not_ignored: Arc::new(Rule::not_ignored()),
@@ -225,6 +227,9 @@ fn hash(rules: &FilterRules) -> ContentId {
     };
     list("exclude", &rules.exclude);
     list("include", &rules.include);
+    if !rules.within.is_empty() {
+        list("within", &rules.within);
+    }
     for group in &rules.groups {
         list(if group.enabled { "on" } else { "off" }, &group.paths);
     }

@@ -7,6 +7,7 @@ pub mod case;
 pub mod disk;
 pub mod draw;
 mod edit;
+pub mod merges;
 mod random;
 pub(crate) mod rows;
 

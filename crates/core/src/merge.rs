@@ -6,8 +6,9 @@
 mod budget;
 mod dotenv;
 mod grammar;
-mod json;
+pub(crate) mod json;
 mod lines;
+pub mod local;
 mod markers;
 mod moment;
 mod order;

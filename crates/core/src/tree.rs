@@ -213,6 +213,11 @@ impl Tree {
         told.modified = modified;
     }
 
+    /// Says that what took no part is a folder after all, one in which nothing takes part.
+    pub fn tell_folder(&mut self, place: Place) {
+        self.entries[place.index()].entry = Entry::Folder;
+    }
+
     /// All places, parents first.
     pub fn places(&self) -> impl Iterator<Item = Place> + use<> {
         (0..self.entries.len() as u32).map(Place)

@@ -89,11 +89,13 @@ pub fn apply<'a, F: Folder>(
         setting.staging.multiply(content, uses)?;
     }
     let mut steps = order::steps(changes);
-    setting.staging.sync()?;
-    // Many files that are to be displaced are made durable in one call; of a handful, each before its turn.
+    // Many files that are to be displaced are made durable in one call, and what is staged with them; of a handful, each
+    // before its turn.
     let all_durable = steps.iter().filter(|step| step.kind.displaces()).count() > HANDFUL;
     if all_durable {
         setting.folder.sync_all()?;
+    } else {
+        setting.staging.sync()?;
     }
     let mut work = Work {
         ground: Ground::new(setting.folder, setting.tree, setting.places),

@@ -27,6 +27,7 @@ mod think;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use instep_core::clock::Timestamp;
@@ -51,6 +52,7 @@ use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
 use damage::Damaged;
+use far::Objects;
 use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
@@ -231,6 +233,8 @@ struct Look {
     ahead: Option<Ahead>,
     /// What is remembered, if it was read already.
     known: Option<Known>,
+    /// The contents behind the remote's names, if they were read already.
+    objects: Option<Objects>,
 }
 
 /// A listing that was asked for before anybody knew whether the head is to be trusted.
@@ -402,29 +406,37 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let ask = || if fetch { remote.head() } else { Ok(seen) };
         // A new head is brought here and listed while the folder is scanned.
+        let is_new = AtomicBool::new(false);
         let ask_and_list = || {
             let head = remote.head()?;
             let new = head.as_ref().filter(|head| record.head.as_ref() != Some(head));
+            is_new.store(new.is_some(), Ordering::Relaxed);
             let ahead = new.map(|head| Ahead {
                 known: record.head.clone(),
                 listed: remote.snapshot(head, record.head.as_ref()),
             });
             Ok((head, ahead))
         };
+        let (mut known, mut objects) = (None, None);
         let (asked_for, scan) = if settings.workers > 1 && fetch {
             std::thread::scope(|scope| {
                 let asking = scope.spawn(ask_and_list);
                 let scan = scan();
+                if is_new.load(Ordering::Relaxed) && !asking.is_finished() {
+                    // There will be a plan; what it is made from is read while the new head is brought.
+                    known = self.workspace.state.known(record.id).ok();
+                    objects = self.workspace.state.objects(record.id).ok();
+                }
                 (asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scan)
             })
         } else {
             (ask().map(|head| (head, None)), scan())
         };
         let mut scan = scan?;
-        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         let (head, ahead) = asked_for?;
         form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
-        Ok(Look { scan, head, asked, ahead, known: None })
+        crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
+        Ok(Look { scan, head, asked, ahead, known, objects })
     }
 
     /// The short way: all is as it was when the last cycle found nothing left to do.

@@ -89,14 +89,15 @@ pub fn outgoing<F: Folder>(
         match look.outgoing(staging.as_deref_mut()) {
             Ok(database::Found::Ordinary) => continue,
             Ok(database::Found::Whole) => {}
-            Ok(database::Found::Formed { entry, modified, formed, record }) => {
+            Ok(database::Found::Formed(form)) => {
+                let database::Form { entry, modified, formed, record } = *form;
                 scan.tree.tell(place, entry, Some(modified));
                 scan.forms.extend(formed.map(|formed| (place, formed)));
                 scan.formed.extend(record);
             }
             Err(error) => scan.tree.tell(place, Entry::Unknown(unknown(&error)), None),
         }
-        leave_out_sidecars(&mut scan.tree, place);
+        leave_out_sidecars(scan, place);
     }
     Ok(())
 }
@@ -119,10 +120,15 @@ fn candidates(tree: &Tree, databases: &[Place], known: &FormCache) -> BTreeSet<P
 }
 
 /// What belongs to a database never travels by itself.
-fn leave_out_sidecars(tree: &mut Tree, database: Place) {
+fn leave_out_sidecars(scan: &mut Scan, database: Place) {
+    let tree = &mut scan.tree;
     let (parent, name) = (tree.at(database).parent, tree.at(database).name.clone());
     for sidecar in sidecars(&name) {
         let Some(place) = tree.child(parent, &sidecar) else { continue };
+        if let Entry::Leaf(leaf) = tree.at(place).entry {
+            scan.counts.files -= 1;
+            scan.counts.bytes -= leaf.size;
+        }
         if tree.at(place).entry != Entry::Folder {
             let why = format!("it belongs to the database {name}, which travels whole");
             tree.tell(place, Entry::Unknown(Unknown::Excluded(why)), None);

@@ -32,6 +32,7 @@ use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form::{FormRecord, Forms};
+pub(crate) use assemble::NOTHING_INSIDE;
 
 /// How to scan.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ mod write;
 pub use write::Write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -25,12 +25,25 @@ use crate::failure::EngineError;
 use crate::form::FormCache;
 use schema::{FORMAT, SCHEMA};
 
-/// How much of the log stays when it was copied into the database.
-const LOG_BYTES_MAX: i64 = 4 << 20;
+/// How long the log may be when the database is closed: less than what SQLite copies into the database at each commit.
+const LOG_BYTES_MAX: u64 = 4_000_000;
 
 /// The open database.
 pub struct State {
     connection: Connection,
+    /// Its log, if we write to it.
+    log: Option<PathBuf>,
+}
+
+impl Drop for State {
+    /// A log that has grown is copied into the database and emptied: who opens it next can't know what of it was copied
+    /// before. Should that fail, the next one does it.
+    fn drop(&mut self) {
+        let length = self.log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
+        if length > LOG_BYTES_MAX {
+            let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
 }
 
 /// One remote as the database knows it.
@@ -92,8 +105,10 @@ impl State {
         // The log stays when the database is closed, and is copied into it once it has grown: as safe, and a cycle that
         // writes little need not wait for the disk three times.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
-        State::ready(connection)
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX as i64)?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        State::ready(connection, Some(log.into()))
     }
 
     /// Opens the database to read in it, beside whoever writes.
@@ -102,7 +117,7 @@ impl State {
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
-            FORMAT => Ok(State { connection }),
+            FORMAT => Ok(State { connection, log: None }),
             0 => Err(EngineError::StateCorrupt("it is empty".to_owned())),
             _ => Err(EngineError::StateVersion { found, known: FORMAT }),
         }
@@ -110,7 +125,7 @@ impl State {
 
     /// A database in memory, for simulations.
     pub fn in_memory() -> Result<Self, EngineError> {
-        State::ready(Connection::open_in_memory()?)
+        State::ready(Connection::open_in_memory()?, None)
     }
 
     /// A database in memory in which nothing can be committed while `refuses` says so: a machine that crashed, or a
@@ -121,7 +136,7 @@ impl State {
         Ok(state)
     }
 
-    fn ready(connection: Connection) -> Result<Self, EngineError> {
+    fn ready(connection: Connection, log: Option<PathBuf>) -> Result<Self, EngineError> {
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
             0 => {
@@ -133,7 +148,7 @@ impl State {
             FORMAT => {}
             _ => return Err(EngineError::StateVersion { found, known: FORMAT }),
         }
-        Ok(State { connection })
+        Ok(State { connection, log })
     }
 
     /// Does several things as one: all of them happen, or none.

@@ -290,8 +290,8 @@ fn look<F: Folder>(
             observer,
         };
         let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-        crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
         form::outgoing(&*workspace.folder, &mut scan, &forms, None)?;
+        crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
         Ok(scan)
     };
     if !request.read_data {

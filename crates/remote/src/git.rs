@@ -17,6 +17,7 @@ mod history;
 mod local;
 mod locks;
 mod objects;
+mod ours;
 mod parts;
 mod program;
 mod push;
@@ -50,16 +51,15 @@ pub use visibility::Visibility;
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
+use ours::{is_whole, make_missing, make_ours, not_here, not_there, put_aside};
 use parts::Parts;
 use program::{Program, Scope};
 use shelf::Shelf;
 
-/// What we fetched last; its log keeps what it was before.
+/// What we fetched last; its log keeps what it was before. Of further remotes, each has one of its own beside it.
 const HEAD: &str = "refs/instep/head";
 /// The largest commit object that is read.
 const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The oldest version that works.
-const VERSION_MIN: (u32, u32) = (2, 39);
 
 /// What a git remote needs beside its address.
 pub struct GitOptions {
@@ -70,6 +70,8 @@ pub struct GitOptions {
     /// A person asked for this branch, or this is the first contact with a new repository: a missing branch is made by
     /// the first commit, and a missing repository on a path now.
     pub create: bool,
+    /// For all remotes but one that share the directory: a word of letters and digits, another for each.
+    pub slot: Option<String>,
     /// The variables that git sees.
     pub environment: Environment,
     /// Where time comes from.
@@ -86,6 +88,8 @@ pub struct GitRemote {
     git_dir: OnceLock<PathBuf>,
     branch: String,
     reference: String,
+    /// Our own note of its head.
+    noted: String,
     create: bool,
     /// Another process may work with our repository: it is read as it is, and nothing is brought, repaired or tidied.
     beside: bool,
@@ -160,6 +164,7 @@ impl GitRemote {
             path,
             git_dir: OnceLock::new(),
             reference: format!("refs/heads/{}", options.branch),
+            noted: options.slot.map_or_else(|| HEAD.to_owned(), |slot| format!("{HEAD}-{slot}")),
             branch: options.branch,
             create: options.create,
             beside: false,
@@ -326,7 +331,8 @@ impl GitRemote {
         ]);
         call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
-        call.args(["--no-show-forced-updates", "--", "instep"]).args([format!("+{}:{HEAD}", self.reference)]);
+        call.args(["--no-show-forced-updates", "--", "instep"]);
+        call.args([format!("+{}:{}", self.reference, self.noted)]);
         call.answer()?;
         self.tidy();
         Ok(())
@@ -455,84 +461,6 @@ fn path_url(path: &Path) -> Result<String, RemoteError> {
     })
 }
 
-fn make_ours(program: &Program) -> Result<(), RemoteError> {
-    let directory = program.directory();
-    if is_whole(directory) {
-        return Ok(());
-    }
-    if directory.exists() {
-        put_aside(directory)?;
-    }
-    let version = program.version()?;
-    if version < VERSION_MIN {
-        return Err(RemoteError::new(
-            RemoteErrorKind::Local,
-            "E-GIT-VERSION",
-            format!("The program git is version {}.{}; 2.39 or newer is needed.", version.0, version.1),
-        ));
-    }
-    make_whole(program, directory, &directory.with_extension("new"), "main")
-}
-
-/// Makes a repository under another name, and gives it its own when it is whole and durable: git makes one file after
-/// the other, and one that was killed on the way would be taken for a repository, or for something in its place.
-fn make_whole(program: &Program, path: &Path, fresh: &Path, branch: &str) -> Result<(), RemoteError> {
-    let failed = |error| failure::at_path("making", path, error);
-    match fs::remove_dir_all(fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    program.init(fresh, branch)?;
-    program::sync_file_system(fresh)?;
-    fs::rename(fresh, path).map_err(failed)?;
-    program::sync_file_system(path)
-}
-
-/// Answers whether a directory is a repository to git: a power cut right after it was made can leave its files empty.
-fn is_whole(directory: &Path) -> bool {
-    let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
-    let has = |name: &str| directory.join(name).is_dir();
-    read("HEAD").starts_with(b"ref: ") && !read("config").is_empty() && has("objects") && has("refs")
-}
-
-fn put_aside(directory: &Path) -> Result<(), RemoteError> {
-    let aside = directory.with_extension("damaged");
-    let _ = fs::remove_dir_all(&aside);
-    fs::rename(directory, &aside).map_err(|error| failure::at_path("putting aside", directory, error))
-}
-
-/// Makes a repository where nothing is.
-fn make_missing(program: &Program, path: &Path, branch: &str) -> Result<(), RemoteError> {
-    if local::git_dir(path).is_some() {
-        return Ok(());
-    }
-    let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    if path.exists() && !is_empty {
-        return Err(not_there(path));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    make_whole(program, path, &path.with_file_name(format!(".{name}.instep-new")), branch)
-}
-
-/// Only who works with our copy may bring something into it.
-fn not_here() -> RemoteError {
-    RemoteError::new(
-        RemoteErrorKind::Busy,
-        "E-GIT-NOT-HERE",
-        "What this needs is not in our copy of the repository yet.",
-    )
-    .hinted("`instep sync` brings it")
-}
-
-fn not_there(path: &Path) -> RemoteError {
-    let shown = escape(path.as_os_str().as_encoded_bytes());
-    let what = if path.exists() { "holds no git repository" } else { "does not exist" };
-    RemoteError::new(RemoteErrorKind::NotFound, "E-REMOTE-MISSING", format!("{shown} {what}."))
-}
-
 fn oid_of(revision: &Revision) -> Result<Oid, RemoteError> {
     Oid::parse(revision.0.as_bytes())
         .ok_or_else(|| failure::protocol("A revision is not one of git's", revision.0.as_bytes()))
@@ -630,7 +558,11 @@ impl Remote for GitRemote {
         from: &dyn Source,
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
-        let sent = self.mended(|| contents::send(&self.program, offered, from, observer))?;
+        let sent = std::thread::scope(|scope| {
+            // The push will need it: a program of its own, read meanwhile. Should it fail, the push says so.
+            scope.spawn(|| self.program.settings().is_ok());
+            self.mended(|| contents::send(&self.program, offered, from, observer))
+        })?;
         let mut all = locked(&self.sent);
         for (object, size) in sent.named.iter().zip(&sent.sizes) {
             all.push((Oid::of(object)?, *size));
@@ -660,6 +592,7 @@ impl Remote for GitRemote {
     fn commit(&self, expected: Option<&Revision>, prepared: &Revision) -> Result<(), RemoteError> {
         let push = push::Push {
             reference: &self.reference,
+            noted: &self.noted,
             expected: expected.map(oid_of).transpose()?,
             new: oid_of(prepared)?,
             git_dir: self.git_dir()?,
@@ -674,16 +607,16 @@ impl Remote for GitRemote {
         parts.iter().for_each(Parts::remove);
         locked(&self.sent).clear();
         // It is committed, whatever becomes of our own note of it, which the push has written as a rule.
-        let noted = fs::read_to_string(self.program.directory().join(HEAD)).unwrap_or_default();
+        let noted = fs::read_to_string(self.program.directory().join(&self.noted)).unwrap_or_default();
         if noted.trim_ascii_end() != push.new.to_string() {
-            let _ = self.hold(HEAD, push.new);
+            let _ = self.hold(&self.noted, push.new);
         }
         self.tidy();
         Ok(())
     }
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
-        self.mended(|| history::newest(&self.program, HEAD, limit))
+        self.mended(|| history::newest(&self.program, &self.noted, limit))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

@@ -5,6 +5,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How many bytes are carried at once.
+const PART_BYTES: usize = 1024;
 
 /// What the line does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub enum Weather {
     Silent,
     /// As `Silent`, once the host has said so many bytes.
     SilentAfter(u64),
+    /// It carries so many bytes a second each way, after a moment for each part: never still, never fast.
+    Slow(u64),
     /// Nobody answers at all.
     Refused,
 }
@@ -117,6 +123,10 @@ impl State {
             Weather::CutAfter(bytes) => bytes,
             _ => u64::MAX,
         }));
+        let wait = match weather {
+            Weather::Slow(bytes) => Duration::from_secs_f64(PART_BYTES as f64 / bytes as f64),
+            _ => Duration::ZERO,
+        };
         let [near_in, near_out, far_in, far_out] = ends;
         let back = Arc::clone(&left);
         let answers = std::thread::spawn(move || {
@@ -127,10 +137,10 @@ impl State {
             };
             match said {
                 Some(bytes) => hush(far_in, near_out, bytes),
-                None => pump(far_in, near_out, &back),
+                None => pump(far_in, near_out, &back, wait),
             }
         });
-        pump(near_in, far_out, &left);
+        pump(near_in, far_out, &left, wait);
         let _ = answers.join();
     }
 
@@ -148,8 +158,8 @@ fn hush(mut from: TcpStream, mut to: TcpStream, bytes: u64) {
 }
 
 /// Carries bytes one way until the end, or until the line has carried all that it does.
-fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
-    let mut buffer = [0; 1024];
+fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64, wait: Duration) {
+    let mut buffer = [0; PART_BYTES];
     while let Ok(count) = from.read(&mut buffer) {
         if count == 0 {
             let _ = to.shutdown(Shutdown::Write);
@@ -158,6 +168,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
         let before = left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(count as u64)));
         let may = usize::try_from(before.unwrap_or(0)).unwrap_or(usize::MAX).min(count);
+        std::thread::sleep(wait);
         if to.write_all(&buffer[..may]).is_err() || may < count {
             break;
         }

@@ -31,11 +31,15 @@ pub struct ConflictsArguments {
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
+    /// Those with this remote; with the first if none is named.
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
 }
 
 /// Lists the open conflicts, or shows one with its differences.
 pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
-    let opened = context.open_to_read()?;
+    let mut opened = context.open_to_read()?;
+    opened.choose_if_named(arguments.remote.as_deref())?;
     let mut open = of(&opened)?;
     if let Some(kind) = &arguments.kind {
         open.retain(|one| one.conflict.kind.word() == kind);
@@ -155,7 +159,7 @@ pub fn show(
 /// What to compare: base with each side, or the sides with each other.
 fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
     let name = |side: Side| {
-        let here = if side == Side::Local { " (here)" } else { "" };
+        let here = if side == Side::Local { ", here" } else { "" };
         format!("{}{here}", escape(open.machines[side].as_bytes()))
     };
     let pair = |old: (&str, &Option<Vec<u8>>), new: (&str, &Option<Vec<u8>>)| Pair {

@@ -216,7 +216,7 @@ impl Reader<'_> {
         let there = outcome.other_machine.as_deref().unwrap_or("there");
         let name = |end: End| match end {
             End::Base => "last agreed".to_owned(),
-            End::Here => format!("{} (here)", escape(self.opened.machine().as_bytes())),
+            End::Here => format!("{}, here", escape(self.opened.machine().as_bytes())),
             End::There => escape(there.as_bytes()),
         };
         Ok(Pair {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use instep_core::clock::Clock as _;
+use instep_core::config::ORIGIN;
 use instep_core::path::escape;
 use instep_engine::cycle;
 use instep_engine::folder::Folder as _;
@@ -12,7 +13,6 @@ use instep_engine::history::follow::Follower;
 use instep_engine::registry::Registry;
 
 use super::Context;
-use super::sync::only_origin;
 use crate::clock::SystemClock;
 use crate::configuration::layers::Loaded;
 use crate::exposure;
@@ -40,7 +40,6 @@ pub struct DoctorArguments {
 
 /// Looks at everything that a sync needs, cause before symptom.
 pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, CommandError> {
-    only_origin(arguments.remote.as_deref())?;
     let mut checks = vec![version(), git_program(), home(context), clock()];
     match context.root() {
         Err(error) => checks.push(failed("workspace", &error)),
@@ -90,12 +89,26 @@ fn look_inside(context: &Context, arguments: &DoctorArguments, root: &Path, chec
     checks.push(Check::new(Level::Ok, "lock", if opened.beside { "a command is at work" } else { "free" }));
     checks.push(journal(&mut opened, arguments.fix));
     checks.push(disk(&opened));
-    let remote = remote(&opened);
-    let answers = remote.level != Level::Error;
-    checks.push(remote);
-    // A host that did not answer is not waited for once more.
-    if answers {
-        checks.extend(exposed(&opened));
+    let names: Vec<String> = match &arguments.remote {
+        Some(name) => vec![name.clone()],
+        None => opened.places().into_iter().map(|place| place.name).collect(),
+    };
+    if names.is_empty() {
+        checks.push(remote(&opened));
+    }
+    for name in names {
+        match opened.choose(&name) {
+            Err(error) => checks.push(failed("remote", &error)),
+            Ok(()) => {
+                let remote = remote(&opened);
+                let answers = remote.level != Level::Error;
+                checks.push(remote);
+                // A host that did not answer is not waited for once more.
+                if answers {
+                    checks.extend(exposed(&opened));
+                }
+            }
+        }
     }
 }
 
@@ -237,27 +250,30 @@ fn exposed(opened: &Opened) -> Option<Check> {
     const NAME: &str = "privacy";
     match exposure::is_public(opened).ok()?? {
         false => Some(Check::new(Level::Ok, NAME, "the repository asks for a login")),
-        true if opened.loaded.settings.config().allow_public => {
+        true if opened.place().is_some_and(|place| place.allow_public) => {
             Some(Check::new(Level::Info, NAME, "everybody can read the repository, which you allowed"))
         }
         true => Some(
             Check::new(Level::Error, NAME, "Everybody can read the repository; nothing is sent there.").fix(
-                format!("make it private, or `instep config set {} true --machine`.", exposure::ALLOWED),
+                format!(
+                    "make it private, or `instep config set {} true --machine`.",
+                    opened.place().map_or(exposure::ALLOWED.to_owned(), |place| place.key("allow_public"))
+                ),
             ),
         ),
     }
 }
 
 fn remote(opened: &Opened) -> Check {
-    const NAME: &str = "remote origin";
+    let name = format!("remote {}", opened.place().map_or(ORIGIN, |place| &place.name));
     let asked = opened.remote().and_then(|remote| {
         let head = remote.head()?;
         Ok((remote.describe().address, head.is_some()))
     });
     match asked {
-        Err(error) => failed(NAME, &error),
-        Ok((address, true)) => Check::new(Level::Ok, NAME, format!("{address} answers")),
-        Ok((address, false)) => Check::new(Level::Info, NAME, format!("{address} answers and is empty"))
+        Err(error) => failed(&name, &error),
+        Ok((address, true)) => Check::new(Level::Ok, &name, format!("{address} answers")),
+        Ok((address, false)) => Check::new(Level::Info, &name, format!("{address} answers and is empty"))
             .fix("`instep sync` fills it."),
     }
 }

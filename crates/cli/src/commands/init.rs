@@ -125,7 +125,9 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
 
 /// What this machine said before of a place that everybody can read.
 fn known_public(context: &Context, root: &Path) -> Result<Public, CommandError> {
-    let allowed = context.sources(root).load(&[])?.settings.config().allow_public;
+    let settings = context.sources(root).load(&[])?.settings;
+    let place = settings.config().remotes.iter().find(|place| place.url.is_some());
+    let allowed = place.map_or(settings.config().allow_public, |place| place.allow_public);
     Ok(if allowed { Public::Allowed } else { Public::Refused })
 }
 
@@ -213,7 +215,8 @@ fn address_text(
     if let Some(typed) = arguments.remote.as_ref().or(imported.address.as_ref()) {
         return Ok(typed.clone());
     }
-    let known = context.sources(root).load(&[])?.settings.config().remote.clone();
+    let settings = context.sources(root).load(&[])?.settings;
+    let known = settings.config().remotes.iter().find_map(|place| place.url.clone());
     // A relative one would mean another place in every folder, so it is not taken up.
     if let Some(known) = known.filter(|known| known.starts_with('/') || known.contains(':')) {
         return Ok(known);
@@ -293,6 +296,9 @@ fn farewell(context: &Context, arguments: &InitArguments, opened: &Opened, addre
     context.terminal.say(&format!("\n{}\n", written(opened)));
     context.terminal.say(&format!("On your other machine:     instep clone {quoted}"));
     if arguments.remote.is_none() {
-        context.terminal.say(&format!("Same thing, no questions:  instep init --remote {quoted} --yes"));
+        let from = arguments.from.as_deref().map(|file| quoted_text(&file.to_string_lossy()));
+        let from = from.map(|file| format!("--from {file} ")).unwrap_or_default();
+        let again = format!("instep init {from}--remote {quoted} --yes");
+        context.terminal.say(&format!("Same thing, no questions:  {again}"));
     }
 }

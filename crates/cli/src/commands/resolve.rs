@@ -45,6 +45,9 @@ pub struct ResolveArguments {
     /// The same as --keep there.
     #[arg(long, conflicts_with_all = ["keep", "use_file", "tool"], hide = true)]
     pub theirs: bool,
+    /// Those with this remote; with the first if none is named.
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
 }
 
 /// Which version stays.
@@ -73,6 +76,7 @@ enum Answer {
 /// Settles conflicts: by a rule, by a file, by a program, or asking for each.
 pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
+    opened.choose_if_named(arguments.remote.as_deref())?;
     let remote = opened.remote()?;
     let chosen = chosen(context, &opened, arguments)?;
     let rule = rule(context, arguments)?;
@@ -282,8 +286,8 @@ fn tell(context: &Context, settled: &[(&OpenConflict, Choice)], of: usize) {
     let (count, verb) = (settled.len(), if context.global.dry_run { "would be settled" } else { "settled" });
     print(&format!("{count} of {of} {verb}.\n"));
     if count > 0 && !context.global.dry_run {
-        terminal
-            .hint(Some("`instep sync` tells the other machines; `instep undo` takes it back.".to_owned()));
+        let back = if count == 1 { "takes it back" } else { "takes them back, one at a time" };
+        terminal.hint(Some(format!("`instep sync` tells the other machines; `instep undo` {back}.")));
     }
 }
 

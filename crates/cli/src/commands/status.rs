@@ -19,7 +19,7 @@ use instep_engine::registry::Registry;
 
 use super::Context;
 use crate::failure::{CommandError, Exit};
-use crate::opening::{ORIGIN, Opened};
+use crate::opening::Opened;
 use crate::render::outcome;
 use crate::render::overview::{self, OneOfAll};
 use crate::render::status::{self, Health, KnownFile, LeftOut, Place, Status};
@@ -49,6 +49,9 @@ pub struct StatusArguments {
     /// Wait until everything is in sync, at most so long.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", require_equals = true)]
     pub wait: Option<String>,
+    /// How it stands with this remote; with the first if none is named.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub remote: Option<String>,
 }
 
 impl StatusArguments {
@@ -70,6 +73,7 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
     let started = Instant::now();
     loop {
         let mut opened = context.open_for_a_look()?;
+        opened.choose_if_named(arguments.remote.as_deref())?;
         let status = look(context, &mut opened, arguments)?;
         let settled = status.state() == status::State::InSync;
         let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);
@@ -193,6 +197,8 @@ pub fn look(
         }
         (_, None) => Outcome::default(),
     };
+    let mut outcome = outcome;
+    outcome.notices.extend(others(opened, arguments));
     let seen = if arguments.ignored || arguments.files {
         let record = key.as_deref().map(|key| opened.workspace.state.remote(key)).transpose()?;
         let (state, folder) = (&opened.workspace.state, &*opened.workspace.folder);
@@ -202,7 +208,8 @@ pub fn look(
         None
     };
     drop(progress);
-    let place = key.clone().map(|address| Place { name: ORIGIN.to_owned(), address });
+    let place = opened.place().zip(key.clone());
+    let place = place.map(|(place, address)| Place { name: place.name.clone(), address });
     Ok(Status {
         workspace: name(opened),
         machine: opened.machine().to_owned(),
@@ -217,6 +224,15 @@ pub fn look(
         outcome,
         health: health(opened, key.as_deref())?,
         files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
+    })
+}
+
+/// Says that there are other remotes than the one that is shown.
+fn others(opened: &Opened, arguments: &StatusArguments) -> Option<String> {
+    let places = opened.places();
+    let others: Vec<&str> = places.iter().skip(1).map(|place| place.name.as_str()).collect();
+    (arguments.remote.is_none() && !others.is_empty()).then(|| {
+        format!("this is how it stands with {}; `--remote NAME` shows {}", places[0].name, others.join(", "))
     })
 }
 

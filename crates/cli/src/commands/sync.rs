@@ -1,6 +1,8 @@
 //! `sync`, `pull`, `push`: send and receive now.
 
 use clap::{Args, ValueEnum};
+use instep_core::config::RemotePlace;
+use instep_core::node::Side;
 use instep_core::policy::{Direction, Strategy};
 use instep_engine::cycle;
 use instep_engine::cycle::outcome::Outcome;
@@ -10,10 +12,14 @@ use instep_engine::cycle::request::Request;
 use super::Context;
 use crate::exposure;
 use crate::failure::{CommandError, Exit};
-use crate::opening::{ORIGIN, Opened};
+use crate::opening::Opened;
 use crate::render::{outcome, plan};
 use crate::terminal::progress::Progress;
+use serde_json::Value;
 use std::path::PathBuf;
+
+/// How often what came from one remote may go on to the others before the next sync.
+const ROUNDS_MAX: usize = 3;
 
 /// Options of `sync`.
 #[derive(Debug, Args)]
@@ -21,7 +27,7 @@ pub struct SyncArguments {
     /// Only what lies here or below.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The remote to use.
+    /// The remote to use; all of them, one after the other, if none is named.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
     /// Do exactly what this plan says (from `sync -n --json`), or refuse.
@@ -82,29 +88,102 @@ fn cycle_of(
     direction: Direction,
     mirror: bool,
 ) -> Result<Exit, CommandError> {
-    only_origin(arguments.remote.as_deref())?;
     if arguments.bwlimit.is_some() {
         return Err(CommandError::later("`--bwlimit`")
             .because("The remote is reached through git, which knows no limit for its line."));
     }
     let mut opened = context.open()?;
     opened.check_enabled()?;
-    if direction != Direction::Pull && !context.global.dry_run {
-        opened.check_may_send()?;
-        exposure::check_again(&mut opened)?;
-    }
+    opened.choose_if_named(arguments.remote.as_deref())?;
     let request = request(context, &opened, arguments, direction, mirror)?;
+    let places = opened.places();
+    if arguments.remote.is_none() && places.len() > 1 {
+        if arguments.plan.is_some() {
+            return Err(
+                CommandError::usage("A plan is made for one remote.").hinted("name it: `--remote NAME`.")
+            );
+        }
+        return all(context, &mut opened, &places, &request);
+    }
+    check_may_go(context, &mut opened, &request)?;
     run_cycle(context, &mut opened, &request)
 }
 
-/// Refuses the name of a remote that is not there; this version keeps one.
-pub fn only_origin(name: Option<&str>) -> Result<(), CommandError> {
-    match name {
-        None | Some(ORIGIN) => Ok(()),
-        Some(other) => Err(CommandError::new("E-REMOTE-UNKNOWN", Exit::Usage, "There is no such remote.")
-            .at(instep_core::path::escape(other.as_bytes()))
-            .because("This version keeps one remote, origin.")),
+/// Refuses to send where nothing may be sent.
+fn check_may_go(context: &Context, opened: &mut Opened, request: &Request) -> Result<(), CommandError> {
+    if let Some(place) =
+        opened.place().filter(|place| place.read_only && request.direction == Direction::Push)
+    {
+        return Err(CommandError::new("E-REMOTE-READ-ONLY", Exit::Usage, "Nothing is sent to this remote.")
+            .at(place.name.clone())
+            .because("The settings say `read_only`."));
     }
+    if request.direction != Direction::Pull && !context.global.dry_run {
+        opened.check_may_send()?;
+        exposure::check_again(opened)?;
+    }
+    Ok(())
+}
+
+/// One remote after the other, each with its own base. What came from one goes on to those before it; one that fails
+/// keeps no other from its turn.
+fn all(
+    context: &Context,
+    opened: &mut Opened,
+    places: &[RemotePlace],
+    request: &Request,
+) -> Result<Exit, CommandError> {
+    let goes = |place: &RemotePlace| !(place.read_only && request.direction == Direction::Push);
+    let mut due: Vec<bool> = places.iter().map(goes).collect();
+    let mut ends: Vec<Result<Exit, CommandError>> = places.iter().map(|_| Ok(Exit::Done)).collect();
+    for _ in 0..ROUNDS_MAX {
+        for (at, place) in places.iter().enumerate() {
+            if !std::mem::take(&mut due[at]) {
+                continue;
+            }
+            opened.choose(&place.name)?;
+            let name = Some(place.name.as_str());
+            let answer = check_may_go(context, opened, request).and_then(|()| {
+                noting(opened, request, |opened| cycle_and_tell(context, opened, request, name))
+            });
+            if matches!(&answer, Err(error) if error.exit == Exit::Interrupted) {
+                return answer.map(|outcome| outcome::exit(&outcome));
+            }
+            if answer.as_ref().is_ok_and(|outcome| !request.dry_run && has_received(outcome)) {
+                due.iter_mut().zip(places).take(at).for_each(|(due, place)| *due = goes(place));
+            }
+            ends[at] = answer.map(|outcome| outcome::exit(&outcome));
+        }
+        if !due.contains(&true) {
+            break;
+        }
+    }
+    let mut exit = Exit::Done;
+    let mut failed = None;
+    for (place, end) in places.iter().zip(ends) {
+        match end {
+            Ok(end) => {
+                if end == Exit::Conflicts {
+                    let name = &place.name;
+                    let hint = format!("`instep conflicts --remote {name}` shows those with {name}.");
+                    context.terminal.hint(Some(hint));
+                }
+                exit = exit.and(end);
+            }
+            Err(error) => {
+                context
+                    .terminal
+                    .warn(&format!("{} was left out: {} ({})", place.name, error.what, error.code));
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    failed.map_or(Ok(exit), Err)
+}
+
+/// Answers whether anything here changed.
+fn has_received(outcome: &Outcome) -> bool {
+    outcome.done.iter().any(|done| done.side == Side::Local)
 }
 
 fn request(
@@ -177,7 +256,16 @@ fn direction_of(plan: &PlanFile) -> Result<Direction, CommandError> {
 
 /// Runs one cycle and tells what it did. That it failed is written down for `status`.
 pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
-    let answer = cycle_and_tell(context, opened, request);
+    let outcome = noting(opened, request, |opened| cycle_and_tell(context, opened, request, None))?;
+    Ok(outcome::exit(&outcome))
+}
+
+fn noting(
+    opened: &mut Opened,
+    request: &Request,
+    cycle: impl FnOnce(&mut Opened) -> Result<Outcome, CommandError>,
+) -> Result<Outcome, CommandError> {
+    let answer = cycle(opened);
     if let Err(error) = &answer
         && !request.dry_run
         && !matches!(error.exit, Exit::Usage | Exit::Interrupted)
@@ -187,7 +275,13 @@ pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> R
     answer
 }
 
-fn cycle_and_tell(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
+/// Runs one cycle with the chosen remote; `name` is told where there are several.
+fn cycle_and_tell(
+    context: &Context,
+    opened: &mut Opened,
+    request: &Request,
+    name: Option<&str>,
+) -> Result<Outcome, CommandError> {
     let remote = opened.remote()?;
     let source = opened.source();
     let progress = Progress::new(&context.terminal, !request.dry_run);
@@ -198,18 +292,24 @@ fn cycle_and_tell(context: &Context, opened: &mut Opened, request: &Request) -> 
         cycle::run(workspace, remote.as_ref(), &source, request, &progress)?
     };
     drop(progress);
-    tell(context, &outcome, request);
-    Ok(outcome::exit(&outcome))
+    tell(context, &outcome, request, name);
+    Ok(outcome)
 }
 
-fn tell(context: &Context, outcome: &Outcome, request: &Request) {
+fn tell(context: &Context, outcome: &Outcome, request: &Request, name: Option<&str>) {
     let (terminal, look) = (&context.terminal, &context.terminal.look);
-    match (terminal.json, request.dry_run) {
-        (true, true) => terminal.object(&plan::to_json(outcome.plan.as_ref())),
-        (true, false) => {
-            let exit = outcome::exit(outcome);
-            outcome::json_lines(outcome, exit).iter().for_each(|line| terminal.object(line));
+    let object = |mut line: Value| {
+        if let (Value::Object(fields), Some(name)) = (&mut line, name) {
+            fields.insert("remote".to_owned(), name.into());
         }
+        terminal.object(&line);
+    };
+    if let (Some(name), false) = (name, terminal.json) {
+        terminal.done(&format!("{name}\n"));
+    }
+    match (terminal.json, request.dry_run) {
+        (true, true) => object(plan::to_json(outcome.plan.as_ref())),
+        (true, false) => outcome::json_lines(outcome, outcome::exit(outcome)).into_iter().for_each(object),
         (false, true) => terminal.data(&plan::text(look, outcome)),
         (false, false) => terminal.done(&outcome::text(look, outcome)),
     }

@@ -70,10 +70,15 @@ fn named(context: &Context, undone: &Undone) -> String {
 fn agreed(context: &Context, would: &Undone) -> Result<bool, CommandError> {
     let terminal = &context.terminal;
     terminal.say(&list(would));
-    let here = count(would.here.len() as u64, "path");
-    let there = count(would.there.len() as u64, "path");
-    let named = named(context, would);
-    let text = format!("Undo {named}?  Here {here}, and {there} at the remote, go back as a new change.");
+    let paths = |paths: usize| count(paths as u64, "path");
+    let (here, there) = (would.here.len(), would.there.len());
+    let what = match (here, there) {
+        (here, 0) => format!("{} here", paths(here)),
+        (0, there) => format!("{} at the remote", paths(there)),
+        (here, there) => format!("{} here, {} at the remote", paths(here), paths(there)),
+    };
+    let verb = if here + there == 1 { "goes" } else { "go" };
+    let text = format!("Undo {}?  {what} {verb} back, as a new change.", named(context, would));
     terminal.confirm(Question { text: &text, option: "--yes" }, false)
 }
 

@@ -120,13 +120,31 @@ pub fn of_dotenv(text: &str) -> Imported {
         let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
         match name.trim().trim_start_matches("export ").trim() {
             "AMPLIFIER_SYNC_REMOTE" => imported.address = Some(plain(value)),
-            "AMPLIFIER_SYNC_OPTIONS" => {
-                imported.left.push((number, "options of rsync mean nothing to git".to_owned()));
-            }
+            "AMPLIFIER_SYNC_OPTIONS" => of_options(&plain(value), number, &mut imported),
             _ => {}
         }
     }
     imported
+}
+
+/// What rsync was told to leave out stays here too; its other options mean nothing to git.
+fn of_options(options: &str, number: usize, imported: &mut Imported) {
+    let mut patterns = Vec::new();
+    let mut others = Vec::new();
+    let mut words = options.split_whitespace();
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some(("--exclude", pattern)) => patterns.push(plain(pattern)),
+            None if word == "--exclude" => patterns.extend(words.next().map(plain)),
+            _ => others.push(word),
+        }
+    }
+    let read = super::filter::of_rsync(&patterns.join("\n"));
+    imported.adds.extend(read.adds);
+    imported.left.extend(read.left.into_iter().map(|(_, why)| (number, why)));
+    if !others.is_empty() {
+        imported.left.push((number, format!("options of rsync mean nothing to git: {}", others.join(" "))));
+    }
 }
 
 /// The value without its quotes.
@@ -150,4 +168,21 @@ fn without_comment(line: &str) -> &str {
         before = c;
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rsync_was_told_to_leave_out_stays_here() {
+        let text =
+            "# of a project\nAMPLIFIER_SYNC_OPTIONS=\"-az --exclude=cache/ --exclude '*.log' --delete\"\n";
+        let imported = of_dotenv(text);
+        let excluded: Vec<&str> = imported.adds.iter().map(|(_, pattern)| pattern.as_str()).collect();
+        // In ours the last one wins, and in theirs the first.
+        assert_eq!(excluded, ["*.log", "cache/"]);
+        let why = "options of rsync mean nothing to git: -az --delete".to_owned();
+        assert_eq!(imported.left, [(2, why)]);
+    }
 }

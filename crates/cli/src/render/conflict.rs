@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::{Columns, Icon, Look, Tone, bytes, count, path_object, rfc3339};
 
-/// What both machines did, in a few words: `laptop 10:02 · desktop 09:58`, or who deleted it.
+/// What both machines did, in a few words: `laptop 10:02 · desktop 09:58`, or who deleted it or never had it.
 pub fn sides(look: &Look, open: &OpenConflict) -> String {
     let side = |side: Side| {
         let machine = escape(open.machines[side].as_bytes());
         match open.conflict.version(side) {
+            None if open.conflict.base.is_none() => format!("{machine} has none"),
             None => format!("{machine} deleted it"),
             Some(Version { modified: Some(modified), .. }) => format!("{machine} {}", look.moment(*modified)),
             Some(_) => machine,

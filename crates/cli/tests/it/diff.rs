@@ -41,7 +41,7 @@ fn each_side_is_compared_with_what_was_agreed() {
          one
         +two
         --- b (last agreed)
-        +++ b (left (here))
+        +++ b (left, here)
         @@ -1 +1 @@
         -one
         +1
@@ -92,12 +92,12 @@ fn two_moments_of_the_history_are_compared() {
     .assert_eq(&show(&["--at", first, second]));
     expect![[r#"
         --- a (second)
-        +++ a (left (here))
+        +++ a (left, here)
         @@ -1 +1 @@
         -two
         +three
         --- c (second)
-        +++ c (left (here))
+        +++ c (left, here)
         @@ -1 +1 @@
         -one
         +not yet

@@ -25,6 +25,7 @@ mod network;
 mod overview;
 mod people;
 mod records;
+mod remotes;
 mod reports;
 mod rules;
 

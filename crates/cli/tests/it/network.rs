@@ -137,6 +137,24 @@ fn a_host_that_falls_silent_in_a_push_is_not_waited_for_again() {
 }
 
 #[test]
+fn a_line_that_is_only_slow_is_no_silent_one() {
+    let net = Net::new();
+    let (left, right) = (&net.pair.left, &net.pair.right);
+    assert_eq!(left.run(["config", "set", "sync.patience", "3s", "--machine"]).code, 0);
+    let (mine, theirs) = (noise(1, 48_000), noise(2, 5_000));
+    write(right, "theirs", &theirs);
+    assert_eq!(right.run(["sync"]).code, 0);
+    write(left, "mine", &mine);
+    // To send takes longer than a host may be silent, and nothing comes back meanwhile.
+    net.line.set(Weather::Slow(12_000));
+    let slow = left.run(["sync"]);
+    assert!(slow.code == 0 && slow.mentions("1 sent, 1 received"), "E9: {slow}");
+    assert_eq!(right.run(["sync"]).code, 0);
+    assert_eq!(fs::read(right.folder().join("mine")).unwrap(), mine, "E9");
+    assert_eq!(fs::read(left.folder().join("theirs")).unwrap(), theirs, "E9");
+}
+
+#[test]
 fn a_status_that_can_not_ask_says_why_and_shows_what_changed_here() {
     let net = Net::new();
     let left = &net.pair.left;

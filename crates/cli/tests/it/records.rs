@@ -44,8 +44,7 @@ fn every_change_is_a_line_with_who_and_what_was_before() {
     .assert_eq(&shown(&pair.left));
     expect![[r#"
         init init right - here create a - - blake3:e0e63a
-        pull sync right - here remove a - blake3:e0e63a -
-        pull sync right - here create b - - blake3:ef4008
+        pull sync right - here move-and-write b a blake3:e0e63a blake3:ef4008
     "#]]
     .assert_eq(&shown(&pair.right));
     let of_path = pair.left.run(["log", "--audit", "b", "--json"]);

@@ -104,6 +104,7 @@ pub fn edit(kind: LayerKind, file: &str, text: &str, change: &Edit<'_>) -> Resul
     let wanted_root = with(root.as_ref(), &path, wanted.as_ref());
     let by_hand = || EditError::ByHand { file: file.to_owned(), key: change.key().to_owned() };
     let edited = match root.filter(|root| !root.is_nothing()) {
+        Some(root) if wanted.is_none() => rewrite(text, emptied(&root, &path), None).ok_or_else(by_hand)?,
         Some(_) => rewrite(text, &path, wanted.as_ref()).ok_or_else(by_hand)?,
         None => append(text, &path, wanted.as_ref()),
     };
@@ -238,6 +239,16 @@ fn same(one: Option<&Node>, other: Option<&Node>) -> bool {
         }
         _ => false,
     }
+}
+
+/// What goes with a key: a block of a block that would hold nothing any more.
+fn emptied<'p>(root: &Node, path: &'p [String]) -> &'p [String] {
+    let is_alone = |length: &usize| {
+        let block = root.at(&path[..*length]).map(|node| &node.value);
+        matches!(block, Some(Tree::Map(entries)) if entries.len() == 1)
+    };
+    let shortest = (2..path.len()).rev().take_while(is_alone).last();
+    &path[..shortest.unwrap_or(path.len())]
 }
 
 /// The comments of a text, as far as one can tell without reading it as YAML: no edit may lose one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{ConfigError, Place};
 use super::settings::Entry;
 use super::value::{Secret, Value};
-use super::{Config, EncryptionMode, FileKind, Group, Notify, RemotePlace, Style, Symlinks, Unit};
+use super::{Config, EncryptionMode, FileKind, Group, Notify, ORIGIN, RemotePlace, Style, Symlinks, Unit};
 use crate::filter::{GitignoreMode, RulePlace, RuleText};
 use crate::policy::{Direction, Strategy};
 use crate::retention::Retention;
@@ -39,7 +39,7 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
         bytes_per_second_max: sync.bytes("bwlimit"),
         encryption_key: sync.secret("encryption_key"),
         groups: at.names("groups").iter().map(|name| group(name, &at)).collect::<Result<_, _>>()?,
-        remotes: at.names("remotes").iter().map(|name| remote(name, &at)).collect(),
+        remotes: remotes(&at),
         encryption: at.below("encryption").word("mode", ENCRYPTION).unwrap_or_default(),
         encrypt_names: at.below("encryption").bool("names").unwrap_or(true),
         retention: retention(&at.below("retention")),
@@ -99,15 +99,29 @@ fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
     })
 }
 
+fn remotes(at: &Values<'_>) -> Vec<RemotePlace> {
+    let mut names = at.names("remotes");
+    if at.below("sync").text("remote").is_some() {
+        names.retain(|name| name != ORIGIN);
+        names.insert(0, ORIGIN.to_owned());
+    }
+    names.iter().map(|name| remote(name, at)).collect()
+}
+
 fn remote(name: &str, at: &Values<'_>) -> RemotePlace {
-    let of = at.below("remotes").below(name);
+    let (of, sync) = (at.below("remotes").below(name), at.below("sync"));
+    let (long, short) = (of.text("url"), sync.text("remote").filter(|_| name == ORIGIN));
+    let is_short = long.is_none() && short.is_some();
+    let allowed = |values: &Values<'_>| values.bool("allow_public").unwrap_or(false);
     RemotePlace {
         name: name.to_owned(),
-        url: of.text("url"),
-        branch: of.text("branch"),
+        is_short,
+        url: long.or(short),
+        branch: of.text("branch").or_else(|| sync.text_of_someone("branch")),
         paths: of.rules("paths"),
-        content_bytes_max: of.bytes("limit"),
+        content_bytes_max: of.bytes("limit").or_else(|| sync.bytes("limit")),
         read_only: of.bool("read_only").unwrap_or(false),
+        allow_public: allowed(&of) || (is_short && allowed(&sync)),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct FolderRules {
     /// Git ignores this folder, and so all below.
     ignored: bool,
     /// Which `include` lists name this folder or one above it: all below takes part, as far as they go.
-    included: [bool; 2],
+    included: [bool; 3],
     /// The last group that names this folder or one above it.
     group: Option<usize>,
 }
@@ -51,6 +51,11 @@ pub(super) struct Question<'a> {
     is_folder: bool,
 }
 
+/// The lists of [`Rules::include`].
+const SHARED: usize = 0;
+const HERE: usize = 1;
+const WITHIN: usize = 2;
+
 /// What the rules that exclude and take back say, before groups and `include`.
 enum Verdict {
     Open,
@@ -67,7 +72,7 @@ impl FolderRules {
             instepignore: None,
             gitignore: None,
             ignored: false,
-            included: [false; 2],
+            included: [false; 3],
             group: None,
         };
         let mut root = blank(&filter.rules);
@@ -95,7 +100,7 @@ impl FolderRules {
         FolderRules {
             path: self.path.join(name),
             ignored: self.ignored || self.git_ignores(&question),
-            included: [0, 1]
+            included: [SHARED, HERE, WITHIN]
                 .map(|list| self.included[list] || first(&rules.include[list], question.probe(0)).is_some()),
             group: self.group_of(&question),
             other: None,
@@ -172,11 +177,12 @@ impl FolderRules {
 
     /// The whole answer; without the rules of this machine alone if `here` is false.
     fn judge(&self, question: &Question<'_>, here: bool) -> Verdict {
-        let verdict = self.last_match(question, here);
-        if matches!(verdict, Verdict::Excluded(_)) || self.carries_rules(question) {
-            return verdict;
+        let mut verdict = self.last_match(question, here);
+        if !matches!(verdict, Verdict::Excluded(_)) && !self.carries_rules(question) {
+            let lists = if here { &[SHARED, HERE][..] } else { &[SHARED] };
+            verdict = verdict.and(self.judge_group(question)).and(self.narrow(question, lists));
         }
-        verdict.and(self.judge_group(question)).and(self.narrow(question, here))
+        verdict.and(self.narrow(question, &[WITHIN]))
     }
 
     /// The rules of which the last match wins.
@@ -254,9 +260,9 @@ impl FolderRules {
         rule.map_or(Verdict::Open, |rule| Verdict::Excluded(rule.clone()))
     }
 
-    fn narrow(&self, question: &Question<'_>, here: bool) -> Verdict {
-        let lists = &self.rules.include[..if here { 2 } else { 1 }];
-        let verdicts = lists.iter().zip(self.included).map(|(list, included)| match list.first() {
+    fn narrow(&self, question: &Question<'_>, lists: &[usize]) -> Verdict {
+        let lists = lists.iter().map(|&at| (&self.rules.include[at], self.included[at]));
+        let verdicts = lists.map(|(list, included)| match list.first() {
             None => Verdict::Open,
             Some(_) if included || first(list, question.probe(0)).is_some() => Verdict::Open,
             Some(_) if question.is_folder && list.iter().any(|rule| question.could_lead_to(rule)) => {

@@ -58,6 +58,7 @@ pub(super) enum Kind {
     BuiltIn,
     Exclude,
     Include,
+    Within,
     Group(String),
     IgnoreFile,
     NotIgnored,
@@ -77,7 +78,7 @@ impl Rule {
         let refuse = |(at, why)| GlobError { pattern: rule.text.clone(), at, why, place: rule.place.clone() };
         check(&rule.text).map_err(refuse)?;
         let pattern = Pattern::parse(rule.text.as_bytes()).ok_or_else(|| refuse((1, GlobFault::Empty)))?;
-        if pattern.is_negated() && matches!(kind, Kind::Include | Kind::Group(_)) {
+        if pattern.is_negated() && matches!(kind, Kind::Include | Kind::Within | Kind::Group(_)) {
             return Err(refuse((1, GlobFault::Negated)));
         }
         Ok(Rule { pattern, kind, place: rule.place.clone() })
@@ -146,6 +147,7 @@ impl fmt::Display for RuleRef {
             Kind::BuiltIn => write!(f, "built in: \"{pattern}\""),
             Kind::Exclude => write!(f, "{place}: exclude \"{pattern}\""),
             Kind::Include => write!(f, "{place}: include does not name it"),
+            Kind::Within => write!(f, "{place}: the remote's paths do not name it"),
             Kind::Group(name) => write!(f, "{place}: group {name} is disabled, \"{pattern}\""),
             Kind::IgnoreFile => write!(f, "{place}: \"{pattern}\""),
             Kind::NotIgnored => write!(f, "gitignore: only-ignored, and git does not ignore it"),

@@ -23,6 +23,7 @@ fn rules(text: &str) -> FilterRules {
             "exclude" => rules.exclude.extend(texts("instep.yaml", false, &[value])),
             "here-exclude" => rules.exclude.extend(texts("instep.local.yaml", true, &[value])),
             "include" => rules.include.extend(texts("instep.yaml", false, &[value])),
+            "within" => rules.within.extend(texts("instep.local.yaml", true, &[value])),
             "here-include" => rules.include.extend(texts("instep.local.yaml", true, &[value])),
             group => rules.groups.push(GroupRules {
                 name: group.trim_start_matches('-').to_owned(),
@@ -357,4 +358,25 @@ fn two_versions_have_a_name_of_their_own_and_equal_ones_are_one() {
     let [one, two] = ["exclude: *.log", "exclude: *.tmp"].map(|text| Filter::new(&rules(text)).unwrap());
     assert_eq!(one.and(&one).rules_hash(), one.rules_hash());
     assert!(![one.rules_hash(), two.rules_hash()].contains(&one.and(&two).rules_hash()));
+}
+
+#[test]
+fn what_a_remote_does_not_hold_takes_no_part_with_it() {
+    let text = "exclude: *.log\ninclude: plans/\nwithin: plans/team/**\nwithin: *.duckdb";
+    check(
+        text,
+        &[],
+        "~ plans/
+         ~ notes/
+         + plans/team/a.txt
+         - plans/team/a.log
+         - plans/mine/a.txt
+         - a.duckdb
+         + plans/mine/b.duckdb
+         - instep.yaml
+         - .instepignore
+         + plans/team/.instepignore",
+    );
+    // Whose machine says so makes no difference: it holds for both sides.
+    check("within: team/**", &[], "- mine.txt\n + team/a.txt\n - instep.yaml");
 }

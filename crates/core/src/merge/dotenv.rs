@@ -28,6 +28,17 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
 }
 
+/// The text without some variables and the comments above them; none if it is not plainly a list of variables, each of
+/// which it names once.
+pub(super) fn without(text: &[u8], is_left_out: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let has_mark = text.starts_with(b"\xef\xbb\xbf");
+    let mut block = parse(text).filter(|block| !has_mark && block.is_distinct())?;
+    block.entries.retain(|entry| !is_left_out(&entry.name.bytes));
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    Some(written)
+}
+
 fn value(block: &Block<'_>) -> Value {
     let entries = block.entries.iter().map(|entry| (letters(&entry.name.bytes), entry.value.clone()));
     Value::Map(entries.collect::<BTreeMap<String, Value>>())

@@ -6,7 +6,7 @@
 //! file's group, or its being a settings file, says so.
 
 mod order;
-pub(super) mod tree;
+pub(crate) mod tree;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -99,7 +99,7 @@ pub(super) fn merge_lines(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<
     Ok(Joined { content, summary })
 }
 
-fn reason(fault: Fault) -> Reason {
+pub(super) fn reason(fault: Fault) -> Reason {
     match fault {
         Fault::Invalid => Reason::NotValid("JSON"),
         Fault::TooDeep => Reason::TooDeep,
@@ -191,10 +191,6 @@ impl<'r> Merge<'r> {
         let PerSide { local, remote } = sides;
         if let Some(text) = unchanged(base.map(|base| base.text), [local.text, remote.text]) {
             return Ok(Cow::Borrowed(text));
-        }
-        // A record that both have alike, differently written; comments have no meaning, and are not to be lost.
-        if base.is_none() && self.rules.dialect == Dialect::Strict && local.meaning() == remote.meaning() {
-            return Ok(Cow::Borrowed(longer(local.text, remote.text)));
         }
         let merged = match (base.map(|base| &base.form), &local.form, &remote.form) {
             (None, Form::Object(local), Form::Object(remote)) => {
@@ -296,9 +292,13 @@ impl<'r> Merge<'r> {
     /// A record that both have: its own time may say whose values are newer.
     fn record<'t>(&mut self, row: &Row<'_, 't>) -> Result<Piece<'t>, Reason> {
         let usual = self.rules.winner;
-        if let PerSide { local: Some(local), remote: Some(remote) } = row.sides
-            && self.rules.newest
-        {
+        let both = row.sides.local.zip(row.sides.remote);
+        // One id, two new records: no field of theirs was ever agreed on.
+        if row.base.is_none() && both.is_some_and(|(a, b)| a.item.value.meaning() != b.item.value.meaning()) {
+            self.places += 1;
+            return row.sides.local.map(|one| one.piece()).ok_or(Reason::Ids);
+        }
+        if let Some((local, remote)) = both.filter(|_| self.rules.newest) {
             let times = [local, remote].map(|one| records::changed(&one.item.value));
             self.rules.winner = match times {
                 [Some(local), Some(remote)] if local > remote => Some(Side::Local),
@@ -601,14 +601,10 @@ impl<'t> Style<'t> {
 
     /// What is written before an item.
     fn lead(&self, is_first: bool) -> &'t str {
-        let own_lines = |lead: &&str| lead.contains('\n');
-        match (is_first, self.first, self.rest) {
-            (true, Some(lead), _) | (false, _, Some(lead)) => lead,
-            (true, None, Some(lead)) => Some(lead).filter(own_lines).unwrap_or(""),
-            (false, Some(lead), None) => Some(lead).filter(own_lines).unwrap_or(" "),
-            (true, None, None) => "",
-            (false, None, None) => " ",
-        }
+        // Where no version shows how two items stand, they stand as close as they can: what is seen later goes before.
+        let line_of_its_own = |lead: Option<&'t str>| lead.filter(|lead| lead.contains('\n')).unwrap_or("");
+        let (own, other) = if is_first { (self.first, self.rest) } else { (self.rest, self.first) };
+        own.unwrap_or_else(|| line_of_its_own(other))
     }
 }
 

@@ -47,7 +47,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| write.forget_remote(id))?;
         record.head = None;
         record.quiet = None;
-        look.known = None;
+        (look.known, look.objects) = (None, None);
         self.rewound = keeps_lineage;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A plan becomes true: contents are staged, the remote takes its part, the folder here gets its own, and what is true
 //! now is written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteEr
 use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
+use super::durable::make_durable;
 use super::merging::{open_parent, place_of, stage_here};
 use super::outcome::Outcome;
 use super::settings::SyncSettings;
@@ -33,6 +34,13 @@ pub(super) struct Sent {
     pub bytes: u64,
 }
 
+/// What is ready to be committed: the revision, the names and lengths of its new contents, their bytes in all.
+struct Prepared {
+    revision: Revision,
+    objects: Vec<(ObjectId, ContentId, u64)>,
+    bytes: u64,
+}
+
 impl<F: Folder> Cycle<'_, F> {
     /// Carries a plan out.
     pub(super) fn carry_out(
@@ -48,8 +56,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
-        self.make_durable(look, &thought, tools)?;
-        let sent = self.send(record, look, &thought, tools)?;
+        let sent = self.send(settings, record, look, &thought, tools)?;
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
         Ok(self.record(settings, record, look, &thought, sent, applied)?)
     }
@@ -114,18 +121,48 @@ impl<F: Folder> Cycle<'_, F> {
         Ok(applied)
     }
 
-    /// Sends contents, and makes the new tree the remote's head if it still is the one that was planned on.
+    /// Makes durable what is about to be agreed on, sends contents, and makes the new tree the remote's head if it still
+    /// is the one that was planned on.
     fn send(
         &mut self,
+        settings: &SyncSettings,
         record: &RemoteRecord,
         look: &Look,
         thought: &Thought,
         tools: &mut Tools<'_, F>,
     ) -> Result<Option<Sent>, PassEnd> {
-        let changes = &thought.plan.changes.remote;
-        if changes.is_empty() {
+        let (folder, tree) = (tools.folder, &look.scan.tree);
+        let make_durable = || make_durable(folder, tree, thought);
+        if thought.plan.changes.remote.is_empty() {
+            make_durable()?;
             return Ok(None);
         }
+        // Nothing is offered before both are done: until then, what was prepared is unreferenced, and seen by nobody.
+        let prepared = if settings.workers > 1 {
+            std::thread::scope(|scope| {
+                let syncing = scope.spawn(make_durable);
+                let prepared = self.prepare(look, thought, tools);
+                syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                prepared
+            })
+        } else {
+            make_durable()?;
+            self.prepare(look, thought, tools)
+        };
+        let Prepared { revision, objects, bytes } = prepared?;
+        let expected = look.head.as_ref();
+        self.write_offer(record, thought, (expected, &revision))?;
+        self.remote.commit(expected, &revision)?;
+        // A content has a name there once a commit holds it: what was only offered counts as never sent.
+        let id = record.id;
+        self.workspace.state.transact(|write| write.objects(id, &objects))?;
+        self.ended(Phase::Send);
+        Ok(Some(Sent { revision, bytes }))
+    }
+
+    /// Brings contents and the new tree to where a commit can name them.
+    fn prepare(&self, look: &Look, thought: &Thought, tools: &mut Tools<'_, F>) -> Result<Prepared, PassEnd> {
+        let changes = &thought.plan.changes.remote;
         let needed: BTreeSet<ContentId> =
             changes.iter().filter_map(|change| change.after.as_ref()?.body.content()).collect();
         let mut object_of = still_there(thought, names_of(&thought.objects, &needed));
@@ -145,15 +182,8 @@ impl<F: Folder> Cycle<'_, F> {
             objects.push((object, *content, source.size(*content)));
         }
         let draft = self.draft(thought, &look.scan.tree, &object_of);
-        let expected = look.head.as_ref();
-        let revision = self.remote.prepare(expected, &draft)?;
-        self.write_offer(record, thought, (expected, &revision))?;
-        self.remote.commit(expected, &revision)?;
-        // A content has a name there once a commit holds it: what was only offered counts as never sent.
-        let id = record.id;
-        self.workspace.state.transact(|write| write.objects(id, &objects))?;
-        self.ended(Phase::Send);
-        Ok(Some(Sent { revision, bytes }))
+        let revision = self.remote.prepare(look.head.as_ref(), &draft)?;
+        Ok(Prepared { revision, objects, bytes })
     }
 
     /// Stages what is offered in place of files that travel in a form.
@@ -286,7 +316,8 @@ fn names_of(objects: &super::far::Objects, contents: &BTreeSet<ContentId>) -> BT
     if contents.is_empty() {
         return names;
     }
-    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| contents.contains(content)) {
+    let wanted: HashSet<ContentId> = contents.iter().copied().collect();
+    for (object, (content, _)) in objects.iter().filter(|(_, (content, _))| wanted.contains(content)) {
         let name = names.entry(*content).or_insert(*object);
         *name = (*name).max(*object);
     }
@@ -306,7 +337,7 @@ struct Offer<'t, 'f, F: Folder> {
 
 impl<'t, 'f, F: Folder> Offer<'t, 'f, F> {
     fn new(tools: &'t Tools<'f, F>, tree: &'t Tree, offered: &[ContentId]) -> Self {
-        let wanted: BTreeSet<ContentId> = offered.iter().copied().collect();
+        let wanted: HashSet<ContentId> = offered.iter().copied().collect();
         let mut places = BTreeMap::new();
         for place in tree.places() {
             if let Entry::Leaf(leaf) = tree.at(place).entry

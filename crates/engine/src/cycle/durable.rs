@@ -2,51 +2,42 @@
 //!
 //! A row says that both sides agree on a content. If a power cut took that content away afterwards, the next cycle would
 //! read its absence as a deletion, or what is left of it as an edit, and carry the damage everywhere. So what a plan
-//! newly takes for agreed is made durable here before the remote hears of it.
+//! newly takes for agreed is made durable here before anything is offered to the remote.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::node::{NodeId, Side};
-use instep_core::tree::{Entry, LeafKind, Place};
+use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
 use super::merging::open_parent;
 use super::think::Thought;
-use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::{Folder, FolderFailure};
 
 /// Up to so many entries, each is made durable by itself: the disk may hold much that is none of ours.
 const HANDFUL: usize = 8;
 
-impl<F: Folder> Cycle<'_, F> {
-    /// Makes durable what the folder here holds and a plan will write down as agreed.
-    pub(super) fn make_durable(
-        &self,
-        look: &Look,
-        thought: &Thought,
-        tools: &Tools<'_, F>,
-    ) -> Result<(), EngineError> {
-        let new = newly_agreed(thought);
-        if new.len() > HANDFUL {
-            return Ok(tools.folder.sync_all()?);
-        }
-        let tree = &look.scan.tree;
-        let mut folders = BTreeMap::new();
-        for place in new {
-            let Some((dir, name)) = unless_gone(open_parent(tools.folder, tree, place))? else { continue };
-            if matches!(tree.at(place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File) {
-                unless_gone(tools.folder.sync_file(&dir, &name).map_err(EngineError::from))?;
-            }
-            let mut at = tree.at(place).parent;
-            folders.insert(at, dir);
-            while at != Place::ROOT && !folders.contains_key(&tree.at(at).parent) {
-                let Some((dir, _)) = unless_gone(open_parent(tools.folder, tree, at))? else { break };
-                at = tree.at(at).parent;
-                folders.insert(at, dir);
-            }
-        }
-        Ok(folders.values().try_for_each(|dir| tools.folder.sync_folder(dir))?)
+/// Makes durable what the folder here, seen as this tree, holds and a plan will write down as agreed.
+pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought) -> Result<(), EngineError> {
+    let new = newly_agreed(thought);
+    if new.len() > HANDFUL {
+        return Ok(folder.sync_all()?);
     }
+    let mut folders = BTreeMap::new();
+    for place in new {
+        let Some((dir, name)) = unless_gone(open_parent(folder, tree, place))? else { continue };
+        if matches!(tree.at(place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File) {
+            unless_gone(folder.sync_file(&dir, &name).map_err(EngineError::from))?;
+        }
+        let mut at = tree.at(place).parent;
+        folders.insert(at, dir);
+        while at != Place::ROOT && !folders.contains_key(&tree.at(at).parent) {
+            let Some((dir, _)) = unless_gone(open_parent(folder, tree, at))? else { break };
+            at = tree.at(at).parent;
+            folders.insert(at, dir);
+        }
+    }
+    Ok(folders.values().try_for_each(|dir| folder.sync_folder(dir))?)
 }
 
 /// Where the things stand of which a plan says something new, but for those that it changes itself.

@@ -119,9 +119,10 @@ impl View<'_> {
         let items = self.snapshot.map_or(&[][..], |snapshot| &snapshot.entries);
         let within = children.within(folder.index);
         let mut found = Vec::with_capacity(within.len());
+        let nodes = folder.spot.node.map_or(&[][..], |node| remembered.children(node));
         for &index in within {
             let item = &items[index as usize];
-            let spot = self.spot(folder, &item.name, remembered);
+            let spot = self.spot(folder, &item.name, nodes);
             let count = missing.len();
             let entry = self.entry(item, folder, &spot, objects, missing);
             let modified = match entry {
@@ -141,22 +142,25 @@ impl View<'_> {
     fn add_unspoken(&self, folder: &Visit, remembered: &Remembered<'_>, found: &mut Vec<Found>) {
         let silent = self.snapshot.is_some_and(|snapshot| !snapshot.stamp.speaks_of_folders);
         let Some(node) = folder.spot.node.filter(|_| silent) else { return };
-        for child in remembered.children(node) {
+        let nodes = remembered.children(node);
+        for child in nodes {
             let name = child.name;
             if found.iter().any(|one| one.entry.name == *name) || !remembered.is_folder_without_files(child) {
                 continue;
             }
-            let below = self.visit(folder, name, Listing::Nowhere, self.spot(folder, name, remembered));
+            let below = self.visit(folder, name, Listing::Nowhere, self.spot(folder, name, nodes));
             let entry = NewEntry { name: name.clone(), entry: Entry::Folder, key: None, modified: None };
             found.push(Found { index: None, entry, below: Some(below), open: false });
         }
     }
 
-    fn spot(&self, folder: &Visit, name: &Name, remembered: &Remembered<'_>) -> Spot {
+    /// Where an entry of a folder stands; `nodes` is what the folder is remembered to hold.
+    fn spot(&self, folder: &Visit, name: &Name, nodes: &[Held<'_>]) -> Spot {
+        let node = nodes.binary_search_by(|held| held.name.cmp(name)).ok().map(|at| nodes[at].node);
         Spot {
             path: folder.spot.path.join(name),
             local: folder.spot.local.and_then(|place| self.local.child(place, name)),
-            node: folder.spot.node.and_then(|node| remembered.child(node, name)),
+            node,
         }
     }
 
@@ -359,11 +363,6 @@ impl<'a> Remembered<'a> {
         // Stable, as most nodes got their numbers in this order.
         held.sort_by(|a, b| (a.folder, a.name).cmp(&(b.folder, b.name)));
         Remembered(held)
-    }
-
-    fn child(&self, folder: NodeId, name: &Name) -> Option<NodeId> {
-        let at = self.0.binary_search_by(|held| (held.folder, held.name).cmp(&(folder, name))).ok()?;
-        Some(self.0[at].node)
     }
 
     fn children(&self, folder: NodeId) -> &[Held<'a>] {

@@ -12,7 +12,7 @@ use instep_core::reconcile::reconcile;
 use instep_core::remote::{ObjectId, Snapshot};
 use instep_core::renames::Renames;
 use instep_core::safety::Halt;
-use instep_core::tree::{Entry, LeafKind, Place, Tree};
+use instep_core::tree::{Entry, LeafKind, Place, Tree, Unknown};
 
 use super::far::{Far, Objects, View};
 use super::merging::Tried;
@@ -21,6 +21,7 @@ use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::scan::NOTHING_INSIDE;
 use crate::stage::Receiver;
 use crate::state::RemoteRecord;
 
@@ -64,26 +65,10 @@ impl<F: Folder> Cycle<'_, F> {
         look: &mut Look,
         tools: &mut Tools<'_, F>,
     ) -> Result<Thought, EngineError> {
-        let snapshot = match &look.head {
-            Some(head) => {
-                self.began(Phase::Ask, None, None);
-                let snapshot = match look.ahead.take() {
-                    Some(ahead) if ahead.known == record.head => ahead.listed?,
-                    _ => self.remote.snapshot(head, record.head.as_ref())?,
-                };
-                self.ended(Phase::Ask);
-                Some(snapshot)
-            }
-            None => None,
-        };
-        let known = match look.known.take() {
-            Some(known) => known,
-            None => self.workspace.state.known(record.id)?,
-        };
+        let (snapshot, known, mut objects) = self.gather(settings, record, look)?;
         let (mut known, given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
-        let mut objects = self.workspace.state.objects(record.id)?;
         let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
@@ -112,6 +97,7 @@ impl<F: Folder> Cycle<'_, F> {
             }
             break built.far;
         };
+        reopen(&mut look.scan.tree, &far.tree);
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
         }
@@ -137,6 +123,45 @@ impl<F: Folder> Cycle<'_, F> {
             invalid_there: invalid,
             received_bytes,
         })
+    }
+
+    /// Lists what the remote's head holds, and meanwhile reads what is remembered, unless it was read already.
+    fn gather(
+        &self,
+        settings: &SyncSettings,
+        record: &RemoteRecord,
+        look: &mut Look,
+    ) -> Result<(Option<Snapshot>, Known, Objects), EngineError> {
+        let (remote, head, before) = (self.remote, look.head.clone(), record.head.clone());
+        let ahead = look.ahead.take().filter(|ahead| ahead.known == before);
+        let list = move || match (head, ahead) {
+            (None, _) => Ok(None),
+            (Some(_), Some(ahead)) => ahead.listed.map(Some),
+            (Some(head), None) => remote.snapshot(&head, before.as_ref()).map(Some),
+        };
+        let (state, known, objects) = (&self.workspace.state, look.known.take(), look.objects.take());
+        let read = || -> Result<(Known, Objects), EngineError> {
+            let known = known.map_or_else(|| state.known(record.id), Ok)?;
+            Ok((known, objects.map_or_else(|| state.objects(record.id), Ok)?))
+        };
+        if look.head.is_some() {
+            self.began(Phase::Ask, None, None);
+        }
+        let (listed, read) = if settings.workers > 1 {
+            std::thread::scope(|scope| {
+                let listing = scope.spawn(list);
+                let read = read();
+                (listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), read)
+            })
+        } else {
+            (list(), read())
+        };
+        let listed = listed?;
+        if look.head.is_some() {
+            self.ended(Phase::Ask);
+        }
+        let (known, objects) = read?;
+        Ok((listed, known, objects))
     }
 
     /// Fetches contents that nobody here knows yet into the staging folder, and remembers their names.
@@ -279,6 +304,9 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
         }
         let mut place = Place::ROOT;
         for name in names.iter().rev() {
+            if is_empty_way(&tree.at(place).entry) {
+                return true;
+            }
             if matches!(tree.at(place).entry, Entry::Unknown(_)) {
                 return false;
             }
@@ -295,6 +323,30 @@ pub(super) fn give_up_unseen(known: Known, unseen: &BTreeSet<NodeId>, tree: &Tre
     }
     let rows = known.rows().iter().filter(|row| !given_up.contains(&row.id)).cloned().collect();
     (Known::new(rows, known.next), given_up)
+}
+
+/// Answers whether a folder is only the way to what the rules name, and holds nothing of it.
+fn is_empty_way(entry: &Entry) -> bool {
+    matches!(entry, Entry::Unknown(Unknown::Excluded(why)) if why == NOTHING_INSIDE)
+}
+
+/// A folder that is only the way to what the rules name takes no part while it holds nothing of it. Where the remote
+/// holds that folder it is one all the same: its last file was deleted here, or the first one is to come.
+fn reopen(local: &mut Tree, far: &Tree) {
+    if !local.places().any(|place| is_empty_way(&local.at(place).entry)) {
+        return;
+    }
+    let mut twins: Vec<Option<Place>> = vec![Some(Place::ROOT)];
+    for place in far.places().skip(1) {
+        let entry = far.at(place);
+        let twin = twins[entry.parent.0 as usize].and_then(|folder| local.child(folder, &entry.name));
+        if let Some(twin) =
+            twin.filter(|twin| entry.entry == Entry::Folder && is_empty_way(&local.at(*twin).entry))
+        {
+            local.tell_folder(twin);
+        }
+        twins.push(twin);
+    }
 }
 
 /// A conflict that a merge left open says what the merge found.

@@ -51,16 +51,19 @@ pub enum Found {
     /// A database that travels as it lies there.
     Whole,
     /// A database that travels in a form, or waits.
-    Formed {
-        /// What travels.
-        entry: Entry,
-        /// When it was last modified, be it in its log.
-        modified: Timestamp,
-        /// What lies on the disk.
-        formed: Option<Formed>,
-        /// What is to be remembered.
-        record: Option<FormRecord>,
-    },
+    Formed(Box<Form>),
+}
+
+/// What travels in place of a database.
+pub struct Form {
+    /// What travels.
+    pub entry: Entry,
+    /// When it was last modified, be it in its log.
+    pub modified: Timestamp,
+    /// What lies on the disk.
+    pub formed: Option<Formed>,
+    /// What is to be remembered.
+    pub record: Option<FormRecord>,
 }
 
 /// Why there is no copy.
@@ -479,11 +482,14 @@ fn formed(set: &Set, raw: Option<Leaf>, record: &FormRecord, fresh: Option<FormR
     let leaf = Leaf { kind: LeafKind::File, content, size, exec: set.file.exec() };
     let disk = raw.map(|raw| raw.content);
     let formed = Formed { disk, size: set.file.size, modified: set.file.modified, name };
-    Found::Formed { entry: Entry::Leaf(leaf), modified: set.modified(), formed: Some(formed), record: fresh }
+    let form =
+        Form { entry: Entry::Leaf(leaf), modified: set.modified(), formed: Some(formed), record: fresh };
+    Found::Formed(Box::new(form))
 }
 
 fn waits(set: &Set, why: Unknown) -> Found {
-    Found::Formed { entry: Entry::Unknown(why), modified: set.modified(), formed: None, record: None }
+    let form = Form { entry: Entry::Unknown(why), modified: set.modified(), formed: None, record: None };
+    Found::Formed(Box::new(form))
 }
 
 /// What vouches for a set of files later: nothing, if they could be written again without a trace.

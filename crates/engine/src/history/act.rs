@@ -54,8 +54,8 @@ pub fn scan<F: Folder>(
         observer,
     };
     let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-    crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
 }
 

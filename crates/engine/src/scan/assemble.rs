@@ -68,8 +68,7 @@ fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) {
             let entry = &mut inside.entries[inner.at as usize].entry;
             match &below[inner.id as usize - id - 1] {
                 Some(Ok(found)) if inner.passage && !takes_part(found) => {
-                    *entry =
-                        Entry::Unknown(Unknown::Excluded("nothing in this folder takes part".to_owned()));
+                    *entry = Entry::Unknown(Unknown::Excluded(NOTHING_INSIDE.to_owned()));
                     false
                 }
                 Some(Ok(_)) => true,
@@ -85,6 +84,9 @@ fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) {
         });
     }
 }
+
+/// Why a folder takes no part that is only the way to what the rules name, and holds nothing of it.
+pub(crate) const NOTHING_INSIDE: &str = "nothing in this folder takes part";
 
 /// Answers whether a rule lets anything in the folder take part, readable or not.
 fn takes_part(inside: &Inside) -> bool {

@@ -48,9 +48,16 @@ impl Write<'_> {
 
     /// Forgets all that was agreed on with any remote; see [`Write::forget_remote`].
     pub fn forget_all_remotes(&self) -> Result<(), EngineError> {
-        let mut query = self.transaction.prepare_cached("SELECT id FROM remote")?;
-        let ids = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        ids.into_iter().try_for_each(|id| self.forget_remote(id))
+        self.forget_remotes_but(&[])
+    }
+
+    /// The same, but for the remotes at these addresses.
+    pub fn forget_remotes_but(&self, kept: &[String]) -> Result<(), EngineError> {
+        let mut query = self.transaction.prepare_cached("SELECT id, address FROM remote")?;
+        let known = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let known = known.collect::<Result<Vec<(i64, String)>, _>>()?;
+        let forgotten = known.into_iter().filter(|(_, address)| !kept.contains(address));
+        forgotten.map(|(id, _)| id).try_for_each(|id| self.forget_remote(id))
     }
 
     /// Forgets all rows: those of a new first contact follow in the same transaction.

@@ -11,5 +11,6 @@ mod races;
 mod renames;
 mod retention;
 mod rules;
+mod state;
 mod verify;
 mod world;

@@ -242,3 +242,28 @@ fn a_merge_that_would_break_the_settings_is_a_conflict() {
     sync(&mut left);
     assert_eq!(sync(&mut right).conflicts.len(), 1);
 }
+
+#[test]
+fn the_last_file_that_takes_part_in_a_folder_may_go_and_another_come() {
+    let (mut left, mut right) = pair(&[]);
+    let place = instep_core::filter::RulePlace { file: "instep.yaml".into(), line: None, here: false };
+    let include = vec![instep_core::filter::RuleText { text: "*.db".to_owned(), place }];
+    let rules = instep_core::filter::FilterRules { include, ..Default::default() };
+    for machine in [&mut left, &mut right] {
+        machine.settings.filter = Filter::new(&rules).unwrap();
+    }
+    left.write("d/a.db", "1");
+    left.write("d/other.txt", "x");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "d/a.db=1");
+    left.remove("d/a.db");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "d/");
+    right.write("d/b.db", "2");
+    right.sync();
+    left.sync();
+    assert_eq!(left.drawing(), "d/b.db=2;d/other.txt=x");
+    assert!(left.sync().done.is_empty());
+}

@@ -103,7 +103,7 @@ const SIGNS: &[Sign] = &[
         Unsafe,
         "E-NET-TLS",
         "The host's certificate is not valid.",
-        None,
+        Some("for a host of your own: git config --global http.sslCAInfo FILE"),
     ),
     sign(
         &["No space left on device"],
@@ -361,10 +361,21 @@ fn of_check(said: &str) -> Option<RemoteError> {
     Some(RemoteError::new(Corrupt, code, *message).caused_by(last_words(said)))
 }
 
+/// Lines that say nothing of what went wrong.
+const BOILERPLATE: &[&str] = &[
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
 /// The end of what was said, on one line, without addresses' secrets and without anything that a terminal would obey.
 pub(super) fn last_words(said: &str) -> String {
-    let told = said.lines().filter(|line| !line.starts_with("hint:") && !line.trim().is_empty());
-    let mut lines: Vec<&str> = told.collect();
+    let told = |line: &&str| !line.starts_with("hint:") && !line.trim().is_empty();
+    let mut lines: Vec<&str> = said.lines().filter(told).collect();
+    // What git says below every failure of ssh: the cause stands above it.
+    if lines.iter().any(|line| !BOILERPLATE.contains(line)) {
+        lines.retain(|line| !BOILERPLATE.contains(line));
+    }
     let start = lines.len().saturating_sub(4);
     let text = lines.split_off(start).join("; ");
     let mut text = escape(hide_secrets(&text).as_bytes());
@@ -483,6 +494,13 @@ mod tests {
             timed_out: None,
         });
         (error.kind, error.code)
+    }
+
+    #[test]
+    fn what_git_says_below_every_failure_of_ssh_is_left_out() {
+        let boilerplate = BOILERPLATE.join("\n");
+        assert_eq!(last_words(&format!("ssh: no route\n{boilerplate}\n")), "ssh: no route");
+        assert!(last_words(&boilerplate).starts_with("fatal: Could not read"));
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl<'a> Parts<'a> {
 
     fn push(&self, refspec: &str) -> Result<Call, RemoteError> {
         let mut call = self.program.call(Scope::Talking)?;
+        call.args(self.program.patience_with_a_push());
         call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
         call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
         call.args(["--recurse-submodules=no", "--", "instep", refspec]);

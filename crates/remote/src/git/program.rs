@@ -207,6 +207,12 @@ impl Program {
         self.patience.most
     }
 
+    /// Doubles the patience of a push: what the system took to be sent counts as sent, and on a slow line nothing comes
+    /// back until it has arrived.
+    pub fn patience_with_a_push(&self) -> [String; 2] {
+        ["-c".to_owned(), format!("http.lowSpeedTime={}", self.patience.seconds() * 2)]
+    }
+
     /// Begins a call: the command and its arguments are still to be given.
     pub fn call(&self, scope: Scope<'_>) -> Result<Call, RemoteError> {
         let mut command = self.bare();
@@ -336,7 +342,7 @@ impl Patience {
 
     fn for_ssh(&self) -> String {
         let seconds = self.seconds();
-        let (between, connect) = ((seconds / 3).max(1), seconds.min(10));
+        let (between, connect) = ((seconds / 2).max(1), seconds.min(10));
         format!("-o ServerAliveInterval={between} -o ConnectTimeout={connect}")
     }
 

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
-use super::HEAD;
 use super::failure;
 use super::local::{self, PushRecord};
 use super::objects::Oid;
@@ -20,6 +19,8 @@ const TRIES_MAX: u32 = 3;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Push<'a> {
     pub reference: &'a str,
+    /// Our own note of its head.
+    pub noted: &'a str,
     pub expected: Option<Oid>,
     pub new: Oid,
     /// The repository's own directory, if it is on a path.
@@ -58,9 +59,10 @@ impl Push<'_> {
 
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
         let mut call = program.call(Scope::Talking)?;
+        call.args(program.patience_with_a_push());
         call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
         // What the remote took is our own note of its head too: no wait for the disk, and no call of its own.
-        call.args(["-c".to_owned(), format!("remote.instep.fetch=+{}:{HEAD}", self.reference)]);
+        call.args(["-c".to_owned(), format!("remote.instep.fetch=+{}:{}", self.reference, self.noted)]);
         call.args(["-c", "core.fsync=none", "-c", "core.logAllRefUpdates=always"]);
         call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
         call.args(["--recurse-submodules=no"]);

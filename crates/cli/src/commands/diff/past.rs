@@ -63,7 +63,7 @@ pub fn pairs(
 fn side(context: &Context, opened: &Opened, tree: &Tree, typed: Option<&str>) -> Result<Side, CommandError> {
     let state = &opened.workspace.state;
     let (name, after, moment) = match typed {
-        None => (format!("{} (here)", instep_core::path::escape(opened.machine().as_bytes())), None, None),
+        None => (format!("{}, here", instep_core::path::escape(opened.machine().as_bytes())), None, None),
         Some(typed) => {
             let operation = log::find(state, typed)?;
             let when = context.terminal.look.moment(operation.time);

@@ -1,58 +1,95 @@
 //! Surroundings that refuse: a full disk, a folder that may not be written, few open files, a bare environment.
+//!
+//! A test that mounts something runs once more in a mount namespace of its own, where it is root: nothing it mounts is
+//! seen outside or outlives it. Where that is refused it fails, and says what the system must allow.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use instep_testkit::machine::{Machine, Pair};
 
 use super::{all_right, connected, nothing_lost_or_touched, wrong_error};
 
-/// A file system in memory that is taken down again.
-struct Mounted<'a>(&'a Path);
+/// Says that a test runs in a namespace of its own already.
+const INSIDE: &str = "INSTEP_TEST_MOUNTS";
 
-impl<'a> Mounted<'a> {
-    /// `None` where mounting is not allowed.
-    fn new(at: &'a Path, options: &str) -> Option<Self> {
-        mount(at, options).then_some(Mounted(at))
+/// Plays a test of this file where it may mount. As an ordinary user, and as a root who may not, that is a user
+/// namespace.
+fn mounting(test: &str, play: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return play();
     }
+    let area = tempfile::tempdir().unwrap();
+    let mut refused = Vec::new();
+    for words in [&["--mount"][..], &["--user", "--map-root-user", "--mount"]] {
+        let enter = || {
+            let mut command = Command::new("unshare");
+            command.args(words).env(INSIDE, "1");
+            command
+        };
+        let mut probe = enter();
+        probe.args(["mount", "-t", "tmpfs", "instep-test"]).arg(area.path());
+        match probe.output() {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => {
+                refused.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+                continue;
+            }
+            Err(error) => {
+                refused.push(format!("unshare: {error}"));
+                continue;
+            }
+        }
+        let name = format!("bad_inputs::disks::{test}");
+        let this = std::env::current_exe().unwrap();
+        let output = enter().arg(this).args(["--exact", &name, "--nocapture"]).output().unwrap();
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+        return;
+    }
+    panic!(
+        "this test mounts disks of its own, and the system lets nobody: {refused:?}. Run the tests as root (in a \
+         container with CAP_SYS_ADMIN), or where an ordinary user may make user namespaces."
+    );
 }
 
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
+/// Mounts something; in our namespace it is gone with the test.
+fn mount(at: &Path, words: &[&str]) {
+    let output = Command::new("mount").args(words).arg(at).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "mount {words:?}: {said}");
 }
 
-fn mount(at: &Path, options: &str) -> bool {
-    let mut command = Command::new("mount");
-    command.args(["-t", "tmpfs", "-o", options, "instep-test"]).arg(at);
-    command.output().is_ok_and(|output| output.status.success())
+fn mount_memory(at: &Path, options: &str) {
+    mount(at, &["-t", "tmpfs", "-o", options, "instep-test"]);
 }
 
 #[test]
 fn a_full_disk_shows_no_partial_file_and_goes_on_later() {
-    let pair = connected();
-    for number in 0..6 {
-        fs::write(pair.left.folder().join(format!("large{number}")), vec![number; 1 << 20]).unwrap();
-    }
-    assert_eq!(pair.left.run(["sync"]).code, 0);
-    // As an ordinary user there is nothing to mount, and nothing to see.
-    let Some(_mounted) = Mounted::new(pair.right.folder(), "size=5m") else { return };
-    let output = pair.right.connect(&pair.bare);
-    all_right(wrong_error("E1", &output, &[1, 3, 5], &["E-DISK-FULL"]).into_iter().collect());
-    for number in 0..6 {
-        let path = pair.right.folder().join(format!("large{number}"));
-        let whole = fs::read(&path).map_or(true, |bytes| bytes == vec![number; 1 << 20]);
-        assert!(whole, "E1: {} is there in part", path.display());
-    }
-    assert!(mount(pair.right.folder(), "remount,size=64m"));
-    let output = pair.right.run(["sync"]);
-    let output = if output.code == 10 { pair.right.connect(&pair.bare) } else { output };
-    assert_eq!(output.code, 0, "E1: {output}");
-    assert!(pair.right.folder().join("large5").exists(), "E1: {output}");
-    nothing_lost_or_touched("E1", &pair);
+    mounting("a_full_disk_shows_no_partial_file_and_goes_on_later", || {
+        let pair = connected();
+        for number in 0..6 {
+            fs::write(pair.left.folder().join(format!("large{number}")), vec![number; 1 << 20]).unwrap();
+        }
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        mount_memory(pair.right.folder(), "size=5m");
+        let output = pair.right.connect(&pair.bare);
+        all_right(wrong_error("E1", &output, &[1, 3, 5], &["E-DISK-FULL"]).into_iter().collect());
+        for number in 0..6 {
+            let path = pair.right.folder().join(format!("large{number}"));
+            let whole = fs::read(&path).map_or(true, |bytes| bytes == vec![number; 1 << 20]);
+            assert!(whole, "E1: {} is there in part", path.display());
+        }
+        mount_memory(pair.right.folder(), "remount,size=64m");
+        let output = pair.right.run(["sync"]);
+        let output = if output.code == 10 { pair.right.connect(&pair.bare) } else { output };
+        assert_eq!(output.code, 0, "E1: {output}");
+        assert!(pair.right.folder().join("large5").exists(), "E1: {output}");
+        nothing_lost_or_touched("E1", &pair);
+    });
 }
 
 #[test]
@@ -112,57 +149,133 @@ fn a_bare_environment_gets_a_clear_sentence() {
 
 #[test]
 fn a_disk_without_room_for_more_names_says_so_and_goes_on_later() {
-    let pair = connected();
-    for number in 0..200 {
-        fs::write(pair.left.folder().join(format!("small{number}")), number.to_string()).unwrap();
-    }
-    assert_eq!(pair.left.run(["sync"]).code, 0);
-    let Some(_mounted) = Mounted::new(pair.right.folder(), "nr_inodes=160") else { return };
-    let output = pair.right.connect(&pair.bare);
-    all_right(wrong_error("E2", &output, &[1, 3, 5], &["E-DISK-FULL"]).into_iter().collect());
-    assert!(mount(pair.right.folder(), "remount,nr_inodes=5000"));
-    let output = pair.right.run(["sync"]);
-    let output = if output.code == 10 { pair.right.connect(&pair.bare) } else { output };
-    assert_eq!(output.code, 0, "E2: {output}");
-    assert_eq!(fs::read_to_string(pair.right.folder().join("small199")).unwrap(), "199", "E2");
-    nothing_lost_or_touched("E2", &pair);
+    mounting("a_disk_without_room_for_more_names_says_so_and_goes_on_later", || {
+        let pair = connected();
+        for number in 0..200 {
+            fs::write(pair.left.folder().join(format!("small{number}")), number.to_string()).unwrap();
+        }
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        mount_memory(pair.right.folder(), "nr_inodes=160");
+        let output = pair.right.connect(&pair.bare);
+        all_right(wrong_error("E2", &output, &[1, 3, 5], &["E-DISK-FULL"]).into_iter().collect());
+        mount_memory(pair.right.folder(), "remount,nr_inodes=5000");
+        let output = pair.right.run(["sync"]);
+        let output = if output.code == 10 { pair.right.connect(&pair.bare) } else { output };
+        assert_eq!(output.code, 0, "E2: {output}");
+        assert_eq!(fs::read_to_string(pair.right.folder().join("small199")).unwrap(), "199", "E2");
+        nothing_lost_or_touched("E2", &pair);
+    });
 }
 
 #[test]
 fn a_root_on_another_kind_of_disk_syncs() {
-    const CASES: &[(&str, &[&str])] = &[
-        ("tmpfs", &["-t", "tmpfs"]),
-        ("ramfs", &["-t", "ramfs"]),
-        ("overlay", &["-t", "overlay", "-o", "lowerdir=IN/lower,upperdir=IN/upper,workdir=IN/work"]),
-    ];
-    for (kind, words) in CASES {
-        let pair = connected();
-        let over = pair.area().join("right-home/over");
-        fs::create_dir(&over).unwrap();
-        // An overlay's own folders lie on a disk in memory: not every disk can carry one. As an ordinary user there is
-        // nothing to mount.
-        let Some(_below) = Mounted::new(&over, "size=64m") else { return };
-        ["upper", "work", "lower"].iter().for_each(|name| fs::create_dir(over.join(name)).unwrap());
-        let mut command = Command::new("mount");
-        let inside = over.display().to_string();
-        command.args(words.iter().map(|word| word.replace("IN/", &format!("{inside}/"))));
-        command.arg("instep-test").arg(pair.right.folder());
-        if !command.output().is_ok_and(|output| output.status.success()) {
-            continue; // This system does not know that kind.
+    mounting("a_root_on_another_kind_of_disk_syncs", || {
+        for (kind, words) in [
+            ("tmpfs", &["-t", "tmpfs", "instep-test"][..]),
+            ("ramfs", &["-t", "ramfs", "instep-test"]),
+            (
+                "overlay",
+                &["-t", "overlay", "instep-test", "-o", "lowerdir=lower,upperdir=upper,workdir=work"],
+            ),
+        ] {
+            let pair = connected();
+            // An overlay's own folders lie on a disk in memory: not every disk can carry one.
+            let over = pair.area().join("right-home/over");
+            fs::create_dir(&over).unwrap();
+            mount_memory(&over, "size=64m");
+            ["upper", "work", "lower"].iter().for_each(|name| fs::create_dir(over.join(name)).unwrap());
+            let inside = format!("dir={}/", over.display());
+            let words: Vec<String> = words.iter().map(|word| word.replace("dir=", &inside)).collect();
+            mount(pair.right.folder(), &words.iter().map(String::as_str).collect::<Vec<_>>());
+            syncs_here(kind, &pair);
         }
-        let _mounted = Mounted(pair.right.folder());
-        let output = pair.right.connect(&pair.bare);
-        assert_eq!(output.code, 0, "E13 {kind}: {output}");
-        fs::write(pair.right.folder().join("new"), "1").unwrap();
-        fs::write(pair.right.folder().join("keep"), "2").unwrap();
-        assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
-        let doctor = pair.right.run(["doctor"]);
-        assert!(doctor.code == 0 && doctor.mentions("disk"), "E13 {kind}: {doctor}");
-        assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
-        fs::write(pair.left.folder().join("keep"), "1").unwrap();
-        assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
-        assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
-        assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), "1", "E13 {kind}");
+    });
+}
+
+/// The right machine's folder is on a disk of that kind: files go to it and come from it.
+fn syncs_here(kind: &str, pair: &Pair) {
+    let output = pair.right.connect(&pair.bare);
+    assert_eq!(output.code, 0, "E13 {kind}: {output}");
+    fs::write(pair.right.folder().join("new"), "1").unwrap();
+    fs::write(pair.right.folder().join("keep"), "2").unwrap();
+    assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
+    let doctor = pair.right.run(["doctor"]);
+    assert!(doctor.code == 0 && doctor.mentions("disk"), "E13 {kind}: {doctor}");
+    assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
+    fs::write(pair.left.folder().join("keep"), "1").unwrap();
+    assert_eq!(pair.left.run(["sync"]).code, 0, "E13 {kind}");
+    assert_eq!(pair.right.run(["sync"]).code, 0, "E13 {kind}");
+    assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), "1", "E13 {kind}");
+    nothing_lost_or_touched("E13", pair);
+}
+
+/// A disk as cameras and sticks have it: no links, no executable bit, no rename that refuses, case is folded.
+#[test]
+fn a_root_on_exfat_syncs_and_makes_no_file_a_program() {
+    mounting("a_root_on_exfat_syncs_and_makes_no_file_a_program", || {
+        let pair = connected();
+        let (left, right) = (&pair.left, &pair.right);
+        let program = left.folder().join("program");
+        fs::write(&program, "#!/bin/sh").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(left.run(["sync"]).code, 0);
+        let _disk = Exfat::mount(&pair.area().join("right-home/disk"), right.folder());
+        syncs_here("exfat", &pair);
+        let is_program = |name: &str| {
+            let mode = fs::metadata(left.folder().join(name)).unwrap().permissions().mode();
+            mode & 0o111 != 0
+        };
+        assert!(is_program("program") && !is_program("keep") && !is_program("new"), "E13 exfat");
+        // Case is folded: a change of it goes through, two spellings at once are a conflict, and nothing is lost.
+        fs::rename(left.folder().join("new"), left.folder().join("New")).unwrap();
+        assert_eq!(left.run(["sync"]).code, 0);
+        let renamed = right.run(["sync"]);
+        let entries = fs::read_dir(right.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        assert!(renamed.code == 0 && names.contains(&"New".to_owned()), "E13 exfat: {names:?} {renamed}");
+        fs::write(left.folder().join("KEEP"), "another").unwrap();
+        std::os::unix::fs::symlink("keep", left.folder().join("link")).unwrap();
+        assert_eq!(left.run(["sync"]).code, 0);
+        let clash = right.run(["sync"]);
+        assert!(clash.code == 4 && clash.mentions("one name, two things"), "E13 exfat: {clash}");
+        assert!(clash.mentions("holds no symbolic links"), "E13 exfat: {clash}");
+        assert_eq!(fs::read_to_string(right.folder().join("keep")).unwrap(), "1", "E13 exfat");
+        assert_eq!(left.run(["sync"]).code, 0);
+        assert_eq!(fs::read_to_string(left.folder().join("KEEP")).unwrap(), "another", "E13 exfat");
         nothing_lost_or_touched("E13", &pair);
+    });
+}
+
+/// An exFAT disk in a file, through FUSE: its program wants a device, which only root can make of a file.
+struct Exfat {
+    device: String,
+    at: PathBuf,
+}
+
+impl Exfat {
+    fn mount(image: &Path, at: &Path) -> Self {
+        let done = |words: &[&str]| {
+            let output = Command::new(words[0]).args(&words[1..]).output();
+            let fine = output.as_ref().is_ok_and(|output| output.status.success());
+            assert!(
+                fine,
+                "this test needs root, a loop device, /dev/fuse, exfatprogs and exfat-fuse (.ci/run installs \
+                 them); {words:?}: {output:?}"
+            );
+            String::from_utf8_lossy(&output.unwrap().stdout).trim().to_owned()
+        };
+        fs::File::create(image).unwrap().set_len(64 << 20).unwrap();
+        let device = done(&["losetup", "--find", "--show", image.to_str().unwrap()]);
+        let disk = Exfat { device: device.clone(), at: at.to_owned() };
+        done(&["mkfs.exfat", &device]);
+        done(&["mount.exfat-fuse", &device, at.to_str().unwrap()]);
+        disk
+    }
+}
+
+impl Drop for Exfat {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.at).output();
+        let _ = Command::new("losetup").args(["--detach", &self.device]).output();
     }
 }

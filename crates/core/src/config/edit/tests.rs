@@ -122,3 +122,16 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(usual_layer("sync.remote"), Here);
     assert_eq!(usual_layer("sync.exclude"), Shared);
 }
+
+#[test]
+fn a_block_of_a_block_goes_with_its_last_key() {
+    let text = "machine: a\nremotes:\n  one:\n    url: /x\n    limit: 1MB\n  two:\n    url: /y\n";
+    let first = done(text, Edit::Unset { key: "remotes.one.url" });
+    assert_eq!(first, text.replace("    url: /x\n", ""));
+    let second = done(&first, Edit::Unset { key: "remotes.one.limit" });
+    assert_eq!(second, "machine: a\nremotes:\n  two:\n    url: /y\n");
+    let third = done(&second, Edit::Unset { key: "remotes.two.url" });
+    assert!(!third.contains("two") && third.starts_with("machine: a\n"), "{third}");
+    let again = done(&third, Edit::Set { key: "remotes.three.url", value: "/z" });
+    assert!(again.contains("three"), "{again}");
+}

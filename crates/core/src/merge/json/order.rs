@@ -1,7 +1,11 @@
 //! In which order items stand that two sides put, removed and moved.
 //!
-//! What both know keeps its order. What is new stays behind what it was put behind; where both sides put something at
-//! one place, all of it is sorted, so that three machines come to the same order whoever meets whom first.
+//! What both know keeps its order, and what is new stays behind what it was put behind. Where only one side put, removed
+//! or moved anything, that side's order is taken as it is; where both did, new neighbours are sorted, so that three
+//! machines come to the same order whoever meets whom first.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use crate::node::{PerSide, Side};
 
@@ -15,7 +19,7 @@ pub(super) fn arrange(
     base: &[Key],
     sides: PerSide<&[Key]>,
     kept: &[bool],
-    rank: &dyn Fn(Key, Key) -> std::cmp::Ordering,
+    rank: &dyn Fn(Key, Key) -> Ordering,
 ) -> Vec<Key> {
     let is_kept = |key: &Key| kept[*key as usize];
     let all = |keys: &[Key]| keys.iter().copied().filter(is_kept).collect::<Vec<_>>();
@@ -27,96 +31,38 @@ pub(super) fn arrange(
     }
     let mut known = vec![false; kept.len()];
     base.iter().for_each(|key| known[*key as usize] = true);
-    let new = |key: &Key| !known[*key as usize];
-    let old = |keys: &[Key]| keys.iter().copied().filter(|key| is_kept(key) && !new(key)).collect::<Vec<_>>();
+    let is_old = |key: &Key| is_kept(key) && known[*key as usize];
+    let old = |keys: &[Key]| keys.iter().copied().filter(is_old).collect::<Vec<_>>();
     let (before, local, remote) = (old(base), old(sides.local), old(sides.remote));
-    if local == before && remote == before {
-        return by_gaps(&before, sides, &|key| is_kept(&key), &|key| new(&key), rank);
-    }
-    // Somebody moved what both know: places mean nothing to the other side.
-    let mut order = match () {
+    let is_moved = local != before || remote != before;
+    let order = match () {
         () if local == before => remote,
         () if remote == before || local == remote => local,
         () => local.min(remote),
     };
-    let mut added = [all(sides.local), all(sides.remote)].concat();
-    added.retain(new);
-    order.extend(sorted(added, rank));
-    order
-}
-
-/// What is new, by how many of the old ones stand before it.
-struct Gaps {
-    keys: Vec<Vec<Key>>,
-    /// Whether something that is removed stood in the midst of it.
-    mixed: Vec<bool>,
-}
-
-fn by_gaps(
-    old: &[Key],
-    sides: PerSide<&[Key]>,
-    is_kept: &dyn Fn(Key) -> bool,
-    is_new: &dyn Fn(Key) -> bool,
-    rank: &dyn Fn(Key, Key) -> std::cmp::Ordering,
-) -> Vec<Key> {
-    let mut gaps = Side::BOTH.map(|side| gaps_of(sides[side], old.len() + 1, is_kept, is_new));
-    drop_later_twins(&mut gaps);
-    let [local, remote] = gaps;
-    let mut order = Vec::new();
-    for gap in 0..=old.len() {
-        let (here, there) = (&local.keys[gap], &remote.keys[gap]);
-        let one = if here.is_empty() { there } else { here };
-        let is_one =
-            (here.is_empty() || there.is_empty() || here == there) && !local.mixed[gap] && !remote.mixed[gap];
-        match is_one {
-            true => order.extend(one),
-            false => order.extend(sorted([&here[..], there].concat(), rank)),
-        }
-        order.extend(old.get(gap));
-    }
-    order
-}
-
-fn gaps_of(keys: &[Key], count: usize, is_kept: &dyn Fn(Key) -> bool, is_new: &dyn Fn(Key) -> bool) -> Gaps {
-    let mut gaps = Gaps { keys: vec![Vec::new(); count], mixed: vec![false; count] };
-    let (mut gap, mut passed) = (0, false);
-    for &key in keys {
-        if is_new(key) {
-            if is_kept(key) {
-                gaps.mixed[gap] |= passed && !gaps.keys[gap].is_empty();
-                gaps.keys[gap].push(key);
-                passed = false;
-            }
-        } else if is_kept(key) {
-            gap += 1;
-            passed = false;
-        } else {
-            passed = true;
-        }
-    }
-    gaps
-}
-
-/// What both put at different places stands at the earlier one.
-fn drop_later_twins(gaps: &mut [Gaps; 2]) {
-    let mut first = std::collections::HashMap::new();
-    for side in gaps.iter() {
-        for (gap, keys) in side.keys.iter().enumerate() {
-            for key in keys {
-                let place = first.entry(*key).or_insert(gap);
-                *place = gap.min(*place);
+    // How many of the old ones stand before each new one; if both put it, the lesser number.
+    let mut gaps: HashMap<Key, usize> = HashMap::new();
+    for side in Side::BOTH {
+        let mut gap = 0;
+        for key in sides[side].iter().filter(|key| is_kept(key)) {
+            if known[*key as usize] {
+                gap += 1;
+            } else {
+                // Where somebody moved what both know, places mean nothing to the other side.
+                let here = if is_moved { order.len() } else { gap };
+                gaps.entry(*key).and_modify(|known| *known = here.min(*known)).or_insert(here);
             }
         }
     }
-    for side in gaps {
-        for (gap, keys) in side.keys.iter_mut().enumerate() {
-            keys.retain(|key| first[key] == gap);
+    let mut new: Vec<(usize, Key)> = gaps.into_iter().map(|(key, gap)| (gap, key)).collect();
+    new.sort_by(|(gap, key), (other_gap, other)| gap.cmp(other_gap).then_with(|| rank(*key, *other)));
+    let mut new = new.into_iter().peekable();
+    let mut arranged = Vec::new();
+    for gap in 0..=order.len() {
+        while let Some((_, key)) = new.next_if(|(place, _)| *place == gap) {
+            arranged.push(key);
         }
+        arranged.extend(order.get(gap));
     }
-}
-
-fn sorted(mut keys: Vec<Key>, rank: &dyn Fn(Key, Key) -> std::cmp::Ordering) -> Vec<Key> {
-    keys.sort_by(|a, b| rank(*a, *b));
-    keys.dedup();
-    keys
+    arranged
 }

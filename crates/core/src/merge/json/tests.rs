@@ -68,13 +68,13 @@ fn objects_merge_by_key() {
         (r#"{"a":1,"b":2,"c":3}"#, r#"{"b":2,"c":3}"#, r#"{"a":1,"b":2}"#, r#"{"b":2}"#),
         (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, r#"{"a":1,"c":3}"#, r#"{"a":1,"b":2,"c":3}"#),
         (r#"{"a":1}"#, r#"{"a":1,"z":2}"#, r#"{"b":3,"a":1}"#, r#"{"b":3,"a":1,"z":2}"#),
-        ("{}", r#"{"b":1}"#, r#"{"a":1}"#, r#"{"a":1, "b":1}"#),
+        ("{}", r#"{"b":1}"#, r#"{"a":1}"#, r#"{"a":1,"b":1}"#),
         (r#"{"a":1}"#, "{}", r#"{"a":1,"b":1}"#, r#"{"b":1}"#),
         // Both the same.
         (r#"{"a":1}"#, r#"{"a":2,"b":1}"#, r#"{"a":2,"c":1}"#, r#"{"a":2,"b":1,"c":1}"#),
         (r#"{"a":1,"b":1}"#, r#"{"c":1}"#, r#"{"d":1}"#, r#"{"c":1,"d":1}"#),
         // A key that both put, with what differs inside.
-        ("{}", r#"{"a":{"x":1}}"#, r#"{"a":{"y":1}}"#, r#"{"a":{"x":1, "y":1}}"#),
+        ("{}", r#"{"a":{"x":1}}"#, r#"{"a":{"y":1}}"#, r#"{"a":{"x":1,"y":1}}"#),
         // The same text, differently written.
         (r#"{"a":"x"}"#, r#"{"a":"\u0041"}"#, r#"{"a":"A"}"#, r#"{"a":"\u0041"}"#),
         // A move of a key is no change of it.
@@ -219,6 +219,7 @@ fn records_are_joined_by_id() {
         text(&base, &file(&[&one, &two, &three]), &file(&[&one, &two, &three.replace("t3", "x")])),
         overlap(1)
     );
+    assert_eq!(text("[]", r#"[{"id":1,"a":1}]"#, r#"[{"id":1,"b":1}]"#), overlap(1));
     assert_eq!(text(&base, &file(&[&one, &two, &two]), &file(&[&one])), Err(Reason::Ids));
     assert_eq!(
         text(&base, &file(&[&one, &two.replace("2,", "\"2\",")]), &file(&[&one, &two, &three])),
@@ -244,7 +245,7 @@ fn records_without_ids_are_joined_by_what_they_say() {
     let (base, local, remote) =
         (r#"[{"a":1},{"b":1}]"#, r#"[{"a":1},{"d":1,"e":2},{"c":1}]"#, r#"[{"a":1},{"b":1},{"e":2, "d":1}]"#);
     let (text, summary) = joined("a.json", RECORDS, Some(base), [local, remote]).unwrap();
-    assert_eq!(text, r#"[{"a":1},{"c":1},{"e":2, "d":1}]"#);
+    assert_eq!(text, r#"[{"a":1},{"c":1},{"d":1, "e":2}]"#);
     assert_eq!(summary.to_string(), "2 + 1 records joined, 1 duplicate dropped");
     // Some with ids, some without; equal ones as often as they stand in a version.
     let (base, local, remote) = ("[]", r#"[{"id":1},{"a":1},{"a":1}]"#, r#"[{"a":1},{"id":2}]"#);

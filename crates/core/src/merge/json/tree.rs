@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 128;
 
 /// Which texts are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::merge) enum Dialect {
+pub(crate) enum Dialect {
     /// RFC 8259.
     Strict,
     /// With comments, and commas behind the last item, as editors keep their settings.
@@ -22,7 +22,7 @@ pub(in crate::merge) enum Dialect {
 
 /// Why a text is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::merge) enum Fault {
+pub(crate) enum Fault {
     /// It is no JSON, or an object has a name twice.
     Invalid,
     /// It nests too deep.
@@ -31,7 +31,7 @@ pub(in crate::merge) enum Fault {
 
 /// A whole text.
 #[derive(Debug)]
-pub(in crate::merge) struct Document<'t> {
+pub(crate) struct Document<'t> {
     pub head: &'t str,
     pub value: Value<'t>,
     pub end: &'t str,
@@ -39,13 +39,13 @@ pub(in crate::merge) struct Document<'t> {
 
 /// One value with its text, without what stands around it.
 #[derive(Debug)]
-pub(in crate::merge) struct Value<'t> {
+pub(crate) struct Value<'t> {
     pub text: &'t str,
     pub form: Form<'t>,
 }
 
 #[derive(Debug)]
-pub(in crate::merge) enum Form<'t> {
+pub(crate) enum Form<'t> {
     /// A number, `true`, `false` or `null`.
     Plain,
     String,
@@ -55,7 +55,7 @@ pub(in crate::merge) enum Form<'t> {
 
 /// What stands in an object or array.
 #[derive(Debug, Default)]
-pub(in crate::merge) struct Body<'t> {
+pub(crate) struct Body<'t> {
     pub items: Vec<Item<'t>>,
     /// Whether the last item has a comma too.
     pub comma: bool,
@@ -64,7 +64,7 @@ pub(in crate::merge) struct Body<'t> {
 
 /// One member of an object or item of an array.
 #[derive(Debug)]
-pub(in crate::merge) struct Item<'t> {
+pub(crate) struct Item<'t> {
     pub lead: &'t str,
     /// The name with its quotes, and what it says; none in an array.
     pub name: Option<(&'t str, Cow<'t, [u8]>)>,
@@ -147,7 +147,7 @@ impl Item<'_> {
 }
 
 /// The text without the white space outside of strings and comments.
-pub(in crate::merge) fn essence(text: &str) -> Vec<u8> {
+pub(crate) fn essence(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_essence(text, &mut bytes);
     bytes
@@ -193,7 +193,7 @@ fn comment_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether what stands between two values is nothing but white space.
-pub(in crate::merge) fn is_blank(trivia: &str) -> bool {
+pub(crate) fn is_blank(trivia: &str) -> bool {
     trivia.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
@@ -253,7 +253,7 @@ fn push_code(code: u32, to: &mut Vec<u8>) {
 }
 
 /// Reads a text.
-pub(in crate::merge) fn parse(bytes: &[u8], dialect: Dialect) -> Result<Document<'_>, Fault> {
+pub(crate) fn parse(bytes: &[u8], dialect: Dialect) -> Result<Document<'_>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::Invalid)?;
     let mut reader = Reader { text, at: 0, depth: 0, dialect };
     if text.starts_with('\u{feff}') {
@@ -267,7 +267,7 @@ pub(in crate::merge) fn parse(bytes: &[u8], dialect: Dialect) -> Result<Document
 }
 
 /// Reads a text with one value a line. A line break counts as a comma does in an array.
-pub(in crate::merge) fn parse_lines(bytes: &[u8]) -> Result<Body<'_>, Fault> {
+pub(crate) fn parse_lines(bytes: &[u8]) -> Result<Body<'_>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::Invalid)?;
     let mut body = Body { comma: text.ends_with('\n'), ..Body::default() };
     let mut from = 0;

@@ -326,7 +326,7 @@ fn a_lock_of_another_is_left_alone() {
 
 /// A host that is reached in each way that git knows.
 fn each_way() -> Vec<Lab> {
-    [Some(Lab::by_path()), Some(Lab::by_http()), Lab::by_ssh()].into_iter().flatten().collect()
+    vec![Lab::by_path(), Lab::by_http(), Lab::by_ssh()]
 }
 
 #[test]

@@ -69,14 +69,14 @@ impl Lab {
         lab
     }
 
-    /// Reached over ssh; `None` where there is no daemon.
-    pub fn by_ssh() -> Option<Self> {
+    /// Reached over ssh.
+    pub fn by_ssh() -> Self {
         let mut lab = Lab::by_path();
-        let host = SshHost::prepare(&lab.folder.path().join("ssh"))?;
+        let host = SshHost::prepare(&lab.folder.path().join("ssh"));
         lab.address = format!("ssh://place{}", lab.place().display());
         lab.set("core.sshCommand", &host.command());
         lab.host = Some(Box::new(host));
-        Some(lab)
+        lab
     }
 
     /// The ssh host, for labs that have one.
@@ -113,6 +113,7 @@ impl Lab {
             directory: self.folder.path().join(directory),
             branch: branch.to_owned(),
             create,
+            slot: None,
             environment: self.environment.clone(),
             clock: Arc::new(Still),
         };
