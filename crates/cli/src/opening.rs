@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use instep_core::config::{Flag, RemotePlace, Settings, Symlinks};
 use instep_core::content::ContentId;
-use instep_core::filter::{Filter, GlobError, Groups};
+use instep_core::filter::{Filter, GlobError, Groups, Units};
 use instep_core::path::escape;
 use instep_core::policy::{Direction, Links};
 use instep_core::remote::Remote;
@@ -503,6 +503,7 @@ pub fn to_sync(
     Ok(SyncSettings {
         filter: Filter::new(&rules).map_err(unusable)?,
         groups: Groups::new(&config.groups).map_err(unusable)?,
+        units: Units::new(&config.units).map_err(unusable)?,
         links: match config.symlinks {
             Symlinks::Portable => Links::Portable,
             Symlinks::Any => Links::Any,

@@ -1,4 +1,4 @@
-//! Ready sets of rules for kinds of folders. How their files merge comes with the merges themselves.
+//! Ready sets of rules for kinds of folders: what takes part, how their files merge, what people count in.
 
 use crate::failure::CommandError;
 
@@ -31,8 +31,18 @@ static ALL: [Preset; 6] = [
             (EXCLUDE, "statsig/"),
             (EXCLUDE, "*.lock"),
             (EXCLUDE, "*.tmp"),
+            ("groups.memories.paths", "memories/**"),
+            ("groups.memories.paths", "memory/**"),
+            ("groups.conversations.paths", "conversations/**"),
+            ("groups.conversations.paths", "*.jsonl"),
+            ("groups.settings.paths", "settings.json"),
         ],
-        sets: &[],
+        sets: &[
+            ("groups.memories.kind", "records"),
+            ("groups.conversations.kind", "records"),
+            ("groups.settings.kind", "settings"),
+            ("groups.settings.conflict_strategy", "last-write-wins"),
+        ],
     },
     Preset {
         name: "development",
@@ -66,8 +76,8 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "secrets",
         what: "only what git ignores: `.env` files and local settings beside a repository",
-        adds: &[],
-        sets: &[("sync.gitignore", "only-ignored")],
+        adds: &[("groups.secrets.paths", ".env*")],
+        sets: &[("sync.gitignore", "only-ignored"), ("groups.secrets.kind", "dotenv")],
     },
     Preset {
         name: "workflow",
@@ -84,7 +94,17 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "workspace",
         what: "texts, settings and metadata of runs: without large outputs that can be made anew",
-        adds: &[(EXCLUDE, "*.duckdb"), (EXCLUDE, "*.xlsx"), (EXCLUDE, "*.parquet"), (EXCLUDE, "*.log")],
+        adds: &[
+            (EXCLUDE, "*.duckdb"),
+            (EXCLUDE, "*.xlsx"),
+            (EXCLUDE, "*.parquet"),
+            (EXCLUDE, "*.log"),
+            (EXCLUDE, "*.tmp"),
+            (EXCLUDE, "*.lock"),
+            ("units.workspaces", "/*/"),
+            ("units.scenarios", "/*/scenarios/*/"),
+            ("units.runs", "/*/scenarios/*/runs/*/"),
+        ],
         sets: &[],
     },
 ];

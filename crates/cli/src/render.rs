@@ -323,6 +323,20 @@ impl Columns {
     }
 }
 
+/// `3 workspaces, 12 scenarios`: what people count in; `None` where there is nothing of it.
+pub fn units(counts: &[(String, u64)]) -> Option<String> {
+    let word = |(name, how_many): &(String, u64)| {
+        let name = if *how_many == 1 { name.strip_suffix('s').unwrap_or(name) } else { name };
+        format!("{} {name}", number(*how_many))
+    };
+    (!counts.is_empty()).then(|| counts.iter().map(word).collect::<Vec<_>>().join(", "))
+}
+
+/// The same for programs.
+pub fn units_json(counts: &[(String, u64)]) -> serde_json::Value {
+    counts.iter().map(|(name, how_many)| (name.clone(), serde_json::Value::from(*how_many))).collect()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -303,6 +303,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             }
             if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
                 self.tidy(&settings, &tools, &mut outcome);
+                outcome.count(&settings.units, &look.scan.tree);
                 return Ok(outcome);
             }
             self.trust_head(&mut record, &mut look)?;
@@ -316,10 +317,13 @@ impl<'a, F: Folder> Cycle<'a, F> {
             }
             self.guard(&settings, &thought, &look)?;
             if self.request.dry_run {
-                return Ok(self.preview(&settings, &record, &look, thought)?);
+                let mut outcome = self.preview(&settings, &record, &look, thought)?;
+                outcome.count(&settings.units, &look.scan.tree);
+                return Ok(outcome);
             }
             let mut outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
             self.tidy(&settings, &tools, &mut outcome);
+            outcome.count(&settings.units, &look.scan.tree);
             return Ok(outcome);
         }
     }
@@ -495,6 +499,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
     fn is_whole(&self) -> bool {
         self.request.paths.is_empty()
             && !self.request.mirror
+            && !self.request.thorough
             && self.request.expected.is_none()
             && self.held_back.is_empty()
     }

@@ -103,7 +103,11 @@ fn not_synced(unknown: &Unknown, path: &str) -> Explanation {
     let include = |more: &str| Some(format!("`instep config add exclude '!{path}'{more}` takes it back in."));
     let (reason, because, hint) = match unknown {
         Unknown::Excluded(rule) => ("excluded", rule.clone(), include("")),
-        Unknown::ExcludedHere(rule) => ("excluded-here", rule.clone(), include(" --machine")),
+        Unknown::ExcludedHere(rule) => {
+            let narrows = rule.contains(": include ");
+            let selects = || Some(format!("`instep config add include '{path}' --machine` brings it here."));
+            ("excluded-here", rule.clone(), if narrows { selects() } else { include(" --machine") })
+        }
         Unknown::Reserved => ("reserved", "names like this never travel".to_owned(), None),
         Unknown::Unreadable(why) => {
             ("unreadable", format!("it can't be read: {why}"), Some(format!("`chmod u+r {path}`.")))
@@ -118,7 +122,11 @@ fn not_synced(unknown: &Unknown, path: &str) -> Explanation {
         ),
         Unknown::Unfit { code, why } => ("unfit", format!("{why} ({code})"), None),
     };
-    let verdict = "Not synced.".to_owned();
+    let verdict = match unknown {
+        Unknown::ExcludedHere(_) => "Not on this machine: a rule of its own leaves it out here.",
+        _ => "Not synced.",
+    };
+    let verdict = verdict.to_owned();
     Explanation { verdict, reason, hint, ..Explanation::default() }.fact("because", because)
 }
 

@@ -5,6 +5,7 @@ mod follow;
 use std::path::PathBuf;
 
 use clap::Args;
+use instep_core::filter::Units;
 use instep_core::node::Side;
 use instep_core::operation::{Held, HeldKind, Operation, OperationId, PathRecord};
 use instep_core::path::TreePath;
@@ -60,13 +61,15 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     }
     let opened = context.open_to_read()?;
     let state = &opened.workspace.state;
+    // A log is read with the words of today.
+    let units = Units::new(&opened.loaded.settings.config().units).unwrap_or_default();
     if let Some(typed) = &arguments.op {
         let operation = log::find(state, typed)?;
         if arguments.audit {
-            tell_changes(context, &[operation]);
+            tell_changes(context, &units, &[operation]);
             return Ok(Exit::Done);
         }
-        tell_one(context, &logged(&operation, &operation.id.to_string()[..8]));
+        tell_one(context, &logged(&operation, &units, &operation.id.to_string()[..8]));
         return Ok(Exit::Done);
     }
     let path = arguments.path.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?;
@@ -84,19 +87,19 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     operations.truncate(arguments.limit.unwrap_or(if arguments.audit { usize::MAX } else { SHOWN }));
     if arguments.audit {
         operations.reverse();
-        tell_changes(context, &operations);
+        tell_changes(context, &units, &operations);
         return Ok(Exit::Done);
     }
     let list: Vec<Logged> =
-        operations.iter().map(|operation| logged(operation, &short(operation.id, &ids))).collect();
+        operations.iter().map(|operation| logged(operation, &units, &short(operation.id, &ids))).collect();
     tell(context, &list);
     Ok(Exit::Done)
 }
 
 /// Prints a line a change.
-fn tell_changes(context: &Context, operations: &[Operation]) {
+fn tell_changes(context: &Context, units: &Units, operations: &[Operation]) {
     for operation in operations {
-        let one = logged(operation, &operation.id.to_string()[..8]);
+        let one = logged(operation, units, &operation.id.to_string()[..8]);
         audit::lines(operation, &one).iter().for_each(|line| context.terminal.object(line));
     }
 }
@@ -158,12 +161,13 @@ fn tell_versions(context: &Context, opened: &Opened, path: &TreePath) -> Result<
 }
 
 /// An operation as people read it.
-fn logged(operation: &Operation, id: &str) -> Logged {
+fn logged(operation: &Operation, units: &Units, id: &str) -> Logged {
     let counts = &operation.counts;
     let mut note: Vec<String> = Vec::new();
     note.extend(operation.undoes.map(|undone| format!("of {}", &undone.to_string()[..8])));
     note.extend(operation.message.clone());
     note.extend(operation.person.clone());
+    let changes: Vec<Done> = operation.paths.iter().flat_map(changes).collect();
     Logged {
         id: id.to_owned(),
         time: operation.time,
@@ -174,7 +178,8 @@ fn logged(operation: &Operation, id: &str) -> Logged {
         merged: counts.merged,
         conflicts: counts.conflicts,
         note: note.join(", "),
-        changes: operation.paths.iter().flat_map(changes).collect(),
+        units: units.count(changes.iter().map(|done| (&done.path, done.folder))),
+        changes,
     }
 }
 

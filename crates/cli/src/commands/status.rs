@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use instep_core::operation::Counts;
+use instep_core::path::TreePath;
 use instep_core::remote::Remote;
 use instep_core::tree::{Entry, Tree, Unknown};
 use instep_engine::cycle;
@@ -172,7 +173,7 @@ pub fn look(
     let interrupted = !opened.workspace.state.journal()?.is_empty();
     let outcome = match (&remote, &key) {
         (Some(remote), _) if !opened.beside && !interrupted => {
-            let request = Request { dry_run: true, ..Request::default() };
+            let request = Request { dry_run: true, thorough: arguments.ignored, ..Request::default() };
             let mut look =
                 |fetch| cycle::look(&mut opened.workspace, &**remote, &source, &request, fetch, &progress);
             match look(fetch) {
@@ -216,9 +217,12 @@ pub fn look(
         paused,
         unreachable: away,
         working: opened.beside,
+        left_out: seen
+            .as_ref()
+            .filter(|_| arguments.ignored)
+            .map(|seen| left_out(&seen.tree, &outcome.elsewhere)),
         outcome,
         health: health(opened, key.as_deref())?,
-        left_out: seen.as_ref().filter(|_| arguments.ignored).map(|seen| left_out(&seen.tree)),
         files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
     })
 }
@@ -281,20 +285,27 @@ fn health(opened: &Opened, remote: Option<&str>) -> Result<Health, CommandError>
 }
 
 /// What takes no part on purpose, with the reason. What waits for another cause is listed as held.
-fn left_out(tree: &Tree) -> Vec<LeftOut> {
+fn left_out(tree: &Tree, elsewhere: &[(TreePath, String)]) -> Vec<LeftOut> {
     let reason = |unknown: &Unknown| match unknown {
         Unknown::Excluded(rule) => Some(rule.clone()),
-        Unknown::ExcludedHere(rule) => Some(format!("{rule} (this machine)")),
+        Unknown::ExcludedHere(rule) => Some(rule.clone()),
         Unknown::Foreign(why) => Some(why.clone()),
         Unknown::Special => Some("a socket, device or pipe".to_owned()),
         Unknown::Reserved => Some("never travels".to_owned()),
         _ => None,
     };
     let places = tree.places().filter_map(|place| match &tree.at(place).entry {
-        Entry::Unknown(unknown) => Some(LeftOut { path: tree.path(place), why: reason(unknown)? }),
+        Entry::Unknown(unknown) => Some(LeftOut {
+            path: tree.path(place),
+            elsewhere: matches!(unknown, Unknown::ExcludedHere(_)),
+            why: reason(unknown)?,
+        }),
         _ => None,
     });
     let mut list: Vec<LeftOut> = places.filter(|left| left.path.as_bytes() != b".instep").collect();
+    for (path, rule) in elsewhere.iter().filter(|(path, _)| tree.find(path).is_none()) {
+        list.push(LeftOut { path: path.clone(), elsewhere: true, why: rule.clone() });
+    }
     list.sort_by(|a, b| a.path.cmp(&b.path));
     list
 }

@@ -206,6 +206,7 @@ fn request(
         paths: paths.collect::<Result<_, _>>()?,
         allow_delete: arguments.allow.contains(&Allowed::Delete),
         allow_rewind: arguments.allow.contains(&Allowed::Rewind),
+        thorough: false,
         dry_run: context.global.dry_run,
         message: arguments.message.clone(),
         expected,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::outcome::{done_json, place};
 use super::status::letter;
-use super::{Columns, Icon, Look, Tone, bytes, number, rfc3339};
+use super::{Columns, Icon, Look, Tone, bytes, number, rfc3339, units, units_json};
 
 /// One operation, as people read it.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Logged {
     pub note: String,
     /// Its changes, where they are known here.
     pub changes: Vec<Done>,
+    /// What it changed, in what people count in.
+    pub units: Vec<(String, u64)>,
 }
 
 /// One version of a file.
@@ -68,6 +70,14 @@ impl Logged {
     }
 }
 
+impl Logged {
+    /// What it changed in the words of the workspace, and the note.
+    fn remark(&self) -> String {
+        let note = Some(escape(self.note.as_bytes())).filter(|note| !note.is_empty());
+        units(&self.units).into_iter().chain(note).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// The word that other programs' logs know: `push`, `pull`, `init` or `conflict`.
 pub fn word(logged: &Logged) -> &str {
     match logged.verb.as_str() {
@@ -95,7 +105,7 @@ pub fn list(look: &Look, operations: &[Logged]) -> String {
                 (None, &escape(logged.machine.as_bytes())),
                 (None, &logged.verb),
                 (None, &logged.counts(look)),
-                (Some(Tone::Quiet), &escape(logged.note.as_bytes())),
+                (Some(Tone::Quiet), &logged.remark()),
             ],
         );
     }
@@ -163,14 +173,21 @@ pub fn to_json(logged: &Logged) -> Value {
         "verb": logged.verb,
         "machine": logged.machine,
         "message": logged.note,
-        "workspaces_affected": 1,
-        "scenarios_affected": logged.sent + logged.received + logged.merged,
+        "workspaces_affected": affected(logged, "workspaces").unwrap_or(1),
+        "scenarios_affected": affected(logged, "scenarios")
+            .unwrap_or(logged.sent + logged.received + logged.merged),
+        "units": units_json(&logged.units),
         "sent": logged.sent,
         "received": logged.received,
         "merged": logged.merged,
         "conflicts": logged.conflicts,
         "changes": logged.changes.iter().map(done_json).collect::<Vec<_>>(),
     })
+}
+
+/// How many of a unit an operation changed, if people count in it.
+fn affected(logged: &Logged, unit: &str) -> Option<u64> {
+    logged.units.iter().find(|(name, _)| name == unit).map(|(_, how_many)| *how_many)
 }
 
 /// One version of a file for programs.
@@ -203,6 +220,7 @@ mod tests {
             conflicts: 1,
             note: "Ana".into(),
             changes: Vec::new(),
+            units: Vec::new(),
         }
     }
 

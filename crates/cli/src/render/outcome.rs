@@ -8,7 +8,9 @@ use instep_core::plan::{ChangeKind, Note, NoteKind};
 use instep_engine::cycle::outcome::{Done, Held, Outcome};
 use serde_json::{Value, json};
 
-use super::{Columns, Icon, Look, Tone, bytes, conflict, count, duration, number, path_object};
+use super::{
+    Columns, Icon, Look, Tone, bytes, conflict, count, duration, number, path_object, units, units_json,
+};
 use crate::failure::Exit;
 
 /// How many lines of a list are shown, unless a person asked for all.
@@ -73,8 +75,15 @@ pub fn text(look: &Look, outcome: &Outcome) -> String {
     text.push_str(&changes(look, outcome));
     text.push_str(&notes(look, &outcome.notes));
     text.push_str(&problems(look, outcome));
+    text.push_str(&in_units(outcome));
     text.push_str(&sentence(look, outcome));
     text
+}
+
+/// What changed on each side, in what people count in.
+fn in_units(outcome: &Outcome) -> String {
+    let line = |(word, side): (&str, Side)| Some(format!("{word} {}.\n", units(&outcome.units[side])?));
+    [("Sent", Side::Remote), ("Received", Side::Local)].into_iter().filter_map(line).collect()
 }
 
 /// The closing sentence: what was done, and what waits.
@@ -356,6 +365,7 @@ fn summary(outcome: &Outcome, exit: Exit) -> Value {
         "held": outcome.held.len(),
         "bytes_sent": outcome.bytes.remote,
         "bytes_received": outcome.bytes.local,
+        "units": {"sent": units_json(&outcome.units.remote), "received": units_json(&outcome.units.local)},
         "seen": {"here": outcome.seen.local, "there": outcome.seen.remote},
         "duration_ms": outcome.duration_ms,
     })

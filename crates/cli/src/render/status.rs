@@ -11,7 +11,7 @@ use instep_engine::state::Failures;
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Counts, done_json, held_json, place};
-use super::{Columns, Icon, Look, Tone, conflict, count, path_object, rfc3339};
+use super::{Columns, Icon, Look, Tone, conflict, count, path_object, rfc3339, units, units_json};
 use crate::failure::{CommandError, Exit};
 
 /// Where the data lives, as people may see it.
@@ -41,6 +41,8 @@ pub struct KnownFile {
 pub struct LeftOut {
     /// Its path.
     pub path: TreePath,
+    /// Only this machine's own rules leave it out: others have it, or may.
+    pub elsewhere: bool,
     /// One phrase: the rule and where it stands, or another reason.
     pub why: String,
 }
@@ -151,6 +153,7 @@ impl Status {
 /// The full text.
 pub fn text(look: &Look, status: &Status) -> String {
     let mut text = format!("{}\n{}\n", title(look, status), sentence(look, status));
+    in_units(&mut text, status);
     let there = match &status.outcome.other_machine {
         Some(machine) => format!("Changed on {}", escape(machine.as_bytes())),
         None => "Changed there".to_owned(),
@@ -283,16 +286,39 @@ fn left_out(look: &Look, text: &mut String, status: &Status) {
         text.push_str("\nNothing is left out.\n");
         return;
     }
-    let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, "Left out on purpose"));
-    let mut columns = Columns::indented(2);
-    let sign = if look.unicode { "○" } else { "o" };
-    for left in list {
-        columns.row(
-            look,
-            &[(Some(Tone::Quiet), sign), (None, &left.path.to_string()), (Some(Tone::Quiet), &left.why)],
-        );
+    let of = |elsewhere| list.iter().filter(move |left| left.elsewhere == elsewhere);
+    for (title, (sign, ascii), list) in
+        [("Left out on purpose", ("○", "o"), of(false)), ("Not on this machine", ("◌", "-"), of(true))]
+    {
+        let mut list = list.peekable();
+        if list.peek().is_none() {
+            continue;
+        }
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, title));
+        let mut columns = Columns::indented(2);
+        let sign = if look.unicode { sign } else { ascii };
+        for left in list {
+            columns.row(
+                look,
+                &[(Some(Tone::Quiet), sign), (None, &left.path.to_string()), (Some(Tone::Quiet), &left.why)],
+            );
+        }
+        text.push_str(&columns.finish());
     }
-    text.push_str(&columns.finish());
+}
+
+/// What stands here and what waits, in what people count in.
+fn in_units(text: &mut String, status: &Status) {
+    let outcome = &status.outcome;
+    if let Some(here) = units(&outcome.units_here) {
+        let _ = write!(text, "{here} here");
+        for (word, counts) in [("to send", &outcome.units.remote), ("to receive", &outcome.units.local)] {
+            if let Some(waiting) = units(counts) {
+                let _ = write!(text, "; {waiting} {word}");
+            }
+        }
+        text.push('\n');
+    }
 }
 
 fn needs_you(look: &Look, text: &mut String, status: &Status) {
@@ -395,6 +421,11 @@ pub fn to_json(status: &Status) -> Value {
         "behind": counts.received + counts.merged,
         "last_sync": status.health.last_sync.and_then(rfc3339),
         "conflicts": conflicts.iter().map(|open| open.conflict.path.to_string()).collect::<Vec<_>>(),
+        "units": {
+            "here": units_json(&status.outcome.units_here),
+            "to_send": units_json(&status.outcome.units.remote),
+            "to_receive": units_json(&status.outcome.units.local),
+        },
         "changes": status.outcome.done.iter().map(done_json).collect::<Vec<_>>(),
         "held": status.outcome.held.iter().map(held_json).collect::<Vec<_>>(),
         "pending_conflicts": pending,
@@ -404,7 +435,9 @@ pub fn to_json(status: &Status) -> Value {
     });
     if let Value::Object(fields) = &mut object {
         if let Some(list) = &status.left_out {
-            let ignored = list.iter().map(|left| path_object(&left.path, json!({"why": left.why})));
+            let ignored = list
+                .iter()
+                .map(|left| path_object(&left.path, json!({"why": left.why, "elsewhere": left.elsewhere})));
             fields.insert("ignored".into(), ignored.collect());
         }
         if let Some(list) = &status.files {

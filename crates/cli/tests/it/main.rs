@@ -16,6 +16,7 @@ mod databases;
 mod diff;
 mod export;
 mod exposure;
+mod groups;
 mod import;
 mod kill;
 mod lost_objects;

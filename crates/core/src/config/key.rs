@@ -129,7 +129,7 @@ pub const KEYS: &[KeySpec] = &[
     key("notify.heartbeat", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("machines.*.only", Kind::Patterns),
     key("telemetry.enabled", Kind::Bool).reach(Reach::HereOnly).effect(Effect::Later).or("false"),
-    key("units.*", Kind::List).effect(Effect::Later),
+    key("units.*", Kind::Patterns),
 ];
 
 /// Finds the key that a dotted path names.

@@ -1,11 +1,12 @@
 //! Named sets of paths: which of them a path belongs to, and what that one says of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::GlobError;
 use super::pattern::Probe;
 use super::rule::{Kind, Rule, RuleText};
-use crate::config::Group;
+use crate::config::{Group, Unit};
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
 use crate::policy::Direction;
@@ -122,15 +123,128 @@ impl Own {
         if self.groups.is_empty() {
             return None;
         }
-        let bytes = path.as_bytes();
-        let mut found = None;
-        let mut name_at = 0;
-        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([bytes.len()]) {
-            let is_folder = is_folder || end < bytes.len();
-            found = self.sets.of(Probe { path: &bytes[..end], name_at, is_folder }, found);
-            name_at = end + 1;
-        }
+        let found = probes(path.as_bytes(), is_folder).fold(None, |above, probe| self.sets.of(probe, above));
         found.map(|at| &self.groups[at])
+    }
+}
+
+/// What people count in. A thing of a unit is whatever its patterns name: mostly a folder, with all that stands in it.
+#[derive(Debug, Clone, Default)]
+pub struct Units(Arc<Vec<(String, Vec<Arc<Rule>>)>>);
+
+/// How many of each unit: its name, and a number that is never zero, in the order of the settings.
+pub type UnitCounts = Vec<(String, u64)>;
+
+impl Units {
+    /// Reads the units; the first pattern that is none is the error.
+    pub fn new(units: &[Unit]) -> Result<Self, GlobError> {
+        let sets = Sets::read(units.iter().map(|unit| (unit.name.as_str(), &unit.paths[..])))?;
+        let names = units.iter().map(|unit| unit.name.clone());
+        Ok(Units(Arc::new(names.zip(sets.0).collect())))
+    }
+
+    /// Answers whether nobody counts in anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts the things that these paths are, or stand in; a path comes with whether it is a folder.
+    pub fn count<'p>(&self, paths: impl Iterator<Item = (&'p TreePath, bool)>) -> UnitCounts {
+        let mut found = vec![BTreeSet::new(); self.0.len()];
+        for (path, is_folder) in paths.filter(|_| !self.is_empty()) {
+            for probe in probes(path.as_bytes(), is_folder) {
+                for ((_, rules), things) in self.0.iter().zip(&mut found) {
+                    if !things.contains(probe.path) && rules.iter().any(|rule| rule.pattern.matches(probe)) {
+                        things.insert(probe.path.to_vec());
+                    }
+                }
+            }
+        }
+        let counts = self.0.iter().zip(found).map(|((name, _), things)| (name.clone(), things.len() as u64));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// A path as patterns look at it: each folder on the way, then itself.
+fn probes(path: &[u8], is_folder: bool) -> impl Iterator<Item = Probe<'_>> {
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let mut name_at = 0;
+    ends.chain([path.len()]).map(move |end| {
+        let probe = Probe { path: &path[..end], name_at, is_folder: is_folder || end < path.len() };
+        name_at = end + 1;
+        probe
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_path_belongs_to_the_last_group_that_names_it_or_a_folder_above_it() {
+        let list = [Group::of("all", &["d/**"]), Group::of("in", &["in/"]), Group::of("texts", &["*.txt"])];
+        let groups = Groups::new(&list).unwrap();
+        for (text, name) in [
+            ("d/x", "all"),
+            ("d/in/x", "in"),
+            ("d/in/deep/x", "in"),
+            ("d/in/x.txt", "texts"),
+            ("x.txt/y", "texts"),
+            ("d", "none"),
+            ("in", "none"),
+            ("x", "none"),
+        ] {
+            let found = groups.of(&path(text), false).map_or("none", |group| &group.name);
+            assert_eq!(found, name, "{text}");
+        }
+        assert_eq!(groups.of(&path("in"), true).map(|group| &group.name[..]), Some("in"));
+    }
+
+    #[test]
+    fn two_versions_of_the_settings_must_both_let_a_side_change() {
+        let group = |direction| Group { direction, ..Group::of("g", &["d/**"]) };
+        let groups = |direction| Groups::new(&[group(direction)]).unwrap();
+        for (mine, other, local, remote) in [
+            (Some(Direction::Push), None, false, true),
+            (None, Some(Direction::Push), false, true),
+            (Some(Direction::Push), Some(Direction::Pull), false, false),
+            (Some(Direction::Both), Some(Direction::Pull), true, false),
+        ] {
+            let both = groups(mine).and(&groups(other));
+            assert_eq!(both.ways(&path("d/f"), false, Direction::Both), PerSide { local, remote });
+            assert_eq!(both.ways(&path("f"), false, Direction::Pull), PerSide { local: true, remote: false });
+        }
+    }
+
+    #[test]
+    fn a_thing_counts_once_however_much_of_it_changed() {
+        let unit =
+            |name: &str, text: &str| Unit { name: name.to_owned(), paths: Group::of("", &[text]).paths };
+        let units =
+            [unit("workspaces", "/*/"), unit("scenarios", "scenarios/*/"), unit("runs", "**/runs/*/")];
+        let units = [
+            &units[0],
+            &Unit { paths: Group::of("", &["*/scenarios/*/"]).paths, ..units[1].clone() },
+            &units[2],
+        ];
+        let units = Units::new(&units.map(Clone::clone)).unwrap();
+        let paths = [
+            "w/workspace.json",
+            "w/scenarios/a/config.yaml",
+            "w/scenarios/a/scenario.json",
+            "w/scenarios/b/runs/1/run_metadata.json",
+            "v/x",
+            "loose",
+        ]
+        .map(path);
+        let counts = units.count(paths.iter().map(|path| (path, false)));
+        let expected = [("workspaces", 2), ("scenarios", 2), ("runs", 1)];
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
+        assert_eq!(units.count([(&path("w"), true)].into_iter()), [("workspaces".to_owned(), 1)]);
+        assert_eq!(units.count(std::iter::empty()), []);
     }
 }

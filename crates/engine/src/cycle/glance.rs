@@ -59,7 +59,7 @@ pub fn glance<F: Folder>(
     let mut held = held_in(&seen.tree, Side::Local);
     held.extend(occupied::noted(state, record.id)?);
     held.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Outcome {
+    let mut outcome = Outcome {
         seen: PerSide { local: seen.counts.files, remote: far.leaf_count() as u64 },
         done,
         held,
@@ -67,5 +67,7 @@ pub fn glance<F: Folder>(
         checked: record.checked,
         plan: Some(PlanFile::of(&plan, &workspace.machine.id, record.head.as_ref(), &settings, false)),
         ..Outcome::default()
-    })
+    };
+    outcome.count(&settings.units, &seen.tree);
+    Ok(outcome)
 }

@@ -2,9 +2,11 @@
 
 use instep_core::clock::Timestamp;
 use instep_core::conflict::Conflict;
+use instep_core::filter::{UnitCounts, Units};
 use instep_core::node::{PerSide, Side};
 use instep_core::path::TreePath;
 use instep_core::plan::{ChangeKind, Note};
+use instep_core::tree::{Entry, Tree};
 
 use super::plan_file::PlanFile;
 
@@ -91,8 +93,31 @@ pub struct Outcome {
     pub first_contact: bool,
     /// The machine that wrote the remote's head.
     pub other_machine: Option<String>,
+    /// What changed on each side, in what people count in.
+    pub units: PerSide<UnitCounts>,
+    /// What stands here, in what people count in.
+    pub units_here: UnitCounts,
+    /// What the remote holds and this machine's own rules keep away from here, in order: listed on request.
+    pub elsewhere: Vec<(TreePath, String)>,
     /// When the remote was last asked.
     pub checked: Option<Timestamp>,
     /// The plan, for a dry run.
     pub plan: Option<PlanFile>,
+}
+
+impl Outcome {
+    /// Counts what changed, and what stands here, in what people count in.
+    pub(super) fn count(&mut self, units: &Units, here: &Tree) {
+        if units.is_empty() {
+            return;
+        }
+        self.units = PerSide::from_fn(|side| {
+            let done = self.done.iter().filter(|done| done.side == side);
+            units.count(done.map(|done| (&done.path, done.folder)))
+        });
+        let seen = here.places().skip(1).filter(|place| !matches!(here.at(*place).entry, Entry::Unknown(_)));
+        let seen: Vec<(TreePath, bool)> =
+            seen.map(|place| (here.path(place), here.at(place).entry == Entry::Folder)).collect();
+        self.units_here = units.count(seen.iter().map(|(path, is_folder)| (path, *is_folder)));
+    }
 }

@@ -2,7 +2,7 @@
 
 use instep_core::clock::Timestamp;
 use instep_core::node::{Body, PerSide, Side};
-use instep_core::path::escape;
+use instep_core::path::{TreePath, escape};
 use instep_core::plan::{Change, ChangeKind, Plan};
 use instep_core::remote::Revision;
 use instep_core::tree::{Entry, Tree, Unknown};
@@ -90,6 +90,7 @@ impl<F: Folder> Cycle<'_, F> {
             held,
             notes: thought.plan.notes.clone(),
             bytes: PerSide { local: received, remote: sent.map_or(0, |sent| sent.bytes) },
+            elsewhere: if self.request.thorough { elsewhere(&thought.far.tree) } else { Vec::new() },
             first_contact: thought.first_contact,
             other_machine: stamp.and_then(|stamp| Some(stamp.machine.as_ref()?.name.clone())),
             checked: look.asked,
@@ -166,6 +167,17 @@ impl Done {
             kept: side == Side::Local && leaf.is_some() && displaces,
         }
     }
+}
+
+/// What this machine's own rules keep away from here, each with its rule.
+fn elsewhere(far: &Tree) -> Vec<(TreePath, String)> {
+    let kept_away = far.places().filter_map(|place| match &far.at(place).entry {
+        Entry::Unknown(Unknown::ExcludedHere(rule)) => Some((far.path(place), rule.clone())),
+        _ => None,
+    });
+    let mut list: Vec<(TreePath, String)> = kept_away.collect();
+    list.sort();
+    list
 }
 
 /// The paths of a tree that wait, each with its reason. What rules leave out does not wait.

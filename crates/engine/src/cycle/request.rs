@@ -21,6 +21,8 @@ pub struct Request {
     pub allow_delete: bool,
     /// A person allowed a remote that was put back or made anew: first contact with it.
     pub allow_rewind: bool,
+    /// Look even where nothing changed, and list what is kept away from here.
+    pub thorough: bool,
     /// Decide, change nothing.
     pub dry_run: bool,
     /// The message for people, at the remote and in the log.

@@ -1,6 +1,6 @@
 //! The settings that a cycle works by, as values; who reads them from files is not its concern.
 
-use instep_core::filter::{Filter, Groups};
+use instep_core::filter::{Filter, Groups, Units};
 use instep_core::path::TreePath;
 use instep_core::policy::{Direction, Links, Strategy};
 use instep_core::retention::Retention;
@@ -25,6 +25,8 @@ pub struct SyncSettings {
     pub limit: Direction,
     /// What holds for some paths only.
     pub groups: Groups,
+    /// What people count in.
+    pub units: Units,
     /// The largest file that takes part, in bytes.
     pub file_bytes_max: Option<u64>,
     /// Beyond which deletions are asked about.
@@ -48,6 +50,7 @@ impl Default for SyncSettings {
             direction: Direction::default(),
             limit: Direction::default(),
             groups: Groups::default(),
+            units: Units::default(),
             file_bytes_max: None,
             limits: Limits::default(),
             retention: Retention::default(),

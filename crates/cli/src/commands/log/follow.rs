@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use instep_core::filter::Units;
 use instep_core::path::TreePath;
 use instep_engine::history::{follow::Follower, log};
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     let path = typed.map(|typed| crate::place::tree_path(&root, &context.surroundings.folder, typed));
     let path: Option<TreePath> = path.transpose()?;
     let mut follower = Follower::open(&root, arguments.limit.unwrap_or(SHOWN))?;
+    let settings = context.sources(&root).load(&[])?.settings;
+    let units = Units::new(&settings.config().units).unwrap_or_default();
     let terminal = &context.terminal;
     while !crate::interrupt::is_asked() && terminal.is_heard() {
         for operation in follower.news()? {
@@ -31,7 +34,7 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
             if !wanted {
                 continue;
             }
-            let one = logged(&operation, &operation.id.to_string()[..8]);
+            let one = logged(&operation, &units, &operation.id.to_string()[..8]);
             if arguments.audit {
                 audit::lines(&operation, &one).iter().for_each(|line| terminal.object(line));
             } else if terminal.json {
