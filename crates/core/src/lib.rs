@@ -20,6 +20,7 @@ pub mod generate;
 pub mod merge;
 mod moved;
 pub mod node;
+pub mod note;
 pub mod operation;
 pub mod path;
 pub mod plan;

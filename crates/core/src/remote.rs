@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::content::ContentId;
+use crate::note::Notes;
 use crate::path::{Name, TreePath};
 use crate::progress::Observer;
 use crate::renames::{Rename, Renames};
@@ -294,6 +295,24 @@ pub trait Remote: Send + Sync {
 
     /// The newest revisions, newest first, from what was fetched.
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError>;
+
+    /// Lays down a machine's note beside the snapshots, in the place of its former one, with the contents that it speaks
+    /// of. `author` is the machine's id; see [`crate::note`]. Answers false if the remote takes no notes.
+    fn lay_down(
+        &self,
+        _author: &str,
+        _text: &[u8],
+        _contents: &[ContentId],
+        _from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        Ok(false)
+    }
+
+    /// All notes as they were when the head was last asked for; `None` if that is what `known` is the mark of. Their
+    /// contents can be fetched.
+    fn notes(&self, _known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        Ok(None)
+    }
 
     /// Answers why the remote can't hold an entry, if so; asks nobody.
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal>;

@@ -16,6 +16,7 @@ mod failure;
 mod history;
 mod local;
 mod locks;
+mod notes;
 mod objects;
 mod ours;
 mod parts;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use instep_core::clock::Clock;
 use instep_core::content::ContentId;
+use instep_core::note::Notes;
 use instep_core::path::{TreePath, escape, is_reserved};
 use instep_core::progress::Observer;
 use instep_core::remote::{
@@ -101,6 +103,8 @@ pub struct GitRemote {
     sent: Mutex<Vec<(Oid, u64)>>,
     /// The commit that was written last.
     written: Mutex<Option<Written>>,
+    /// The notes that stood beside the head when it was asked for.
+    listed: Mutex<Option<notes::Listed>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -173,6 +177,7 @@ impl GitRemote {
             part_bytes_max: parts::BYTES_MAX,
             sent: Mutex::default(),
             written: Mutex::new(None),
+            listed: Mutex::new(None),
             clock: options.clock,
         })
     }
@@ -247,20 +252,20 @@ impl GitRemote {
 
     fn branches(&self) -> Result<Vec<String>, RemoteError> {
         if let Some(git_dir) = self.git_dir()? {
-            let found = local::branches(&self.program, git_dir, "refs/heads/")?;
+            let found = local::branches(&self.program, git_dir, &["refs/heads/"])?;
             return Ok(found.into_iter().map(|branch| branch.name).collect());
         }
-        let heads = self.ls_remote("refs/heads/*")?;
+        let heads = self.ls_remote(&["refs/heads/*"])?;
         if heads.is_empty() && self.is_http {
             self.check_that_git_answers()?;
         }
         Ok(heads.into_iter().map(|(name, _)| name.trim_start_matches("refs/heads/").to_owned()).collect())
     }
 
-    fn ls_remote(&self, pattern: &str) -> Result<Vec<(String, Oid)>, RemoteError> {
+    fn ls_remote(&self, patterns: &[&str]) -> Result<Vec<(String, Oid)>, RemoteError> {
         self.check_copy()?;
         let mut call = self.program.call(Scope::Talking)?;
-        call.args(["ls-remote", "--quiet", "--refs", "--", "instep", pattern]).as_question();
+        call.args(["ls-remote", "--quiet", "--refs", "--", "instep"]).args(patterns).as_question();
         let text = call.answer()?;
         let lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         let pairs = lines.map(|line| {
@@ -283,11 +288,17 @@ impl GitRemote {
     /// The head, where there is one; whether a missing branch is an error is not asked here.
     fn found_head(&self) -> Result<Option<Oid>, RemoteError> {
         if let Some(git_dir) = self.git_dir()? {
-            let found = local::branches(&self.program, git_dir, &self.reference)?;
+            let found = local::branch_and_notes(&self.program, git_dir, &self.reference)?;
+            self.note_listed(found.iter().map(|found| (found.name.as_str(), found.head)));
             return Ok(found.into_iter().find(|found| found.name == self.branch).map(|found| found.head));
         }
-        let heads = self.ls_remote(&self.reference)?;
+        let heads = self.ls_remote(&[&self.reference, notes::PATTERN])?;
+        self.note_listed(heads.iter().map(|(name, oid)| (name.as_str(), *oid)));
         Ok(heads.into_iter().find(|(name, _)| *name == self.reference).map(|(_, oid)| oid))
+    }
+
+    fn note_listed<'a>(&self, refs: impl Iterator<Item = (&'a str, Oid)>) {
+        *locked(&self.listed) = Some(notes::listed(refs));
     }
 
     fn no_branch(&self, others: &[String]) -> RemoteError {
@@ -307,16 +318,23 @@ impl GitRemote {
 
     /// Brings the branch, whatever it is now, into our repository.
     fn fetch_branch(&self) -> Result<(), RemoteError> {
-        self.bring_branch(&[])
+        self.bring(&[], &[format!("+{}:{}", self.reference, self.noted)])
     }
 
     /// Brings all of it, as if nothing of it were here: git takes it for granted that with a commit all stands here that
     /// the commit names, and so would never ask for what our copy has lost.
     fn refetch_branch(&self) -> Result<(), RemoteError> {
-        self.bring_branch(&["--refetch"])
+        self.bring(&["--refetch"], &[format!("+{}:{}", self.reference, self.noted)])
     }
 
-    fn bring_branch(&self, how: &[&str]) -> Result<(), RemoteError> {
+    /// Brings the notes of these machines.
+    fn bring_notes(&self, authors: &[&str]) -> Result<(), RemoteError> {
+        let ours = self.noted.replacen("head", "notes", 1);
+        let refs = authors.iter().map(|author| format!("+{}{author}:{ours}/{author}", notes::FOLDER));
+        self.bring(&[], &refs.collect::<Vec<_>>())
+    }
+
+    fn bring(&self, how: &[&str], refs: &[String]) -> Result<(), RemoteError> {
         if self.beside {
             return Err(not_here());
         }
@@ -332,8 +350,7 @@ impl GitRemote {
         call.args(how.iter().copied());
         call.args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]);
         call.args(["--no-show-forced-updates", "--", "instep"]);
-        call.args([format!("+{}:{}", self.reference, self.noted)]);
-        call.answer()?;
+        call.args(refs).answer()?;
         self.tidy();
         Ok(())
     }
@@ -546,6 +563,15 @@ impl Remote for GitRemote {
                 bring(self)?;
                 absent = receive(&absent)?;
             }
+            if !absent.is_empty() {
+                // It may have come with a note, and our copy was made anew since.
+                let listed = locked(&self.listed).clone().unwrap_or_default();
+                let authors: Vec<&str> = listed.iter().map(|(author, _)| author.as_str()).collect();
+                if !authors.is_empty() {
+                    self.bring_notes(&authors)?;
+                    absent = receive(&absent)?;
+                }
+            }
             Ok(absent)
         })?;
         // All that the remote has is here now: to make our copy anew would bring no more.
@@ -617,6 +643,31 @@ impl Remote for GitRemote {
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
         self.mended(|| history::newest(&self.program, &self.noted, limit))
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        let git_dir = self.git_dir()?;
+        self.mended(|| notes::lay_down(&self.program, git_dir, author, (text, contents), from))
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        if locked(&self.listed).is_none() {
+            self.found_head()?;
+        }
+        let listed = locked(&self.listed).clone().unwrap_or_default();
+        let mark = notes::mark(&listed);
+        if known == Some(&mark) {
+            return Ok(None);
+        }
+        let bring = |authors: &[&str]| self.bring_notes(authors);
+        let notes = self.mended(|| notes::read(&self.program, &listed, bring))?;
+        Ok(Some(Notes { mark, notes }))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

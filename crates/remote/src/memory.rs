@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::note::{Note, Notes};
 use instep_core::path::{Name, TreePath};
-use instep_core::progress::{Event, Observer, Phase};
+use instep_core::progress::{Event, Observer, Phase, Silent};
 use instep_core::remote::{
     Committed, Description, Draft, Lineage, Listed, ListedKind, ObjectId, Refusal, Remote, RemoteError,
     RemoteErrorKind, Revision, Sink, Snapshot, Source, Stamp,
@@ -34,6 +35,7 @@ struct Held {
     folders: HashMap<ObjectId, Arc<Vec<Item>>>,
     commits: HashMap<Revision, Arc<Commit>>,
     head: Option<Revision>,
+    notes: BTreeMap<String, Note>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +91,12 @@ impl MemoryPlace {
             Some(bytes) => self.held().contents.insert(object, bytes.into()),
             None => self.held().contents.remove(&object),
         };
+    }
+
+    /// Lays down a note as whoever may write to the place can: of any author, with any text.
+    pub fn forge_note(&self, author: &str, text: &[u8]) {
+        let note = Note { author: author.to_owned(), text: text.to_vec(), contents: Vec::new() };
+        self.held().notes.insert(author.to_owned(), note);
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -362,6 +370,29 @@ impl Remote for MemoryRemote {
         let Some(head) = held.head.clone() else { return Ok(Vec::new()) };
         let past = held.past(&head).into_iter().take(limit);
         Ok(past.map(|(revision, commit)| Committed { revision, stamp: commit.stamp.clone() }).collect())
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        let objects = self.upload(contents, from, &Silent)?;
+        let contents = contents.iter().copied().zip(objects).collect();
+        let note = Note { author: author.to_owned(), text: text.to_vec(), contents };
+        self.place.held().notes.insert(author.to_owned(), note);
+        Ok(true)
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        let notes: Vec<Note> = self.place.held().notes.values().cloned().collect();
+        let mark = match notes.as_slice() {
+            [] => String::new(),
+            notes => ContentId::of(format!("{notes:?}").as_bytes()).to_string(),
+        };
+        Ok((known != Some(&mark)).then_some(Notes { mark, notes }))
     }
 
     fn refuses(&self, _path: &TreePath, size: u64) -> Option<Refusal> {

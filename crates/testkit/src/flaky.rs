@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use instep_core::content::ContentId;
+use instep_core::note::Notes;
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
 use instep_core::remote::{
@@ -124,6 +125,20 @@ impl Remote for Flaky {
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
         self.call(|| self.inner.history(limit))
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        self.call(|| self.inner.lay_down(author, text, contents, from))
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        self.call(|| self.inner.notes(known))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

@@ -80,6 +80,11 @@ macro_rules! remote_suite {
                 many_files_and_deep_folders_survive,
                 a_draft_in_disorder_is_refused,
                 a_draft_for_another_head_is_refused,
+                a_note_is_seen_by_all,
+                a_note_takes_the_place_of_its_former_one,
+                a_note_is_part_of_no_snapshot,
+                the_contents_of_a_note_can_be_fetched,
+                notes_are_read_once,
             );
         }
     };

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use instep_core::content::ContentId;
+use instep_core::note::Notes;
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
 use instep_core::remote::{
@@ -136,6 +137,20 @@ impl Remote for Line {
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
         self.inner.history(limit)
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        self.ask()?.lay_down(author, text, contents, from)
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        self.ask()?.notes(known)
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

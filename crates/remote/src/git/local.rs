@@ -19,6 +19,7 @@ use rustix::io::{Errno, FdFlags};
 
 use super::failure;
 use super::locks;
+use super::notes;
 use super::objects::Oid;
 use super::program::{Program, Scope};
 
@@ -41,11 +42,30 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
     bare.then(|| path.to_owned())
 }
 
+/// Lists a branch, and the notes beside it. A note that is damaged must not stand in the branch's way.
+pub(super) fn branch_and_notes(
+    program: &Program,
+    git_dir: &Path,
+    reference: &str,
+) -> Result<Vec<Branch>, RemoteError> {
+    branches(program, git_dir, &[reference, notes::FOLDER])
+        .or_else(|_| branches(program, git_dir, &[reference]))
+}
+
+/// Answers whether a refusal of a ref comes from what others do to it just now, and passes.
+pub(super) fn is_passing(reason: &str) -> bool {
+    reason.contains("lock") || reason.contains("failed to update ref")
+}
+
 /// Lists the branches whose names match a pattern of git's.
-pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Result<Vec<Branch>, RemoteError> {
+pub(super) fn branches(
+    program: &Program,
+    git_dir: &Path,
+    patterns: &[&str],
+) -> Result<Vec<Branch>, RemoteError> {
     let mut call = program.call(Scope::At(git_dir))?;
     call.args(["for-each-ref", "--format=%(objectname) %(objecttype) %(worktreepath)%00%(refname)%00"]);
-    let outcome = call.args([pattern]).run(&[])?;
+    let outcome = call.args(patterns).run(&[])?;
     // A branch whose file is damaged is left out with a warning; it must not look like one that is not there.
     if !outcome.status.success() || !outcome.stderr.is_empty() {
         return Err(failure::of(&outcome));
@@ -56,6 +76,11 @@ pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Resu
         let head = head.trim_ascii_start();
         let end = head.iter().position(|&b| b == b' ').unwrap_or(head.len());
         let oid = Oid::told(&head[..end])?;
+        if name.starts_with(notes::FOLDER.as_bytes()) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            branches.push(Branch { name, head: oid, checked_out: false });
+            continue;
+        }
         let Some(shown_in) = head[end..].strip_prefix(b" commit ") else {
             return Err(failure::corrupt("E-GIT-CORRUPT", "A branch of the repository names no commit."));
         };
@@ -72,7 +97,7 @@ pub(super) fn branches(program: &Program, git_dir: &Path, pattern: &str) -> Resu
 /// Answers whether a work tree at the path shows the branch, even if nothing was committed to it yet.
 pub(super) fn is_checked_out(program: &Program, git_dir: &Path, branch: &str) -> Result<bool, RemoteError> {
     let reference = format!("refs/heads/{branch}");
-    let listed = branches(program, git_dir, &reference)?;
+    let listed = branches(program, git_dir, &[&reference])?;
     if listed.iter().any(|found| found.name == branch && found.checked_out) {
         return Ok(true);
     }

@@ -21,7 +21,12 @@ const AGE_MIN: Duration = Duration::from_secs(10);
 /// Removes the lock in our own repository that git complained of, unless a living program may hold it. Answers whether
 /// another try is worth it.
 pub(super) fn remove_named(said: &str, ours: &Path) -> bool {
-    let Some(lock) = named(said).filter(|lock| is_inside(lock, ours)) else { return false };
+    remove_named_within(said, ours, ours)
+}
+
+/// As [`remove_named`], in a folder of a repository where nobody writes but this machine.
+pub(super) fn remove_named_within(said: &str, ours: &Path, within: &Path) -> bool {
+    let Some(lock) = named(said).filter(|lock| is_inside(lock, within)) else { return false };
     let began = Instant::now();
     loop {
         if fs::symlink_metadata(&lock).is_err() {

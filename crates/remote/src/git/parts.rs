@@ -35,7 +35,7 @@ impl<'a> Parts<'a> {
         let parts = cut(contents, bytes_max);
         for part in &parts[..parts.len().saturating_sub(1)] {
             let folder = self.write(part, past)?;
-            let outcome = self.push(&format!("+{folder}:{}", self.reference))?.run(&[])?;
+            let outcome = push_of(self.program, &format!("+{folder}:{}", self.reference))?.run(&[])?;
             if !outcome.status.success() {
                 return if refusal(&outcome.stdout).is_some() {
                     Ok(false)
@@ -50,16 +50,7 @@ impl<'a> Parts<'a> {
 
     /// Removes the ref; if that fails, the next upload in parts takes its place.
     pub fn remove(&self) {
-        let _ = self.push(&format!(":{}", self.reference)).and_then(|mut call| call.run(&[]));
-    }
-
-    fn push(&self, refspec: &str) -> Result<Call, RemoteError> {
-        let mut call = self.program.call(Scope::Talking)?;
-        call.args(self.program.patience_with_a_push());
-        call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
-        call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
-        call.args(["--recurse-submodules=no", "--", "instep", refspec]);
-        Ok(call)
+        let _ = push_of(self.program, &format!(":{}", self.reference)).and_then(|mut call| call.run(&[]));
     }
 
     fn write(&self, part: &[(Oid, u64)], past: Option<Oid>) -> Result<Oid, RemoteError> {
@@ -73,6 +64,16 @@ impl<'a> Parts<'a> {
         Oid::parse(answer.trim_ascii_end())
             .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
     }
+}
+
+/// A push to a ref of ours, beside the branch.
+pub(super) fn push_of(program: &Program, refspec: &str) -> Result<Call, RemoteError> {
+    let mut call = program.call(Scope::Talking)?;
+    call.args(program.patience_with_a_push());
+    call.args(["-c", "pack.window=0", "-c", "pack.compression=1", "-c", "push.negotiate=false"]);
+    call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--no-signed"]);
+    call.args(["--recurse-submodules=no", "--", "instep", refspec]);
+    Ok(call)
 }
 
 /// Parts of so many bytes at most, or of one content.

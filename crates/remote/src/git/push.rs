@@ -88,9 +88,7 @@ impl Push<'_> {
             Ok(found) if found == Some(self.new) => Ok(()),
             Ok(found) if found != self.expected => Err(stale()),
             Ok(_) => Err(match refused {
-                Some(reason) if reason.contains("lock") || reason.contains("failed to update ref") => {
-                    failure::of(outcome)
-                }
+                Some(reason) if local::is_passing(&reason) => failure::of(outcome),
                 Some(reason) if reason.contains("checked out") => local::checked_out(self.reference),
                 Some(reason) => failure::rejected(&reason).caused_by(said(outcome)),
                 None => failure::of(outcome),

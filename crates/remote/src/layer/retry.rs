@@ -8,6 +8,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use instep_core::content::ContentId;
+use instep_core::note::Notes;
 use instep_core::path::TreePath;
 use instep_core::progress::{Event, Observer, Silent};
 use instep_core::remote::{
@@ -148,6 +149,20 @@ impl Remote for Retry {
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
         self.inner.history(limit)
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        self.again(&Silent, || self.inner.lay_down(author, text, contents, from))
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        self.again(&Silent, || self.inner.notes(known))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

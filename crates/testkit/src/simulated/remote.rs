@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 
 use instep_core::content::ContentId;
+use instep_core::note::Notes;
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
 use instep_core::remote::{
@@ -220,6 +221,20 @@ impl Remote for SimulatedRemote {
 
     fn history(&self, limit: usize) -> Result<Vec<Committed>, RemoteError> {
         self.call("history", || self.inner.history(limit))
+    }
+
+    fn lay_down(
+        &self,
+        author: &str,
+        text: &[u8],
+        contents: &[ContentId],
+        from: &dyn Source,
+    ) -> Result<bool, RemoteError> {
+        self.call("lay down", || self.inner.lay_down(author, text, contents, from))
+    }
+
+    fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        self.call("notes", || self.inner.notes(known))
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {
