@@ -347,7 +347,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.limit = self.request.direction;
+        // A limit of the settings, as of a remote that is only read, holds whatever was asked for.
+        if settings.limit == Direction::Both {
+            settings.limit = self.request.direction;
+        }
         if let Some(strategy) = self.request.strategy {
             settings.strategy = strategy;
             settings.groups = settings.groups.without_strategies();
