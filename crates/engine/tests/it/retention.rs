@@ -138,7 +138,7 @@ fn nothing_that_an_open_conflict_needs_goes() {
     // Settled, nothing needs it any more.
     for number in 1..=3 {
         let choice = Choice::Content(b"settled".to_vec());
-        resolve(&mut right.workspace, &right.remote, &right.settings, number, &choice, &Silent).unwrap();
+        resolve(&mut right.workspace, &right.remote, &right.settings, &[(number, choice)], &Silent).unwrap();
     }
     right.wait_days(2);
     right.sync();

@@ -367,7 +367,9 @@ impl Machine {
         let what = format!("resolve {} by {choice:?}", open.conflict.path);
         let answer = self.act(&what, |machine| {
             let Machine { workspace, remote, settings, .. } = machine;
-            resolve::resolve(workspace, &*remote, settings, number, &choice, &Silent)
+            let choices = [(number, choice)];
+            let mut settled = resolve::resolve(workspace, &*remote, settings, &choices, &Silent)?;
+            settled.refused.pop().map_or(Ok(settled.acted), |(_, error)| Err(error))
         });
         answer.ok().flatten()
     }
