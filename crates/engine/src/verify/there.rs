@@ -87,13 +87,7 @@ impl<F: Folder> Check<'_, F> {
 
     /// Holds what is remembered of the remote against what it lists. Folders alone are not asked for: programs that know
     /// only files can't speak of them.
-    fn compare(
-        &mut self,
-        far: &Far,
-        snapshot: &Snapshot,
-        unread: &HashSet<ObjectId>,
-        objects: &Objects,
-    ) {
+    fn compare(&mut self, far: &Far, snapshot: &Snapshot, unread: &HashSet<ObjectId>, objects: &Objects) {
         let known = std::mem::take(&mut self.known);
         let mut faults = Vec::new();
         for row in known.rows() {
