@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Side, Value};
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, Places};
@@ -88,7 +89,7 @@ pub fn apply<'a, F: Folder>(
     setting.staging.sync()?;
     // Many files that are to be displaced are made durable in one call; of a handful, each before its turn.
     let all_durable = steps.iter().filter(|step| step.kind.displaces()).count() > HANDFUL;
-    if all_durable {
+    if all_durable && !mutant::is_on("displaced-not-durable") {
         setting.folder.sync_all()?;
     }
     let mut work = Work {
@@ -438,7 +439,7 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     fn write_entries(&mut self, entries: &[crate::journal::Entry]) -> Result<(), EngineError> {
-        if entries.is_empty() {
+        if entries.is_empty() || mutant::is_on("journal-not-written") {
             return Ok(());
         }
         let texts: Vec<String> = entries
@@ -454,7 +455,9 @@ impl<F: Folder> Work<'_, '_, F> {
     /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
     /// no reading next time.
     fn finish(mut self) -> Result<Applied, EngineError> {
-        self.bring_back_parked()?;
+        if !mutant::is_on("parked-left-behind") {
+            self.bring_back_parked()?;
+        }
         if self.changes.is_empty() {
             return Ok(self.applied);
         }
@@ -477,7 +480,8 @@ impl<F: Folder> Work<'_, '_, F> {
     /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
     /// folder without an open journal: each slot is settled now, as after a crash.
     fn settle(&mut self) -> Result<(), EngineError> {
-        if self.journaled > 0 && !self.applied.failed.is_empty() {
+        let has_failed = !self.applied.failed.is_empty() && !mutant::is_on("failed-steps-unsettled");
+        if self.journaled > 0 && has_failed {
             let Setting { folder, state, now, .. } = &mut self.setting;
             self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::operation::{
     Counts, Held, HeldKind, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger,
 };
@@ -83,7 +84,9 @@ pub fn recover<F: Folder>(
         recovery.settle(operation, &entry)?;
     }
     let Recovery { kept, displaced, notices, .. } = recovery;
-    folder.sync_all()?;
+    if !mutant::is_on("recovery-not-durable") {
+        folder.sync_all()?;
+    }
     state.transact(|write| {
         write.kept(&kept)?;
         for (id, paths) in displaced {
@@ -126,6 +129,7 @@ impl<F: Folder> Recovery<'_, F> {
             Entry::Write { path, old, new, .. } => {
                 self.settle_slot(operation, &slot, path, old, new.as_deref())
             }
+            Entry::Park { .. } if mutant::is_on("recovery-skips-parked") => Ok(()),
             Entry::Park { from, to, .. } => self.bring_back(&slot, &[to, from]),
         }
     }
@@ -142,6 +146,9 @@ impl<F: Folder> Recovery<'_, F> {
         let text = found.to_string();
         if new == Some(text.as_str()) && text != old {
             // Our own version: the exchange did not happen, or was taken back.
+            return Ok(self.folder.remove_file(&self.staging, slot)?);
+        }
+        if mutant::is_on("recovery-drops-old") {
             return Ok(self.folder.remove_file(&self.staging, slot)?);
         }
         if text != old && self.put_back(slot, path, new)? {
@@ -243,7 +250,7 @@ impl<F: Folder> Recovery<'_, F> {
         match swap() {
             Ok(()) => {
                 let given = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
-                if given.to_string() != new {
+                if given.to_string() != new && !mutant::is_on("recovery-does-not-look-again") {
                     // Somebody saved in this very moment: that keeps the name.
                     swap()?;
                     return Ok(false);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use instep_core::mutant;
 use instep_core::node::{NodeId, Side};
 use instep_core::tree::{Entry, LeafKind, Place};
 
@@ -26,6 +27,9 @@ impl<F: Folder> Cycle<'_, F> {
         thought: &Thought,
         tools: &Tools<'_, F>,
     ) -> Result<(), EngineError> {
+        if mutant::is_on("agreed-not-durable") {
+            return Ok(());
+        }
         let new = newly_agreed(thought);
         if new.len() > HANDFUL {
             return Ok(tools.folder.sync_all()?);
@@ -44,6 +48,9 @@ impl<F: Folder> Cycle<'_, F> {
                 at = tree.at(at).parent;
                 folders.insert(at, dir);
             }
+        }
+        if mutant::is_on("agreed-names-not-durable") {
+            return Ok(());
         }
         Ok(folders.values().try_for_each(|dir| tools.folder.sync_folder(dir))?)
     }

@@ -22,6 +22,8 @@ pub enum Fault {
     Look(Errno),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
+    /// It can neither be exchanged nor get a second name, and this happens before it is replaced.
+    Copied(Box<dyn Fn() + Send + Sync>),
 }
 
 /// A disk with faults, by name wherever it stands; the workspace's is empty.
@@ -65,6 +67,13 @@ impl Faulty {
         let failed = |errno: Errno| Err(FolderError::new("open", name.as_bytes(), errno));
         match self.faults.get(name.as_bytes()) {
             Some(Fault::Open(errno)) => failed(*errno),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_plain(&self, verb: &'static str, name: &Name) -> Result<(), FolderError> {
+        match self.faults.get(name.as_bytes()) {
+            Some(Fault::Copied(_)) => Err(FolderError::new(verb, name.as_bytes(), Errno::OPNOTSUPP)),
             _ => Ok(()),
         }
     }
@@ -182,14 +191,19 @@ impl Folder for Faulty {
     }
 
     fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.check_plain("exchange", other.1)?;
         self.disk.exchange((&one.0.dir, one.1), (&other.0.dir, other.1))
     }
 
     fn link(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.check_plain("link", from.1)?;
         self.disk.link((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 
     fn replace(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        if let Some(Fault::Copied(act)) = self.faults.get(to.1.as_bytes()) {
+            act();
+        }
         self.disk.replace((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 

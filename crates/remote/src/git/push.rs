@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use instep_core::mutant;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
 use super::HEAD;
@@ -53,7 +54,8 @@ impl Push<'_> {
             record.end();
         }
         judged?;
-        self.git_dir.map_or(Ok(()), sync_file_system)
+        let git_dir = self.git_dir.filter(|_| !mutant::is_on("push-not-durable"));
+        git_dir.map_or(Ok(()), sync_file_system)
     }
 
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
@@ -68,7 +70,11 @@ impl Push<'_> {
             call.args(["--receive-pack=git -c receive.unpackLimit=1 receive-pack"]);
         }
         let expected = self.expected.map(|oid| oid.to_string()).unwrap_or_default();
-        call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
+        if mutant::is_on("push-by-force") {
+            call.args(["--force"]);
+        } else {
+            call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
+        }
         call.args(["--".to_owned(), "instep".to_owned(), format!("{}:{}", self.new, self.reference)]);
         Ok(call)
     }
@@ -83,7 +89,8 @@ impl Push<'_> {
         }
         let refused = refusal(&outcome.stdout);
         match head() {
-            Ok(found) if found == Some(self.new) => Ok(()),
+            Ok(found) if found == Some(self.new) && !mutant::is_on("lost-answer-is-a-failure") => Ok(()),
+            Ok(found) if found != self.expected && mutant::is_on("stale-push-is-done") => Ok(()),
             Ok(found) if found != self.expected => Err(stale()),
             Ok(_) => Err(match refused {
                 Some(reason) if reason.contains("lock") || reason.contains("failed to update ref") => {
