@@ -455,9 +455,7 @@ impl<F: Folder> Work<'_, '_, F> {
     /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
     /// no reading next time.
     fn finish(mut self) -> Result<Applied, EngineError> {
-        if !mutant::is_on("parked-left-behind") {
-            self.bring_back_parked()?;
-        }
+        self.bring_back_parked()?;
         if self.changes.is_empty() {
             return Ok(self.applied);
         }

@@ -283,3 +283,26 @@ impl<F: Folder> Sink for Receiver<'_, '_, F> {
 fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).expect("because names of ours are valid")
 }
+
+#[cfg(test)]
+mod tests {
+    use instep_core::progress::Silent;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+
+    #[test]
+    fn a_content_that_comes_cut_is_not_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DiskFolder::create(home.path()).unwrap();
+        let mut staging = Staging::open(&folder).unwrap();
+        let mut receiver =
+            Receiver { staging: &mut staging, observer: &Silent, received: Vec::new(), failure: None };
+        let object = ObjectId::from(ContentId::of(b"whole"));
+        let answer = receiver.receive(object, 5, &mut &b"who"[..]);
+        assert_eq!(answer.unwrap_err().code, "E-STORE-REPLY");
+        assert!(receiver.received.is_empty());
+        receiver.receive(object, 5, &mut &b"whole"[..]).unwrap();
+        assert_eq!(receiver.received, [(object, ContentId::of(b"whole"), 5)]);
+    }
+}

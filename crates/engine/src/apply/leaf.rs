@@ -105,11 +105,7 @@ impl<F: Folder> Work<'_, '_, F> {
             Some(Body::Leaf(_)) => found.kind == DiskKind::Link,
             _ => found.kind == DiskKind::Folder,
         };
-        if same_key && same_content || mutant::is_on("not-looked-before") {
-            Ok(found)
-        } else {
-            Err(self.raced(change))
-        }
+        if same_key && same_content { Ok(found) } else { Err(self.raced(change)) }
     }
 
     /// What is about to be displaced is to be found again, whatever its writer waited for: the new version is durable,

@@ -169,3 +169,38 @@ fn twin_name(content: ContentId, twin: u32) -> Name {
 fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).expect("because names of ours are valid")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+
+    #[test]
+    fn what_a_program_wrote_to_a_kept_file_is_neither_taken_for_its_content_nor_dropped() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DiskFolder::create(home.path()).unwrap();
+        let contents = Contents::open(&folder).unwrap();
+        let id = ContentId::of(b"old");
+        let put = || {
+            fs::write(home.path().join("f"), "old").unwrap();
+            contents.keep((&folder.root(), &name("f")), id).unwrap();
+        };
+        put();
+        let history = home.path().join(".instep/history");
+        fs::write(history.join(id.to_string()), "written to later").unwrap();
+        put();
+        assert_eq!(fs::read_dir(&history).unwrap().count(), 2);
+        let mut bytes = Vec::new();
+        assert!(contents.copy_to(id, &mut bytes).unwrap());
+        assert_eq!(bytes, b"old");
+        assert!(contents.drop_content(id).unwrap());
+        assert!(!contents.copy_to(id, &mut Vec::new()).unwrap());
+        let left: Vec<_> = fs::read_dir(&history).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(
+            left.iter().map(|file| fs::read_to_string(file).unwrap()).collect::<String>(),
+            "written to later"
+        );
+    }
+}

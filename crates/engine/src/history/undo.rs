@@ -192,9 +192,7 @@ pub fn finish_half_undone<F: Folder>(
         let paths: Vec<Vec<u8>> = taken.paths.iter().map(|path| path.as_bytes().to_vec()).collect();
         workspace.state.transact(|write| {
             write.operation(&id, undo.time, &value)?;
-            if !mutant::is_on("undo-forgets-to-hold") {
-                write.hold(remote_id, &paths, &id)?;
-            }
+            write.hold(remote_id, &paths, &id)?;
             write.half_undone(remote_id, &id, false)
         })?;
         if !taken.paths.is_empty() {

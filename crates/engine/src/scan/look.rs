@@ -4,7 +4,6 @@ use std::io::Read;
 
 use instep_core::content::ContentId;
 use instep_core::filter::{Decision, FolderFiles, FolderRules, GitignoreMode};
-use instep_core::mutant;
 use instep_core::path::{DEPTH_MAX, Name, PATH_BYTES_MAX, TreePath};
 use instep_core::policy::Links;
 use instep_core::tree::{Entry, Leaf, LeafKind, NewEntry, Unknown};
@@ -235,7 +234,7 @@ impl<F: Folder> Look<'_, '_, F> {
     }
 
     fn folder(&mut self, name: Name, seen: &Metadata, passage: bool) {
-        if seen.key.device != self.walk.root.device && !mutant::is_on("other-disk-entered") {
+        if seen.key.device != self.walk.root.device {
             let foreign = Unknown::Foreign("another file system".to_owned());
             return self.push(name, Entry::Unknown(foreign), Some(seen));
         }

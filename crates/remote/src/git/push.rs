@@ -89,7 +89,7 @@ impl Push<'_> {
         }
         let refused = refusal(&outcome.stdout);
         match head() {
-            Ok(found) if found == Some(self.new) && !mutant::is_on("lost-answer-is-a-failure") => Ok(()),
+            Ok(found) if found == Some(self.new) => Ok(()),
             Ok(found) if found != self.expected && mutant::is_on("stale-push-is-done") => Ok(()),
             Ok(found) if found != self.expected => Err(stale()),
             Ok(_) => Err(match refused {
