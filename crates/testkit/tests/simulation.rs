@@ -56,6 +56,11 @@ fn a_folder_that_took_the_place_of_a_file_that_goes_stands_where_it_stood() {
 }
 
 #[test]
+fn a_path_that_was_held_is_not_recorded_as_brought_up_to_date() {
+    story(8, &[3, 4, 10, 12], "remote meanwhile edits crashes disk");
+}
+
+#[test]
 fn what_is_only_made_executable_is_durable_before_it_is_agreed() {
     story(1, &[5, 7, 26, 27, 29], "");
 }
