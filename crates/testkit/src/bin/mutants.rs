@@ -58,7 +58,7 @@ const HARNESSES: &[Harness] = &[
     harness(
         "simulation",
         ("testkit", "bin", "simulate"),
-        &["--seeds", "400", "--failures", "1", "--shrink", "no"],
+        &["--seeds", "120", "--failures", "1", "--shrink", "no"],
     ),
 ];
 
@@ -218,7 +218,7 @@ type Programs = BTreeMap<(String, String, String), PathBuf>;
 /// Builds all with the planted faults.
 fn build(root: &Path) -> Result<Programs, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["test", "--workspace", "--no-run", "--quiet", "--profile", "mutants"]);
+    command.current_dir(root).args(["test", "--workspace", "--no-run", "--quiet"]);
     command.args(["--features", "instep-core/mutants,instep-core/testing", "--target-dir", "target/mutants"]);
     let output = command.arg("--message-format=json-render-diagnostics").output().map_err(told)?;
     if !output.status.success() {
