@@ -1,7 +1,6 @@
 //! Runs that are broken at one of their system calls: the short form of `breaker` of the test kit, and what it found.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use instep_testkit::breaker::{self, Kind, Request};
@@ -49,7 +48,6 @@ fn broken(names: [&str; 3], kinds: &[Kind], seed: u64) {
     let request =
         Request { scenes: scenes.to_vec(), kinds: kinds.to_vec(), points_max: 1, seed, time_max: None };
     let report = breaker::run(&crate::program(), &request, &mut |_| {});
-    writeln!(std::io::stdout(), "broken runs: {report}").unwrap();
     assert!(report.is_clean() && !report.cut_short, "{report}");
     for (name, kind) in names.iter().flat_map(|name| kinds.iter().map(move |kind| (*name, *kind))) {
         let tally = &report.tallies[&(name, kind)];
