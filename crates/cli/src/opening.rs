@@ -511,6 +511,7 @@ pub fn to_sync(
         },
         strategy: config.strategy,
         direction: if is_read_only { Direction::Pull } else { config.direction },
+        limit: if is_read_only { Direction::Pull } else { Direction::Both },
         file_bytes_max: config.file_bytes_max,
         limits: config.limits(),
         retention: config.retention,

@@ -113,6 +113,11 @@ impl Conflict {
             Side::Remote => self.remote.as_ref(),
         }
     }
+
+    /// Where it stands on one side, or would stand.
+    pub fn path_on(&self, side: Side) -> &TreePath {
+        self.version(side).map_or(&self.path, |version| &version.path)
+    }
 }
 
 /// The longest name that common disks hold.

@@ -19,6 +19,7 @@ pub mod filter;
 pub mod generate;
 pub mod merge;
 mod moved;
+pub mod mutant;
 pub mod node;
 pub mod note;
 pub mod operation;

@@ -9,6 +9,7 @@ mod keys;
 mod told;
 mod vanished;
 
+use crate::mutant;
 use crate::node::Side;
 use crate::reconcile::index::{Children, Index};
 use crate::reconcile::value::{Idx, NONE, ROOT, Val};
@@ -187,7 +188,8 @@ impl<'w, 'a> Detector<'w, 'a> {
                 continue;
             }
             let Some(home) = self.home(node) else { continue };
-            if matches!(self.tree.at(home).entry, Entry::Unknown(_)) {
+            let is_unknown = matches!(self.tree.at(home).entry, Entry::Unknown(_));
+            if is_unknown && !mutant::is_on("left-out-is-deleted") {
                 self.seen[node as usize] = Seen::Frozen;
             } else if self.is_free(node, home) && self.same_class(&view, home) {
                 self.bind(node, home);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::content::ContentId;
+use crate::mutant;
 use crate::node::NodeId;
 
 /// Nothing younger goes, whatever the settings: a program that still has the file open may write to it.
@@ -61,7 +62,7 @@ pub fn expired(kept: &[Kept], retention: &Retention, now: Timestamp) -> Vec<Cont
 /// Answers whether one reason still holds; `newer` versions of the same file were put away after it.
 fn keeps(one: &Kept, newer: u64, retention: &Retention, now: Timestamp) -> bool {
     let within = |time: Duration| is_younger(one.displaced, now, time);
-    one.pinned
+    (one.pinned && !mutant::is_on("retention-drops-pinned"))
         || within(LEAST_AGE)
         || if one.last {
             within(retention.deleted)
@@ -73,6 +74,7 @@ fn keeps(one: &Kept, newer: u64, retention: &Retention, now: Timestamp) -> bool 
 /// What lies in the future is young: a clock that was set back must not let history go.
 fn is_younger(then: Timestamp, now: Timestamp, time: Duration) -> bool {
     let age = i128::from(now.ns()) - i128::from(then.ns());
+    let age = if mutant::is_on("future-is-old") { age.abs() } else { age };
     age < i128::try_from(time.as_nanos()).unwrap_or(i128::MAX)
 }
 

@@ -1,5 +1,6 @@
 //! Halts: when a cycle must stop before it changes anything, and ask.
 
+use crate::mutant;
 use crate::node::{Body, Known, NodeId, PerSide, Row, Side, Value};
 use crate::path::Name;
 use crate::plan::{Change, Plan};
@@ -46,10 +47,11 @@ const OURS: [&[u8]; 2] = [b"instep.yaml", b".instepignore"];
 
 /// Looks for a danger in a plan before anything is done. Moves are no deletions, and a first contact never deletes.
 pub fn check(known: &Known, trees: PerSide<&Tree>, plan: &Plan, limits: &Limits) -> Option<Halt> {
-    if known.is_first_contact() {
+    if known.is_first_contact() || mutant::is_on("guards-off") {
         return None;
     }
-    let emptied = Side::BOTH.into_iter().find_map(|side| find_emptied(known, trees[side], side, plan));
+    let sides = Side::BOTH.into_iter().filter(|_| !mutant::is_on("emptied-is-deleted"));
+    let emptied = sides.into_iter().find_map(|side| find_emptied(known, trees[side], side, plan));
     emptied.or_else(|| find_mass_delete(known, plan, limits))
 }
 
@@ -95,6 +97,7 @@ fn find_mass_delete(known: &Known, plan: &Plan, limits: &Limits) -> Option<Halt>
             _ => false,
         };
         let files = plan.changes[side].iter().filter(removed).count() as u64;
+        let most = if mutant::is_on("many-may-go") { u64::MAX } else { most };
         (files > most).then_some(Halt::MassDelete { missing: side.other(), files, of })
     })
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Side, Value};
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, Places};
@@ -92,7 +93,7 @@ pub fn apply<'a, F: Folder>(
     // Many files that are to be displaced are made durable in one call, and what is staged with them; of a handful, each
     // before its turn.
     let all_durable = steps.iter().filter(|step| step.kind.displaces()).count() > HANDFUL;
-    if all_durable {
+    if all_durable && !mutant::is_on("displaced-not-durable") {
         setting.folder.sync_all()?;
     } else {
         setting.staging.sync()?;
@@ -478,7 +479,7 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     fn write_entries(&mut self, entries: &[crate::journal::Entry]) -> Result<(), EngineError> {
-        if entries.is_empty() {
+        if entries.is_empty() || mutant::is_on("journal-not-written") {
             return Ok(());
         }
         let texts: Vec<String> = entries
@@ -517,7 +518,8 @@ impl<F: Folder> Work<'_, '_, F> {
     /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
     /// folder without an open journal: each slot is settled now, as after a crash.
     fn settle(&mut self) -> Result<(), EngineError> {
-        if self.journaled > 0 && !self.applied.failed.is_empty() {
+        let has_failed = !self.applied.failed.is_empty() && !mutant::is_on("failed-steps-unsettled");
+        if self.journaled > 0 && has_failed {
             let Setting { folder, state, now, .. } = &mut self.setting;
             self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
         }

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Known, PerSide};
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
@@ -85,7 +86,9 @@ pub fn run<F: Folder>(
             match finish_half_undone(workspace, remote, &settings, observer) {
                 Ok(finished) => {
                     notices.extend(finished.notices);
-                    held_back = finished.paths;
+                    if !mutant::is_on("undone-goes-again-at-once") {
+                        held_back = finished.paths;
+                    }
                 }
                 // The person's leave is for the cycle: the undo waits until the remote is one to build on again.
                 Err(EngineError::Halted(_)) if request.allow_rewind => {}
@@ -347,7 +350,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if self.request.direction != Direction::Both {
             settings.direction = self.request.direction;
         }
-        settings.limit = self.request.direction;
+        // A limit of the settings, as of a remote that is only read, holds whatever was asked for.
+        if settings.limit == Direction::Both {
+            settings.limit = self.request.direction;
+        }
         if let Some(strategy) = self.request.strategy {
             settings.strategy = strategy;
             settings.groups = settings.groups.without_strategies();

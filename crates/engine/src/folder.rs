@@ -19,6 +19,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use instep_core::clock::Timestamp;
+use instep_core::mutant;
 use instep_core::path::{self, Name};
 use instep_core::policy::Fold;
 use instep_core::tree::Key;
@@ -68,8 +69,10 @@ impl Metadata {
         self.key == other.key
             && self.kind == other.kind
             && self.size == other.size
-            && self.modified == other.modified
-            && self.changed == other.changed
+            && (self.modified == other.modified || mutant::is_on("only-length-compared"))
+            && (self.changed == other.changed
+                || mutant::is_on("only-length-compared")
+                || mutant::is_on("modified-is-believed"))
     }
 }
 

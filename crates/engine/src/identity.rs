@@ -7,6 +7,7 @@
 use std::fmt;
 
 use instep_core::clock::{Clock, Timestamp};
+use instep_core::mutant;
 use instep_core::path::Name;
 use instep_core::tree::Key;
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,7 @@ pub enum Standing {
 pub fn compare(written: Option<Identity>, seen: &Marks) -> Standing {
     match written {
         None => Standing::Missing,
+        Some(identity) if mutant::is_on("another-folder-is-the-same") => Standing::Same(identity),
         Some(identity) if !identity.marks.state.is_same(&seen.state) => Standing::Copied(identity),
         Some(identity) if !identity.marks.root.is_same(&seen.root) => Standing::Replaced(identity),
         Some(identity) => Standing::Same(identity),

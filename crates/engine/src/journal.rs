@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::operation::{
     Counts, Held, HeldKind, Operation, OperationId, OperationKind, PathRecord, SideRecord, Trigger,
 };
@@ -96,7 +97,9 @@ pub fn recover<F: Folder>(
         recovery.settle(operation, &entry)?;
     }
     let Recovery { kept, displaced, notices, .. } = recovery;
-    folder.sync_all()?;
+    if !mutant::is_on("recovery-not-durable") {
+        folder.sync_all()?;
+    }
     state.transact(|write| {
         write.kept(&kept)?;
         for (id, paths) in displaced {
@@ -143,6 +146,7 @@ impl<F: Folder> Recovery<'_, F> {
             Entry::Beside { path, database, new, .. } => {
                 self.settle_beside(operation, &slot, path, (database, new.as_deref()))
             }
+            Entry::Park { .. } if mutant::is_on("recovery-skips-parked") => Ok(()),
             Entry::Park { from, to, .. } => self.bring_back(&slot, &[to, from]),
         }
     }
@@ -176,6 +180,9 @@ impl<F: Folder> Recovery<'_, F> {
         let text = found.to_string();
         if new == Some(text.as_str()) && text != old {
             // Our own version: the exchange did not happen, or was taken back.
+            return Ok(self.folder.remove_file(&self.staging, slot)?);
+        }
+        if mutant::is_on("recovery-drops-old") {
             return Ok(self.folder.remove_file(&self.staging, slot)?);
         }
         if text != old && self.put_back(slot, path, new)? {
@@ -277,7 +284,7 @@ impl<F: Folder> Recovery<'_, F> {
         match swap() {
             Ok(()) => {
                 let given = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
-                if given.to_string() != new {
+                if given.to_string() != new && !mutant::is_on("recovery-does-not-look-again") {
                     // Somebody saved in this very moment: that keeps the name.
                     swap()?;
                     return Ok(false);
@@ -373,5 +380,89 @@ pub fn kept_kind(kind: DiskKind, exec: bool) -> &'static str {
         (DiskKind::Link, _) => "link",
         (_, true) => "exec",
         _ => "file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+    use crate::folder::faulty::{Fault, Faulty};
+
+    /// Recovers from one entry; `f` holds the new version, the slot something. Answers what stands where then: the
+    /// files of the workspace and those of the history.
+    fn recovered(slot: &str, entry: &Entry, meanwhile: Option<&'static str>) -> (Vec<String>, Vec<String>) {
+        let home = tempfile::tempdir().unwrap();
+        let disk = DiskFolder::create(home.path()).unwrap();
+        let file = home.path().join("f");
+        fs::write(&file, "new").unwrap();
+        fs::write(home.path().join(".instep/staging/q-1"), slot).unwrap();
+        let act = move || {
+            if let Some(text) = meanwhile {
+                fs::write(&file, text).unwrap();
+            }
+        };
+        let folder = Faulty::new(disk, vec![("f", Fault::Exchanged(Box::new(act)))]);
+        let mut state = State::in_memory().unwrap();
+        let text = serde_json::to_string(entry).unwrap();
+        state.transact(|write| write.journal("0000000000000001", 0, &[text])).unwrap();
+        let found = recover(&folder, &mut state, Timestamp::from_seconds(1), None).unwrap();
+        assert_eq!(found.entries, 1);
+        assert!(state.journal().unwrap().is_empty());
+        assert!(
+            folder.syncs.load(Ordering::SeqCst) > 0,
+            "what was settled is durable before the journal ends"
+        );
+        let read = |folder: &str| {
+            let entries = fs::read_dir(home.path().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<String> = entries
+                .filter(|path| path.is_file())
+                .map(|path| {
+                    let name =
+                        if folder.is_empty() { path.file_name().unwrap().to_str().unwrap() } else { "" };
+                    format!("{name}={}", fs::read_to_string(&path).unwrap())
+                })
+                .collect();
+            files.sort();
+            files
+        };
+        assert_eq!(fs::read_dir(home.path().join(".instep/staging")).unwrap().count(), 0);
+        (read(""), read(".instep/history"))
+    }
+
+    fn write() -> Entry {
+        let id = |text: &str| ContentId::of(text.as_bytes()).to_string();
+        Entry::Write { slot: "q-1".to_owned(), path: b"f".to_vec(), old: id("old"), new: Some(id("new")) }
+    }
+
+    fn texts(found: (Vec<String>, Vec<String>)) -> String {
+        format!("{} | {}", found.0.join(" "), found.1.join(" "))
+    }
+
+    #[test]
+    fn a_slot_is_settled_by_what_it_holds() {
+        assert_eq!(texts(recovered("old", &write(), None)), "f=new | =old");
+        assert_eq!(texts(recovered("new", &write(), None)), "f=new | ");
+        assert_eq!(texts(recovered("an edit", &write(), None)), "f=an edit | ");
+    }
+
+    #[test]
+    fn a_save_in_the_moment_in_which_an_edit_gets_its_name_back_keeps_the_name() {
+        let found = recovered("an edit", &write(), Some("saved just now"));
+        assert_eq!(texts(found), "f=saved just now | =an edit");
+    }
+
+    #[test]
+    fn what_was_parked_goes_where_it_was_to_stand_or_where_it_stood() {
+        let park = |to: &str| Entry::Park {
+            slot: "q-1".to_owned(),
+            from: b"from".to_vec(),
+            to: to.as_bytes().to_vec(),
+        };
+        assert_eq!(texts(recovered("parked", &park("to"), None)), "f=new to=parked | ");
+        assert_eq!(texts(recovered("parked", &park("f"), None)), "f=new from=parked | ");
     }
 }

@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry;
 use std::io::{Read, Write};
 
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::mutant;
 use instep_core::path::Name;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{ObjectId, RemoteError, RemoteErrorKind, Sink};
@@ -57,7 +58,7 @@ impl<'a, F: Folder> Staging<'a, F> {
             let Some(found) = self.folder.metadata(&self.dir, &name)? else { continue };
             let is_slot = DISPLACING.iter().any(|kind| name.as_bytes().starts_with(kind));
             let has_another_name = found.kind == DiskKind::File && found.names > 1;
-            if is_slot && !has_another_name {
+            if is_slot && !has_another_name && !mutant::is_on("sweep-drops-slots") {
                 notices.push(self.recover(&name)?);
             } else {
                 self.folder.remove_file(&self.dir, &name)?;
@@ -161,12 +162,13 @@ impl<'a, F: Folder> Staging<'a, F> {
         let mut file = self.folder.create(&self.dir, &name)?;
         let found = content_of(self.folder, from.0, from.1, &mut file)?;
         let metadata = file.finish(false)?;
-        if found == content {
+        let is_same = found == content || mutant::is_on("staged-copy-unverified");
+        if is_same {
             self.staged.insert(content, vec![Staged { name, metadata }]);
         } else {
             self.folder.remove_file(&self.dir, &name)?;
         }
-        Ok(found == content)
+        Ok(is_same)
     }
 
     /// Makes sure that a staged content stands here in so many files: each place it goes to gets a file of its own.
@@ -221,12 +223,17 @@ impl<'a, F: Folder> Staging<'a, F> {
     pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
         self.multiply(content, 2)?;
         let Some(staged) = self.take(content) else { return Ok(()) };
-        self.folder.sync_file(&self.dir, &staged.name)?;
+        if !mutant::is_on("conflict-copy-not-durable") {
+            self.folder.sync_file(&self.dir, &staged.name)?;
+        }
         kept.keep((&self.dir, &staged.name), content)
     }
 
     /// Makes all that is staged durable: one call for many files, one each for a handful.
     pub fn sync(&self) -> Result<(), FolderError> {
+        if mutant::is_on("staged-not-durable") {
+            return Ok(());
+        }
         const HANDFUL: usize = 8;
         if self.staged.len() > HANDFUL {
             return self.folder.sync_all();
@@ -256,7 +263,7 @@ impl<F: Folder> Sink for Receiver<'_, '_, F> {
             return Err(RemoteError::new(RemoteErrorKind::Cancelled, "E-CANCELLED", "interrupted"));
         }
         match self.staging.write(content) {
-            Ok((id, metadata)) if metadata.size == size => {
+            Ok((id, metadata)) if metadata.size == size || mutant::is_on("cut-content-taken") => {
                 self.received.push((object, id, size));
                 self.observer.observe(Event::Advanced { phase: Phase::Receive, files: 1, bytes: size });
                 Ok(())
@@ -277,4 +284,27 @@ impl<F: Folder> Sink for Receiver<'_, '_, F> {
 
 fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).expect("because names of ours are valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use instep_core::progress::Silent;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+
+    #[test]
+    fn a_content_that_comes_cut_is_not_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DiskFolder::create(home.path()).unwrap();
+        let mut staging = Staging::open(&folder).unwrap();
+        let mut receiver =
+            Receiver { staging: &mut staging, observer: &Silent, received: Vec::new(), failure: None };
+        let object = ObjectId::from(ContentId::of(b"whole"));
+        let answer = receiver.receive(object, 5, &mut &b"who"[..]);
+        assert_eq!(answer.unwrap_err().code, "E-STORE-REPLY");
+        assert!(receiver.received.is_empty());
+        receiver.receive(object, 5, &mut &b"whole"[..]).unwrap();
+        assert_eq!(receiver.received, [(object, ContentId::of(b"whole"), 5)]);
+    }
 }

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 use crate::bare::Bare;
 
+/// Names the planted fault that is switched on, in a program that was built for that.
+pub const MUTANT: &str = "INSTEP_MUTANT";
+
 /// A run that takes longer than this many seconds is ended, with exit code 124.
 const SECONDS_MAX: &str = "120";
 
@@ -138,6 +141,9 @@ impl Machine {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", &self.home).env("INSTEP_HOME", self.home.join("state"));
         command.env("INSTEP_NO_INPUT", "1").env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+        if let Some(mutant) = std::env::var_os(MUTANT) {
+            command.env(MUTANT, mutant);
+        }
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }

@@ -162,7 +162,6 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 #[derive(Debug)]
 pub struct Flipper {
     folder: PathBuf,
-    folders: Vec<PathBuf>,
     beside: PathBuf,
     outside: PathBuf,
     witness: String,
@@ -175,23 +174,20 @@ impl Flipper {
     pub fn new(folder: &Path, seed: u64) -> io::Result<Self> {
         let outside = folder.with_extension("outside");
         _ = fs::remove_dir_all(&outside);
+        fs::create_dir_all(&outside)?;
         let inside = disk::read(folder)?;
         for (path, drawn) in &inside.0 {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-            fs::create_dir_all(&outside)?;
             if drawn.body != Body::Folder {
                 fs::write(disk::on_disk(&outside, name), "a witness")?;
             }
         }
-        let folders = inside.0.iter().filter(|(_, drawn)| drawn.body == Body::Folder);
-        let folders = folders.map(|(path, _)| disk::on_disk(folder, path)).collect();
         let beside = folder.with_extension("flip");
         _ = fs::remove_file(&beside);
         symlink(&outside, &beside)?;
         let witness = look(&outside)?;
         Ok(Flipper {
             folder: folder.to_owned(),
-            folders,
             beside,
             outside,
             witness,
@@ -202,8 +198,12 @@ impl Flipper {
 
     /// Swaps some folder and the link.
     pub fn flip(&mut self) {
-        if self.flipped.is_none() && !self.folders.is_empty() {
-            let folder = self.folders[self.chance.below(self.folders.len())].clone();
+        // Those that stand there now: a run may have made them.
+        let inside = disk::read(&self.folder).unwrap_or_default();
+        let folders = inside.0.iter().filter(|(_, drawn)| drawn.body == Body::Folder);
+        let folders: Vec<_> = folders.map(|(path, _)| disk::on_disk(&self.folder, path)).collect();
+        if self.flipped.is_none() && !folders.is_empty() {
+            let folder = folders[self.chance.below(folders.len())].clone();
             if folder.symlink_metadata().is_ok_and(|found| found.is_dir()) && self.exchange(&folder) {
                 self.flipped = Some(folder);
             }

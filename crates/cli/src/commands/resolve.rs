@@ -87,34 +87,79 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
         context.terminal.done(&render::list(&context.terminal.look, &[]));
         return Ok(Exit::Done);
     }
-    let mut settled = Vec::new();
-    let mut held = 0;
-    for (at, open) in chosen.iter().enumerate() {
-        if crate::interrupt::is_asked() {
-            return Err(CommandError::interrupted());
-        }
-        let answer = match (&rule, &arguments.tool) {
-            (Some(choice), _) => Answer::Settle(choice.clone()),
-            (None, Some(tool)) => with_tool(context, &opened, remote.as_ref(), open, tool)?,
-            (None, None) => decide(context, &opened, remote.as_ref(), open, (at + 1, chosen.len()))?,
-        };
-        let Answer::Settle(choice) = answer else { continue };
-        if !context.global.dry_run {
-            let progress = Progress::new(&context.terminal, false);
-            let source = opened.source();
-            let workspace = &mut opened.workspace;
-            let acted =
-                resolve::resolve(workspace, remote.as_ref(), &source, open.number, &choice, &progress)?;
-            held += acted.held.len();
-            for held in &acted.held {
-                context.terminal.warn(&format!("{}: {} ({})", held.path, held.why, held.code));
+    let mut desk = Settling { context, opened, remote, settled: Vec::new(), held: 0 };
+    match rule {
+        // A rule is one deed: it is logged once, and taken back once.
+        Some(choice) => desk.settle(chosen.iter().map(|open| (open, choice.clone())).collect())?,
+        None => {
+            for (at, open) in chosen.iter().enumerate() {
+                if crate::interrupt::is_asked() {
+                    return Err(CommandError::interrupted());
+                }
+                if let Answer::Settle(choice) = desk.ask(arguments, open, (at + 1, chosen.len()))? {
+                    desk.settle(vec![(open, choice)])?;
+                }
             }
         }
-        settled.push((open, choice));
     }
-    tell(context, &settled, chosen.len());
-    let open = if settled.len() < chosen.len() { Exit::Conflicts } else { Exit::Done };
-    Ok(open.and(if held > 0 { Exit::Partial } else { Exit::Done }))
+    tell(context, &desk.settled, chosen.len());
+    let open = if desk.settled.len() < chosen.len() { Exit::Conflicts } else { Exit::Done };
+    Ok(open.and(if desk.held > 0 { Exit::Partial } else { Exit::Done }))
+}
+
+/// Conflicts on their way to being settled.
+struct Settling<'a> {
+    context: &'a Context,
+    opened: Opened,
+    remote: Box<dyn Remote>,
+    settled: Vec<(&'a OpenConflict, Choice)>,
+    held: usize,
+}
+
+impl<'a> Settling<'a> {
+    fn ask(
+        &self,
+        arguments: &ResolveArguments,
+        open: &OpenConflict,
+        count: (usize, usize),
+    ) -> Result<Answer, CommandError> {
+        match &arguments.tool {
+            Some(tool) => with_tool(self.context, &self.opened, self.remote.as_ref(), open, tool),
+            None => decide(self.context, &self.opened, self.remote.as_ref(), open, count),
+        }
+    }
+
+    /// Settles what can be, and says why the rest can't.
+    fn settle(&mut self, choices: Vec<(&'a OpenConflict, Choice)>) -> Result<(), CommandError> {
+        let mut decided = Vec::new();
+        let mut refused = Vec::new();
+        for (open, choice) in choices {
+            match resolve::decide(&open.conflict, &choice) {
+                Ok(choice) => decided.push((open, choice)),
+                Err(error) => refused.push((open.number, error)),
+            }
+        }
+        if !self.context.global.dry_run && !decided.is_empty() {
+            let numbered: Vec<_> =
+                decided.iter().map(|(open, choice)| (open.number, choice.clone())).collect();
+            let progress = Progress::new(&self.context.terminal, false);
+            let source = self.opened.source();
+            let workspace = &mut self.opened.workspace;
+            let came = resolve::resolve(workspace, self.remote.as_ref(), &source, &numbered, &progress)?;
+            decided.retain(|(open, _)| came.numbers.contains(&open.number));
+            refused.extend(came.refused);
+            self.held += came.acted.held.len();
+            for held in &came.acted.held {
+                let warning = format!("{}: {} ({})", held.path, held.why, held.code);
+                self.context.terminal.warn(&warning);
+            }
+        }
+        for (number, error) in refused {
+            self.context.terminal.warn(&format!("c{number} stays open: {error}"));
+        }
+        self.settled.extend(decided);
+        Ok(())
+    }
 }
 
 fn chosen(

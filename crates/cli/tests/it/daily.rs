@@ -141,6 +141,27 @@ fn a_conflict_is_listed_settled_and_taken_back() {
 }
 
 #[test]
+fn many_conflicts_are_settled_and_taken_back_at_once() {
+    let pair = agreed();
+    let names: Vec<String> = (0..40).map(|number| format!("notes/{number}.md")).collect();
+    for machine in pair.machines() {
+        names.iter().for_each(|name| write(machine, name, machine.name()));
+        machine.run(["sync"]);
+    }
+    let stand = |name: &str| names.iter().all(|path| read(&pair.right, path) == name);
+    let settled = pair.right.run(["resolve", "--all", "--keep", "there"]);
+    assert!(settled.code == 0 && settled.mentions("40 of 40 settled") && stand("left"), "{settled}");
+    let undone = pair.right.run(["undo", "--yes"]);
+    assert!(undone.code == 0 && stand("right"), "{undone}");
+    let again = pair.right.run(["undo", "--redo", "--yes"]);
+    assert!(again.code == 0 && stand("left"), "{again}");
+    assert_eq!(
+        (pair.right.run(["sync"]).code, pair.right.run(["conflicts"]).stdout.as_str()),
+        (0, "✓ No conflicts.\n")
+    );
+}
+
+#[test]
 fn what_was_deleted_comes_back() {
     let pair = agreed();
     fs::remove_file(pair.left.folder().join("x.txt")).unwrap();

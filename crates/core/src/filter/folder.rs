@@ -214,6 +214,9 @@ impl FolderRules {
     /// What is protected stays out, unless a rule of this machine takes it back.
     fn guard(&self, question: &Question<'_>, here: bool, verdict: Verdict) -> Verdict {
         let rules = &self.rules;
+        if crate::mutant::is_on("secrets-may-go") {
+            return verdict;
+        }
         let Some(protected) = first(&rules.protected, question.probe(0)) else { return verdict };
         let taken_back = here
             && rules.exclude.iter().any(|rule| {
@@ -334,7 +337,9 @@ fn layers(innermost: &Option<Arc<Layer>>) -> impl Iterator<Item = &Layer> {
 /// The match that wins: of the innermost file that has one, the last line.
 fn in_layers<'r>(innermost: &'r Option<Arc<Layer>>, question: &Question<'_>) -> Option<&'r Arc<Rule>> {
     layers(innermost).find_map(|layer| {
-        layer.rules.iter().rev().find(|rule| rule.pattern.matches(question.probe(layer.skip)))
+        let mut matching =
+            layer.rules.iter().rev().filter(|rule| rule.pattern.matches(question.probe(layer.skip)));
+        if crate::mutant::is_on("first-rule-wins") { matching.next_back() } else { matching.next() }
     })
 }
 

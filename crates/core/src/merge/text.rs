@@ -9,6 +9,7 @@ use gix_imara_diff::sources::byte_lines;
 use gix_imara_diff::{Algorithm, Diff, InternedInput, Token};
 
 use super::{Reason, check, check_cost};
+use crate::mutant;
 use crate::node::{PerSide, Side};
 
 /// A part of what three versions make together.
@@ -34,6 +35,7 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<u8>,
     for region in parts(base, local, remote)? {
         match region {
             Region::Settled(lines) => merged.extend_from_slice(&lines),
+            Region::Overlap { local, .. } if mutant::is_on("overlap-takes-ours") => merged.extend(local),
             Region::Overlap { .. } => places += 1,
         }
     }
@@ -274,6 +276,9 @@ fn write(lines: &Lines<'_>, blocks: &[Block]) -> Vec<Region> {
         lines.copy(&lines.base[at..block.base.start], &mut settled);
         at = block.base.end;
         match block.winner {
+            Some(Side::Remote) if mutant::is_on("merge-drops-hunk") => {
+                lines.copy(&lines.base[block.base.clone()], &mut settled);
+            }
             Some(side) => lines.copy(&lines.sides[side][block.sides[side].clone()], &mut settled),
             None => overlap(lines, block, &mut settled, &mut regions),
         }

@@ -4,6 +4,7 @@ use super::hash::{Map, Set};
 use super::record::Why;
 use super::value::{Idx, ROOT, Stand, Val};
 use super::world::World;
+use crate::mutant;
 use crate::node::{PerSide, Side};
 use crate::plan::{MergeAnswer, MergeInput, NoteKind};
 use crate::policy::Strategy;
@@ -72,7 +73,7 @@ impl<'a> World<'a> {
         val: Val<'a>,
         restored: &mut Map<Idx, Side>,
     ) -> Option<Val<'a>> {
-        if !val.same_body(&base) {
+        if !val.same_body(&base) && !mutant::is_on("delete-beats-edit") {
             self.note(node, side, NoteKind::EditBeatsDelete);
         } else if !val.same_place(&base) {
             self.note(node, side, NoteKind::MoveBeatsDelete);
@@ -174,7 +175,9 @@ impl<'a> World<'a> {
             Strategy::Merge | Strategy::AskUser => return Outcome::Hold,
             Strategy::LastWriteWins => {
                 // Clocks of two machines never decide between two things that have nothing in common.
-                let newer = self.newer_side(node).filter(|_| base.is_some());
+                let newer = self
+                    .newer_side(node)
+                    .filter(|_| base.is_some() || mutant::is_on("clock-decides-strangers"));
                 let Some(newer) = newer else { return Outcome::Hold };
                 newer
             }
@@ -193,7 +196,8 @@ impl<'a> World<'a> {
 
     fn newer_side(&self, node: Idx) -> Option<Side> {
         let [local, remote] = Side::BOTH.map(|side| self.modified(side, node));
-        match local?.cmp(&remote?) {
+        let order = local?.cmp(&remote?);
+        match if mutant::is_on("older-write-wins") { order.reverse() } else { order } {
             std::cmp::Ordering::Less => Some(Side::Remote),
             std::cmp::Ordering::Greater => Some(Side::Local),
             std::cmp::Ordering::Equal => None,

@@ -5,6 +5,7 @@ use super::value::{Idx, Stand, Val};
 use super::world::World;
 use crate::conflict::{Conflict, ConflictId, ConflictKind, Version, VersionLeaf};
 use crate::content::{ContentHasher, ContentId};
+use crate::mutant;
 use crate::node::Side;
 use crate::path::{Name, TreePath};
 use crate::plan::{Note, NoteKind};
@@ -251,6 +252,10 @@ impl<'a> World<'a> {
 
     fn conflict(&self, case: Case, settled: bool) -> Conflict {
         let [here, there] = case.versions;
+        let (local, remote) = match mutant::is_on("conflict-swaps-sides") {
+            true => (self.version(Stand::Remote, there), self.version(Stand::Local, here)),
+            false => (self.version(Stand::Local, here), self.version(Stand::Remote, there)),
+        };
         let mut nodes: Vec<_> = case.nodes.iter().map(|&node| self.id(node)).collect();
         nodes.sort_unstable();
         Conflict {
@@ -259,8 +264,8 @@ impl<'a> World<'a> {
             node: self.id(case.node),
             nodes,
             base: self.version(Stand::Base, case.node),
-            local: self.version(Stand::Local, here),
-            remote: self.version(Stand::Remote, there),
+            local,
+            remote,
             path: case.path,
             why: case.why,
             waiting: Vec::new(),

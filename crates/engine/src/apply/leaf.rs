@@ -1,6 +1,7 @@
 //! Files and links: put in place, exchanged with a new version, taken away; and what was displaced, kept.
 
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::Body;
 use instep_core::path::Name;
 use instep_core::plan::Change;
@@ -126,7 +127,8 @@ impl<F: Folder> Work<'_, '_, F> {
         (dir, name): (&F::Dir, &Name),
         found: &Metadata,
     ) -> Result<(), StepError> {
-        if self.all_durable || found.kind != DiskKind::File {
+        let is_done = self.all_durable || mutant::is_on("displaced-not-durable");
+        if is_done || found.kind != DiskKind::File {
             return Ok(());
         }
         self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
@@ -231,7 +233,8 @@ impl<F: Folder> Work<'_, '_, F> {
         folder.replace((staging, aside), (staging, slot))?;
         let Some((content, (mut open, mut again))) = copied else { return Ok(()) };
         // Somebody may have saved after the copy was made, and that file has no name any more: it is still open here.
-        if read_through(&mut open, aside, &mut std::io::sink())? == content {
+        let found = read_through(&mut open, aside, &mut std::io::sink())?;
+        if found == content || mutant::is_on("early-copy-kept") {
             return Ok(());
         }
         let mut copy = folder.create(staging, aside)?;
@@ -255,11 +258,16 @@ impl<F: Folder> Work<'_, '_, F> {
         let content = content.map_err(|error| self.held(change, &error))?;
         let expected =
             self.lies_there(change).or(change.before.as_ref().and_then(|value| value.body.content()));
-        if expected != Some(content) && self.give_name_back(change, target, slot, ours)? {
+        let differs = expected != Some(content) && !mutant::is_on("displaced-not-compared");
+        if differs && self.give_name_back(change, target, slot, ours)? {
             return Ok(Displaced::PutBack);
         }
-        self.setting.contents.keep((&staging, slot), content).map_err(|error| self.held(change, &error))?;
-        if let Some(metadata) = metadata {
+        let kept = match mutant::is_on("displaced-is-deleted") {
+            true => folder.remove_file(&staging, slot),
+            false => self.setting.contents.keep((&staging, slot), content),
+        };
+        kept.map_err(|error| self.held(change, &error))?;
+        if let Some(metadata) = metadata.filter(|_| !mutant::is_on("kept-without-a-row")) {
             self.applied.kept.push(Kept {
                 content,
                 path: change.from.as_ref().map_or(Vec::new(), |path| path.as_bytes().to_vec()),
@@ -288,7 +296,7 @@ impl<F: Folder> Work<'_, '_, F> {
             swap()?;
             // Somebody saved once more, into our version or in its place: the newest save keeps the name.
             match folder.metadata(staging, slot)? {
-                Some(found) if !is_untouched(&found, ours) => swap(),
+                Some(found) if !is_untouched(&found, ours) && !mutant::is_on("second-save-unseen") => swap(),
                 _ => Ok(()),
             }
         };
@@ -359,5 +367,67 @@ fn leaf_of(body: &Body) -> Leaf {
     match body {
         Body::Leaf(leaf) => *leaf,
         Body::Folder => unreachable!("because folders have steps of their own"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use instep_core::clock::{Clock, Timestamp};
+    use instep_core::progress::Silent;
+    use instep_core::remote::MachineStamp;
+    use instep_remote::memory::MemoryPlace;
+
+    use crate::cycle::request::Request;
+    use crate::cycle::settings::SyncSettings;
+    use crate::folder::disk::DiskFolder;
+    use crate::folder::faulty::{Fault, Faulty};
+    use crate::state::State;
+    use crate::workspace::Workspace;
+
+    struct Fixed(u64);
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_seconds(1_800_000_000)
+        }
+
+        fn random(&self) -> u64 {
+            self.0
+        }
+    }
+
+    fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State, faults: Vec<(&str, Fault)>) -> State {
+        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
+        let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
+        let clock = Arc::new(Fixed(name.len() as u64));
+        let mut workspace = Workspace::assemble(folder, state, stamp, clock, root.to_owned());
+        let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
+        let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });
+        crate::cycle::run(&mut workspace, &remote, &settings, &request, &Silent).unwrap();
+        workspace.state
+    }
+
+    #[test]
+    fn a_save_between_the_copy_and_the_replacement_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let [left, right] = ["left", "right"].map(|name| home.path().join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("f"), "base").unwrap();
+        let state = sync(&left, &place, "left", new(), Vec::new());
+        let theirs = sync(&right, &place, "right", new(), Vec::new());
+        fs::write(right.join("f"), "from the right").unwrap();
+        sync(&right, &place, "right", theirs, Vec::new());
+        let file = left.join("f");
+        let save = move || fs::write(&file, "saved in that moment").unwrap();
+        sync(&left, &place, "left", state, vec![("f", Fault::Copied(Box::new(save)))]);
+        let kept = fs::read_dir(left.join(".instep/history")).unwrap();
+        let kept = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        let found: Vec<String> = kept.chain([fs::read_to_string(left.join("f")).unwrap()]).collect();
+        assert!(found.iter().any(|content| content == "saved in that moment"), "{found:?}");
     }
 }

@@ -5,11 +5,10 @@ use instep_core::content::ContentId;
 use instep_core::node::{Known, Row, Side, Views};
 use instep_core::operation::{Held, HeldKind, OperationId, OperationKind};
 use instep_core::path::TreePath;
-use instep_core::plan::Change;
 use instep_core::policy::Strategy;
 use instep_core::progress::Observer;
 use instep_core::remote::Remote;
-use instep_core::tree::{LeafKind, Tree};
+use instep_core::tree::LeafKind;
 
 use super::open;
 use crate::cycle::outcome::OpenConflict;
@@ -80,63 +79,109 @@ pub fn contents<F: Folder>(
     })
 }
 
-/// Settles one conflict.
+/// What came of settling.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What changed here; what was held keeps its conflict open.
+    pub acted: Acted,
+    /// The numbers of those that are settled.
+    pub numbers: Vec<u64>,
+    /// Those that can't be settled so, each with the reason.
+    pub refused: Vec<(u64, EngineError)>,
+}
+
+/// Settles conflicts, each by its own choice, in one operation. One that can't be settled so keeps no other from it.
 pub fn resolve<F: Folder>(
     workspace: &mut Workspace<F>,
     remote: &dyn Remote,
     source: &dyn SettingsSource,
-    number: u64,
-    choice: &Choice,
+    choices: &[(u64, Choice)],
     observer: &dyn Observer,
-) -> Result<Acted, EngineError> {
+) -> Result<Settled, EngineError> {
     crate::cycle::recover(workspace)?;
-    let remote_id = workspace.state.remote(&remote.describe().address)?.id;
-    let conflict = find(workspace, remote, number)?.conflict;
-    let choice = settle_newest(&conflict, choice)?;
     let record = workspace.state.remote(&remote.describe().address)?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(&record))?;
     let seen = scan(workspace, &settings, observer)?;
-    let Answer { changes, strategy, bytes } = answer(&conflict, &choice, &seen.tree)?;
-    let id = OperationId(workspace.clock.random());
-    let message = Some(format!("c{number} {}", conflict.path));
-    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: false };
-    let sources = Sources { remote: Some((remote, remote_id)), bytes };
-    let acted = act(workspace, &seen, &changes, &deed, &sources, Vec::new(), observer)?;
-    if !acted.held.is_empty() {
-        return Ok(acted);
-    }
-    let known = workspace.state.known(remote_id)?;
-    workspace.state.transact(|write| {
-        match strategy {
-            Some(strategy) => write.choose(remote_id, &conflict.nodes, strategy.word(), &id.to_string())?,
-            None => write.settle(&id.to_string(), &agree_on_theirs(&known, &conflict, remote_id))?,
+    let mut settled = Settled::default();
+    let mut answered = Vec::new();
+    let mut wishes = Wishes::new(&seen.tree);
+    let mut bytes = Vec::new();
+    for (number, choice) in choices {
+        let conflict = find(workspace, remote, *number)?.conflict;
+        let answer = decide(&conflict, choice).and_then(|choice| answer(&conflict, &choice, &mut wishes));
+        match answer {
+            Ok(Answer { strategy, content }) => {
+                bytes.extend(content);
+                answered.push((*number, conflict, strategy));
+            }
+            Err(error) => settled.refused.push((*number, error)),
         }
-        write.close_conflict(remote_id, number)
+    }
+    let given_up = wishes.give_up_unsound();
+    answered.retain(|(number, conflict, _)| {
+        let collides = given_up.contains(conflict.path_on(Side::Local));
+        if collides {
+            let why = format!("{} can't be had together with the other choices", conflict.path);
+            settled.refused.push((*number, EngineError::Refused(why)));
+        }
+        !collides
+    });
+    if answered.is_empty() {
+        return Ok(settled);
+    }
+    let id = OperationId(workspace.clock.random());
+    let message = Some(match &answered[..] {
+        [(number, conflict, _)] => format!("c{number} {}", conflict.path),
+        several => format!("{} conflicts", several.len()),
+    });
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: false };
+    let sources = Sources { remote: Some((remote, record.id)), bytes };
+    let acted = act(workspace, &seen, &wishes.finish(), &deed, &sources, Vec::new(), observer)?;
+    let failed = |conflict: &Conflict| {
+        acted.held.iter().any(|held| Side::BOTH.iter().any(|&side| *conflict.path_on(side) == held.path))
+    };
+    answered.retain(|(_, conflict, _)| !failed(conflict));
+    let known = workspace.state.known(record.id)?;
+    workspace.state.transact(|write| {
+        let mut agreed = Settlement { remote: record.id, before: Vec::new(), after: Vec::new() };
+        for (number, conflict, strategy) in &answered {
+            match strategy {
+                Some(strategy) => {
+                    write.choose(record.id, &conflict.nodes, strategy.word(), &id.to_string())?;
+                }
+                None => agree_on_theirs(&known, conflict, &mut agreed),
+            }
+            write.close_conflict(record.id, *number)?;
+        }
+        if agreed.before.is_empty() { Ok(()) } else { write.settle(&id.to_string(), &agreed) }
     })?;
-    Ok(acted)
+    settled.numbers = answered.into_iter().map(|(number, ..)| number).collect();
+    settled.acted = acted;
+    Ok(settled)
 }
 
 /// The version there was seen and answered: what stands here is a change of it now. A newer one that comes meanwhile
 /// meets it as any change does.
-fn agree_on_theirs(known: &Known, conflict: &Conflict, remote: i64) -> Settlement {
-    let before: Vec<Row> = conflict.nodes.iter().filter_map(|node| known.row(*node).cloned()).collect();
+fn agree_on_theirs(known: &Known, conflict: &Conflict, agreed: &mut Settlement) {
+    let before = conflict.nodes.iter().filter_map(|node| known.row(*node));
     let theirs = |row: &Row| {
         let there = row.views.side(Side::Remote)?.clone();
         Some(Row { views: Views::of(Some(there.clone()), Some(there.clone()), Some(there)), ..row.clone() })
     };
-    let after = before.iter().filter_map(theirs).collect();
-    Settlement { remote, before, after }
+    agreed.after.extend(before.clone().filter_map(theirs));
+    agreed.before.extend(before.cloned());
 }
 
-/// What a choice means.
+/// What a choice means, beside what it wishes of the folder here.
 struct Answer {
-    changes: Vec<Change>,
     /// The answer for the conflict's nodes in the next cycle; none if what stands here says it all.
     strategy: Option<Strategy>,
-    bytes: Vec<Vec<u8>>,
+    /// Bytes that are new.
+    content: Option<Vec<u8>>,
 }
 
-fn settle_newest(conflict: &Conflict, choice: &Choice) -> Result<Choice, EngineError> {
+/// What a choice comes to for a conflict: the newest version is one of the two, if anything tells which.
+pub fn decide(conflict: &Conflict, choice: &Choice) -> Result<Choice, EngineError> {
     if *choice != Choice::Newest {
         return Ok(choice.clone());
     }
@@ -151,11 +196,11 @@ fn settle_newest(conflict: &Conflict, choice: &Choice) -> Result<Choice, EngineE
     }
 }
 
-fn answer(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answer, EngineError> {
+fn answer(conflict: &Conflict, choice: &Choice, wishes: &mut Wishes<'_>) -> Result<Answer, EngineError> {
     if conflict.kind == ConflictKind::Move {
-        return settle_move(conflict, choice, tree);
+        return settle_move(conflict, choice, wishes);
     }
-    let plain = |strategy| Ok(Answer { changes: Vec::new(), strategy: Some(strategy), bytes: Vec::new() });
+    let plain = |strategy| Ok(Answer { strategy: Some(strategy), content: None });
     if conflict.kind != ConflictKind::Content {
         return match choice {
             Choice::Here => plain(Strategy::KeepLocal),
@@ -168,24 +213,26 @@ fn answer(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answer, E
         };
     }
     match choice {
-        Choice::Here | Choice::Newest => {
-            Ok(Answer { changes: Vec::new(), strategy: None, bytes: Vec::new() })
-        }
+        Choice::Here | Choice::Newest => Ok(Answer { strategy: None, content: None }),
         Choice::Both => plain(Strategy::Both),
-        Choice::There => put(conflict, conflict.remote.as_ref(), tree),
-        Choice::Base => put(conflict, conflict.base.as_ref(), tree),
+        Choice::There => put(conflict, conflict.remote.as_ref(), wishes),
+        Choice::Base => put(conflict, conflict.base.as_ref(), wishes),
         Choice::Content(bytes) => {
             let exec = conflict.local.as_ref().and_then(|version| version.leaf).is_some_and(|leaf| leaf.exec);
             let content = Some(ContentId::of(bytes));
             let held = Held { kind: HeldKind::File, content, size: bytes.len() as u64, exec };
-            let changes = wish(conflict, &held, tree)?;
-            Ok(Answer { changes, strategy: None, bytes: vec![bytes.clone()] })
+            wish(conflict, &held, wishes)?;
+            Ok(Answer { strategy: None, content: Some(bytes.clone()) })
         }
     }
 }
 
 /// Gives the path here another version's content.
-fn put(conflict: &Conflict, version: Option<&Version>, tree: &Tree) -> Result<Answer, EngineError> {
+fn put(
+    conflict: &Conflict,
+    version: Option<&Version>,
+    wishes: &mut Wishes<'_>,
+) -> Result<Answer, EngineError> {
     let Some(leaf) = version.and_then(|version| version.leaf) else {
         return Err(EngineError::Refused(format!("{} has no such version to keep", conflict.path)));
     };
@@ -194,22 +241,22 @@ fn put(conflict: &Conflict, version: Option<&Version>, tree: &Tree) -> Result<An
         LeafKind::Link => HeldKind::Link,
     };
     let held = Held { kind, content: Some(leaf.content), size: leaf.size, exec: leaf.exec };
-    Ok(Answer { changes: wish(conflict, &held, tree)?, strategy: None, bytes: Vec::new() })
+    wish(conflict, &held, wishes)?;
+    Ok(Answer { strategy: None, content: None })
 }
 
-fn wish(conflict: &Conflict, held: &Held, tree: &Tree) -> Result<Vec<Change>, EngineError> {
-    let path = conflict.local.as_ref().map_or(&conflict.path, |version| &version.path);
-    let mut wishes = Wishes::new(tree);
+fn wish(conflict: &Conflict, held: &Held, wishes: &mut Wishes<'_>) -> Result<(), EngineError> {
+    let path = conflict.path_on(Side::Local);
     if !wishes.put(path, held) {
         return Err(EngineError::Refused(format!(
             "{path} can't take that version: something else stands there"
         )));
     }
-    Ok(wishes.finish())
+    Ok(())
 }
 
 /// A move was settled when it was found: the one place holds, or the other is taken now.
-fn settle_move(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answer, EngineError> {
+fn settle_move(conflict: &Conflict, choice: &Choice, wishes: &mut Wishes<'_>) -> Result<Answer, EngineError> {
     let side = match choice {
         Choice::Here => Side::Local,
         Choice::There => Side::Remote,
@@ -224,15 +271,14 @@ fn settle_move(conflict: &Conflict, choice: &Choice, tree: &Tree) -> Result<Answ
         .filter_map(|side| conflict.version(side))
         .map(|version| &version.path)
         .collect();
-    let mut wishes = Wishes::new(tree);
     if let Some(wanted) = conflict.version(side).map(|version| &version.path)
         && wishes.at(wanted).is_none()
     {
-        let stands = places.into_iter().find(|path| tree.find(path).is_some());
+        let stands = places.into_iter().find(|path| wishes.at(path).is_some());
         let moved = stands.is_some_and(|stands| wishes.relocate(stands, wanted));
         if !moved {
             return Err(EngineError::Refused(format!("nothing stands here that could move to {wanted}")));
         }
     }
-    Ok(Answer { changes: wishes.finish(), strategy: None, bytes: Vec::new() })
+    Ok(Answer { strategy: None, content: None })
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::mutant;
 use instep_core::node::{Body, Known, NodeId, Side};
 use instep_core::operation::{Held, OperationId, OperationKind};
 use instep_core::path::{Name, TreePath};
@@ -36,7 +37,7 @@ impl<F: Folder> Cycle<'_, F> {
     pub(super) fn has_restarted(&self) -> Result<bool, EngineError> {
         let before = self.workspace.state.note(NOTE)?;
         Ok(match (&before, &self.workspace.boot) {
-            (Some(before), Some(now)) => before != now,
+            (Some(before), Some(now)) => before != now && !mutant::is_on("restart-unseen"),
             _ => false,
         })
     }
@@ -65,11 +66,12 @@ impl<F: Folder> Cycle<'_, F> {
             if leaf.kind != LeafKind::File {
                 continue;
             }
-            let suspect = leaf.size == 0 || entry.key.is_some_and(|key| rotten.contains(&key));
+            let is_rotten = entry.key.is_some_and(|key| rotten.contains(&key));
+            let suspect = leaf.size == 0 || is_rotten && !mutant::is_on("rot-is-an-edit");
             // Most files are as they were: only of the others is it asked whether they are full of zeros.
             if let Some(before) = had.leaf(tree, place).filter(|before| before.content != leaf.content)
                 && before.size > 0
-                && (suspect || leaf.content == zeros(leaf.size))
+                && (suspect || leaf.content == zeros(leaf.size) && !mutant::is_on("zeros-are-an-edit"))
             {
                 damaged.insert(tree.path(place), before);
             }

@@ -7,11 +7,14 @@ use std::sync::{Mutex, PoisonError};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Row};
 use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::Phase;
-use instep_core::remote::{Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source};
+use instep_core::remote::{
+    Class, Draft, ObjectId, OfferedContent, RemoteError, RemoteErrorKind, Revision, Source,
+};
 use instep_core::renames::Rename;
 use instep_core::tree::{Entry, Place, Tree};
 
@@ -56,7 +59,14 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
-        let sent = self.send(settings, record, look, &thought, tools)?;
+        let sent = match self.send(settings, record, look, &thought, tools) {
+            Err(PassEnd::Failed(EngineError::Remote(error)))
+                if error.class() == Class::Stale && mutant::is_on("stale-is-done") =>
+            {
+                None
+            }
+            sent => sent?,
+        };
         let applied = self.apply(&thought.plan.changes.local, &thought, look, tools)?;
         Ok(self.record(settings, record, look, &thought, sent, applied)?)
     }
@@ -173,7 +183,7 @@ impl<F: Folder> Cycle<'_, F> {
         let bytes = source.bytes(&offered);
         self.began(Phase::Send, Some(offered.len() as u64), Some(bytes));
         let named = self.remote.upload(&offered, &source, self.observer)?;
-        if let Some(end) = source.changed_meanwhile() {
+        if let Some(end) = source.changed_meanwhile().filter(|_| !mutant::is_on("sent-unverified")) {
             return Err(end);
         }
         let mut objects = Vec::with_capacity(offered.len());
@@ -218,6 +228,9 @@ impl<F: Folder> Cycle<'_, F> {
         let (expected, revision, next) = (expected.cloned(), revision.clone(), thought.plan.next);
         let offered = Offered { expected, revision, rows, forgotten: Vec::new(), next };
         let id = record.id;
+        if mutant::is_on("offer-not-written") {
+            return Ok(());
+        }
         let renames = &thought.policy.renames.remote;
         self.workspace.state.transact(|write| {
             write.offer(id, &offered)?;
@@ -306,7 +319,7 @@ fn still_there(thought: &Thought, mut names: BTreeMap<ContentId, ObjectId>) -> B
     let entries = thought.snapshot.iter().flat_map(|snapshot| &snapshot.entries);
     let listed: BTreeSet<ObjectId> =
         entries.map(|entry| entry.object).filter(|object| asked.contains(object)).collect();
-    names.retain(|_, object| listed.contains(object));
+    names.retain(|_, object| listed.contains(object) || mutant::is_on("sent-once-is-there"));
     names
 }
 

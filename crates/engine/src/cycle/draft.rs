@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Value};
 use instep_core::path::Name;
 use instep_core::plan::{Change, Places};
@@ -148,6 +149,13 @@ impl<'a> Workshop<'a> {
             return;
         };
         let parent = self.index(after.parent);
+        if change.before.is_some() && mutant::is_on("moved-is-there-twice") {
+            let Item { parent, name, kind, object, .. } = &self.items[index];
+            let (parent, name, kind, object) = (*parent, name.clone(), kind.clone(), *object);
+            if (parent, &name) != (Some(self.index(after.parent)), &after.name) {
+                self.items.push(Item { parent, name, kind, object, gone: false, renamed: false });
+            }
+        }
         self.items[index].parent = Some(parent);
         self.items[index].name = after.name.clone();
         if change.before.as_ref().is_none_or(|before| before.body != after.body) {

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use instep_core::node::{NodeId, Side};
+use instep_core::mutant;
+use instep_core::node::{NodeId, Row, Side, Value};
+use instep_core::plan::Change;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
 use super::merging::open_parent;
@@ -19,6 +21,9 @@ const HANDFUL: usize = 8;
 
 /// Makes durable what the folder here, seen as this tree, holds and a plan will write down as agreed.
 pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought) -> Result<(), EngineError> {
+    if mutant::is_on("agreed-not-durable") {
+        return Ok(());
+    }
     let new = newly_agreed(thought);
     if new.len() > HANDFUL {
         return Ok(folder.sync_all()?);
@@ -37,19 +42,31 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
             folders.insert(at, dir);
         }
     }
+    if mutant::is_on("agreed-names-not-durable") {
+        return Ok(());
+    }
     Ok(folders.values().try_for_each(|dir| folder.sync_folder(dir))?)
 }
 
-/// Where the things stand of which a plan says something new, but for those that it changes itself.
+/// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
+/// or makes executable, holds what a person's program wrote.
 fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
     let plan = &thought.plan;
-    let written: BTreeSet<NodeId> = plan.changes.local.iter().map(|change| change.node).collect();
-    let rows = plan.rows.iter().filter(|row| !written.contains(&row.id));
-    let new = rows.filter(|row| {
+    let changes: BTreeMap<NodeId, &Change> =
+        plan.changes.local.iter().map(|change| (change.node, change)).collect();
+    let content = |value: Option<&Value>| value.and_then(|value| value.body.content());
+    let is_new = |row: &&Row| {
         let known = thought.known.row(row.id).and_then(|known| known.views.side(Side::Local));
-        known != row.views.side(Side::Local)
-    });
-    new.filter_map(|row| plan.places.local.of(row.id)).collect()
+        let agreed = row.views.side(Side::Local);
+        match changes.get(&row.id) {
+            Some(change) => {
+                let stays = content(change.before.as_ref()) == content(change.after.as_ref());
+                stays && content(known) != content(agreed)
+            }
+            None => known != agreed,
+        }
+    };
+    plan.rows.iter().filter(is_new).filter_map(|row| plan.places.local.of(row.id)).collect()
 }
 
 /// What has gone since is noticed when it is sent.

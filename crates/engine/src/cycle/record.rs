@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use instep_core::clock::Timestamp;
 use instep_core::conflict::{Conflict, Version};
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{NodeId, Row, Side};
 use instep_core::operation::{
     Counts, Operation, OperationId, OperationKind, PathRecord, RemoteStep, Trigger,
@@ -39,6 +40,9 @@ impl<F: Folder> Cycle<'_, F> {
         look: &Look,
         tools: &mut Tools<'_, F>,
     ) -> Result<(), PassEnd> {
+        if mutant::is_on("conflict-keeps-nothing") {
+            return Ok(());
+        }
         let open: BTreeSet<ContentId> =
             self.workspace.state.conflicts(record.id)?.into_iter().map(|record| record.id).collect();
         let mut kept = Vec::new();
@@ -54,7 +58,9 @@ impl<F: Folder> Cycle<'_, F> {
         if kept.is_empty() {
             return Ok(());
         }
-        tools.contents.sync()?;
+        if !mutant::is_on("conflict-names-not-durable") {
+            tools.contents.sync()?;
+        }
         Ok(self.workspace.state.transact(|write| write.kept(&kept))?)
     }
 
@@ -324,7 +330,7 @@ struct Rows {
 /// as they were, so that the next cycle sees the difference again.
 fn rows_that_hold(thought: &Thought, applied: &Applied) -> Rows {
     let mut stay: BTreeSet<NodeId> = BTreeSet::new();
-    for failed in applied.failed.keys() {
+    for failed in applied.failed.keys().filter(|_| !mutant::is_on("held-is-agreed")) {
         let mut at = *failed;
         while at != NodeId::ROOT && stay.insert(at) {
             match thought.known.row(at).and_then(|row| row.views.base().or(row.views.side(Side::Local))) {

@@ -24,6 +24,10 @@ pub enum Fault {
     Remove(Errno),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
+    /// It can neither be exchanged nor get a second name, and this happens before it is replaced.
+    Copied(Box<dyn Fn() + Send + Sync>),
+    /// This happens before the first exchange with it.
+    Exchanged(Box<dyn Fn() + Send + Sync>),
 }
 
 /// A disk with faults, by name wherever it stands; the workspace's is empty.
@@ -34,6 +38,9 @@ pub struct Faulty {
     pub room: usize,
     open: Arc<AtomicUsize>,
     open_max: AtomicUsize,
+    exchanges: AtomicUsize,
+    /// How often all was made durable.
+    pub syncs: AtomicUsize,
 }
 
 /// An open folder that knows its name.
@@ -55,7 +62,9 @@ impl Drop for Counted {
 impl Faulty {
     pub fn new(disk: DiskFolder, faults: Vec<(&str, Fault)>) -> Self {
         let faults = faults.into_iter().map(|(name, fault)| (name.as_bytes().to_vec(), fault)).collect();
-        Faulty { disk, faults, room: usize::MAX, open: Arc::default(), open_max: AtomicUsize::new(0) }
+        let zero = || AtomicUsize::new(0);
+        let (open_max, exchanges, syncs) = (zero(), zero(), zero());
+        Faulty { disk, faults, room: usize::MAX, open: Arc::default(), open_max, exchanges, syncs }
     }
 
     /// The most folders and files that were open at once.
@@ -67,6 +76,13 @@ impl Faulty {
         let failed = |errno: Errno| Err(FolderError::new("open", name.as_bytes(), errno));
         match self.faults.get(name.as_bytes()) {
             Some(Fault::Open(errno)) => failed(*errno),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_plain(&self, verb: &'static str, name: &Name) -> Result<(), FolderError> {
+        match self.faults.get(name.as_bytes()) {
+            Some(Fault::Copied(_)) => Err(FolderError::new(verb, name.as_bytes(), Errno::OPNOTSUPP)),
             _ => Ok(()),
         }
     }
@@ -192,14 +208,24 @@ impl Folder for Faulty {
     }
 
     fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.check_plain("exchange", other.1)?;
+        if let Some(Fault::Exchanged(act)) = self.faults.get(other.1.as_bytes())
+            && self.exchanges.fetch_add(1, Ordering::SeqCst) == 0
+        {
+            act();
+        }
         self.disk.exchange((&one.0.dir, one.1), (&other.0.dir, other.1))
     }
 
     fn link(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        self.check_plain("link", from.1)?;
         self.disk.link((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 
     fn replace(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        if let Some(Fault::Copied(act)) = self.faults.get(to.1.as_bytes()) {
+            act();
+        }
         self.disk.replace((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 
@@ -227,6 +253,7 @@ impl Folder for Faulty {
     }
 
     fn sync_all(&self) -> Result<(), FolderError> {
+        self.syncs.fetch_add(1, Ordering::SeqCst);
         self.disk.sync_all()
     }
 

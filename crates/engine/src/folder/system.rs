@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use instep_core::clock::Timestamp;
+use instep_core::mutant;
 use instep_core::path::Name;
 use instep_core::tree::Key;
 use rustix::fs::{
@@ -64,6 +65,10 @@ impl Opener {
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
+        let (flags, stay) = match mutant::is_on("links-are-followed") {
+            true => (flags.difference(OFlags::NOFOLLOW), ResolveFlags::empty()),
+            false => (flags, stay),
+        };
         retried(|| {
             if self.beneath {
                 rustix::fs::openat2(folder.as_fd(), name, flags, mode, stay)

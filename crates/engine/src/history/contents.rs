@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use instep_core::content::{ContentHasher, ContentId};
+use instep_core::mutant;
 use instep_core::path::Name;
 
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
@@ -31,7 +32,11 @@ impl<'a, F: Folder> Contents<'a, F> {
     pub fn keep(&self, from: (&F::Dir, &Name), content: ContentId) -> Result<(), FolderError> {
         for twin in 0..TWINS_MAX {
             match self.folder.place(from, (&self.dir, &twin_name(content, twin))) {
-                Err(error) if error.failure() == FolderFailure::Taken => {}
+                Err(error) if error.failure() == FolderFailure::Taken => {
+                    if mutant::is_on("kept-once-is-kept") {
+                        return self.folder.remove_file(from.0, from.1);
+                    }
+                }
                 answer => return answer,
             }
         }
@@ -51,13 +56,14 @@ impl<'a, F: Folder> Contents<'a, F> {
     /// Copies a kept content; answers false, with nothing or something else written, if no whole copy of it is kept.
     pub fn copy_to(&self, content: ContentId, out: &mut dyn Write) -> Result<bool, FolderError> {
         let Some(twin) = self.sound_twin(content)? else { return Ok(false) };
-        Ok(content_of(self.folder, &self.dir, &twin, out)? == content)
+        Ok(content_of(self.folder, &self.dir, &twin, out)? == content || mutant::is_on("kept-is-believed"))
     }
 
     /// The name under which a content is kept, unchanged since.
     fn sound_twin(&self, content: ContentId) -> Result<Option<Name>, FolderError> {
         for name in self.twins(content)? {
-            if content_of(self.folder, &self.dir, &name, &mut std::io::sink())? == content {
+            let found = content_of(self.folder, &self.dir, &name, &mut std::io::sink())?;
+            if found == content || mutant::is_on("kept-is-believed") {
                 return Ok(Some(name));
             }
         }
@@ -73,7 +79,8 @@ impl<'a, F: Folder> Contents<'a, F> {
     /// Drops every copy of a kept content that still is what its name says; what a program wrote to meanwhile stays.
     pub fn drop_content(&self, content: ContentId) -> Result<(), FolderError> {
         for twin in self.twins(content)?.into_iter().rev() {
-            if content_of(self.folder, &self.dir, &twin, &mut std::io::sink())? == content {
+            let found = content_of(self.folder, &self.dir, &twin, &mut std::io::sink())?;
+            if found == content || mutant::is_on("retention-does-not-look") {
                 self.folder.remove_file(&self.dir, &twin)?;
             }
         }
@@ -164,4 +171,39 @@ fn twin_name(content: ContentId, twin: u32) -> Name {
 
 fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).expect("because names of ours are valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::folder::disk::DiskFolder;
+
+    #[test]
+    fn what_a_program_wrote_to_a_kept_file_is_neither_taken_for_its_content_nor_dropped() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DiskFolder::create(home.path()).unwrap();
+        let contents = Contents::open(&folder).unwrap();
+        let id = ContentId::of(b"old");
+        let put = || {
+            fs::write(home.path().join("f"), "old").unwrap();
+            contents.keep((&folder.root(), &name("f")), id).unwrap();
+        };
+        put();
+        let history = home.path().join(".instep/history");
+        fs::write(history.join(id.to_string()), "written to later").unwrap();
+        put();
+        assert_eq!(fs::read_dir(&history).unwrap().count(), 2);
+        let mut bytes = Vec::new();
+        assert!(contents.copy_to(id, &mut bytes).unwrap());
+        assert_eq!(bytes, b"old");
+        contents.drop_content(id).unwrap();
+        assert!(!contents.copy_to(id, &mut Vec::new()).unwrap());
+        let left: Vec<_> = fs::read_dir(&history).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(
+            left.iter().map(|file| fs::read_to_string(file).unwrap()).collect::<String>(),
+            "written to later"
+        );
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{NodeId, Side};
 use instep_core::operation::Operation;
 use instep_core::retention::{Kept as Aged, Retention, expired};
@@ -98,7 +99,9 @@ fn age(state: &State, kept: &[Kept]) -> Result<Vec<Aged>, EngineError> {
             node: files[version.path.as_slice()],
             displaced: version.time,
             last: is_newest && deletions.hold(state, version)?,
-            pinned: !state.has_reached_a_remote(version.content)? || needed.contains(&version.content),
+            pinned: (!state.has_reached_a_remote(version.content)?
+                && !mutant::is_on("retention-drops-unsent"))
+                || needed.contains(&version.content),
         });
     }
     Ok(aged)
@@ -134,6 +137,9 @@ fn deleted(operation: &Operation) -> BTreeSet<Vec<u8>> {
 fn needed_by_conflicts(state: &State) -> Result<BTreeSet<ContentId>, EngineError> {
     let mut needed = BTreeSet::new();
     for remote in state.remotes()? {
+        if mutant::is_on("retention-drops-conflicts") {
+            continue;
+        }
         for open in conflict::open(state, remote)? {
             let versions = Side::BOTH.map(|side| open.conflict.version(side).cloned());
             let all = versions.into_iter().chain([open.conflict.base]).flatten();

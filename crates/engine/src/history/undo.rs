@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Known, NodeId, PerSide, Row, Side, Value, Views};
 use instep_core::operation::{Operation, OperationId, OperationKind, PathRecord, SideRecord};
 use instep_core::path::TreePath;
@@ -261,7 +262,7 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
 
 /// Answers whether a path still is as the operation left it. A folder is, whatever it holds.
 fn is_as_left(wishes: &Wishes<'_>, path: &TreePath, record: &SideRecord) -> bool {
-    wishes.at(path).and_then(wish::held) == record.after
+    wishes.at(path).and_then(wish::held) == record.after || mutant::is_on("undo-takes-newer")
 }
 
 /// The remote's part of an undo, as it is asked for.
@@ -389,7 +390,9 @@ impl FarSide {
             next: rows.next,
         };
         let (id, is_up_to_date) = (self.remote_id, self.is_up_to_date);
-        workspace.state.transact(|write| write.offer(id, &offered))?;
+        if !mutant::is_on("undo-offer-not-written") {
+            workspace.state.transact(|write| write.offer(id, &offered))?;
+        }
         remote.commit(expected, &revision)?;
         workspace.state.transact(|write| {
             write.nodes(id, &rows.hold, &rows.forgotten, rows.next)?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use instep_core::clock::Timestamp;
 use instep_core::filter::{FolderRules, IgnoreFiles};
+use instep_core::mutant;
 use instep_core::path::Name;
 use instep_core::progress::{Event, Phase};
 use instep_core::tree::{Key, NewEntry, Unknown};
@@ -287,6 +288,9 @@ impl<'w, F: Folder> Worker<'w, F> {
         let dir = self.walk.folder.root();
         let inside = match look(self.walk, &dir, seen, None) {
             Ok(looked) => Ok(self.take_in(0, dir, looked)),
+            Err(_) if mutant::is_on("unlisted-root-is-empty") => {
+                Ok(Inside { entries: Vec::new(), folders: Vec::new() })
+            }
             Err(Trouble::Failed(error)) => return Err(EngineError::Folder(error)),
             Err(Trouble::Unknown(unknown)) => {
                 return Err(EngineError::Refused(format!("the workspace can't be read: {unknown:?}")));
@@ -305,6 +309,9 @@ impl<'w, F: Folder> Worker<'w, F> {
         let inside = match looked {
             Ok((dir, looked)) => Ok(self.take_in(job.id, dir, looked)),
             Err(Trouble::Failed(error)) if self.should_leave(&error) => return Some(job),
+            Err(_) if mutant::is_on("unreadable-is-empty") => {
+                Ok(Inside { entries: Vec::new(), folders: Vec::new() })
+            }
             Err(trouble) => Err(trouble.into_unknown()),
         };
         self.found.folders.push(FolderFound { id: job.id, inside });

@@ -176,6 +176,18 @@ fn equal_files_in_the_same_conflict_in_two_folders_each_keep_a_record() {
 }
 
 #[test]
+fn a_file_that_is_saved_while_it_is_sent_goes_as_it_is_then() {
+    let (mut left, mut right) = pair(&[("a", "1")]);
+    left.write("a", "first save");
+    let file = left.root.join("a");
+    left.remote.before_upload(move || std::fs::write(&file, "other save").unwrap());
+    left.sync();
+    assert!(left.sync().done.is_empty(), "what went is what was written down");
+    right.sync();
+    assert_eq!((left.drawing(), right.drawing()), ("a=other save".to_owned(), "a=other save".to_owned()));
+}
+
+#[test]
 fn a_remote_that_moves_on_while_contents_are_staged_costs_only_a_new_plan() {
     let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
     left.write("a", "2 from left");

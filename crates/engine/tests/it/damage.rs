@@ -8,6 +8,7 @@ use instep_core::clock::{Clock, Timestamp};
 use instep_core::content::ContentId;
 use instep_core::path::Name;
 use instep_engine::digest::Digest;
+use instep_engine::failure::EngineError;
 use instep_engine::folder::Folder;
 use instep_engine::workspace::{Opening, Workspace, find};
 
@@ -51,6 +52,9 @@ fn a_damaged_database_is_put_aside_and_made_anew() {
     fs::remove_file(root.join(".instep/state.db")).unwrap();
     assert_eq!(find(&root, &own).unwrap(), root);
     Workspace::open(&root, &opening).unwrap();
+    // A disk that is not mounted is no fresh start.
+    fs::rename(&root, home.path().join("elsewhere")).unwrap();
+    assert!(matches!(find(&root, &own), Err(EngineError::Gone(gone)) if gone == root));
 }
 
 #[test]

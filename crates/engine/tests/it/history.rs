@@ -139,7 +139,7 @@ fn conflicting() -> (Machine, Machine) {
 }
 
 fn settle(machine: &mut Machine, choice: Choice) {
-    resolve(&mut machine.workspace, &machine.remote, &machine.settings, 1, &choice, &Silent).unwrap();
+    resolve(&mut machine.workspace, &machine.remote, &machine.settings, &[(1, choice)], &Silent).unwrap();
 }
 
 #[test]

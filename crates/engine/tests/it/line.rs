@@ -20,6 +20,7 @@ pub struct Line {
     inner: MemoryRemote,
     address: &'static str,
     cut: AtomicBool,
+    before_upload: Mutex<Option<Event>>,
     before_commit: Mutex<Option<Event>>,
     after_commit: AtomicBool,
     instead_of_commit: AtomicBool,
@@ -36,6 +37,7 @@ impl Line {
             inner,
             address,
             cut: AtomicBool::new(false),
+            before_upload: Mutex::default(),
             before_commit: Mutex::default(),
             after_commit: AtomicBool::default(),
             instead_of_commit: AtomicBool::default(),
@@ -45,6 +47,11 @@ impl Line {
     /// Cuts the line, or mends it.
     pub fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::Relaxed);
+    }
+
+    /// Lets something happen once, right before the next contents are read.
+    pub fn before_upload(&self, event: impl FnOnce() + Send + 'static) {
+        *self.before_upload.lock().unwrap() = Some(Box::new(event));
     }
 
     /// Lets something happen once, right before the next commit.
@@ -113,6 +120,10 @@ impl Remote for Line {
         from: &dyn Source,
         observer: &dyn Observer,
     ) -> Result<Vec<ObjectId>, RemoteError> {
+        let event = self.before_upload.lock().unwrap().take();
+        if let Some(event) = event {
+            event();
+        }
         self.inner.upload(offered, from, observer)
     }
 

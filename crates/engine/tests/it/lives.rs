@@ -176,11 +176,10 @@ impl Life {
                     &mut machine.workspace,
                     &machine.remote,
                     &machine.settings,
-                    number,
-                    &choice,
+                    &[(number, choice.clone())],
                     &Silent,
                 );
-                format!("{at} resolves {choice:?}: {:?}", done.map(|done| done.changed))
+                format!("{at} resolves {choice:?}: {:?}", done.map(|done| (done.acted.changed, done.refused)))
             }
             _ => {
                 let words = format!(
@@ -263,8 +262,8 @@ impl Life {
                     for choice in choices {
                         let (remote, settings) = (&machine.remote, &machine.settings);
                         let settled =
-                            resolve(&mut machine.workspace, remote, settings, number, &choice, &Silent);
-                        if settled.is_ok() {
+                            resolve(&mut machine.workspace, remote, settings, &[(number, choice)], &Silent);
+                        if settled.is_ok_and(|settled| settled.refused.is_empty()) {
                             break;
                         }
                     }

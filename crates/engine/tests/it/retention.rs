@@ -49,6 +49,19 @@ fn the_retention_that_a_person_sets_is_the_one_that_a_cycle_uses() {
 }
 
 #[test]
+fn what_an_open_conflict_needs_stays_whatever_its_age() {
+    let (mut left, mut right) = pair(&[("f", "base")]);
+    left.write("f", "here");
+    right.write("f", "there");
+    right.sync();
+    assert_eq!(left.sync().conflicts.len(), 1);
+    left.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
+    left.wait_days(400);
+    left.sync();
+    assert_eq!(kept(&left), ["f", "f"]);
+}
+
+#[test]
 fn the_last_version_of_a_file_that_lives_on_is_not_one_of_a_deleted_file() {
     let (_left, mut right) = with_history();
     right.settings.retention = Retention { keep_last: 1, keep_within: DAY, deleted: DAY * 30 };
@@ -138,7 +151,7 @@ fn nothing_that_an_open_conflict_needs_goes() {
     // Settled, nothing needs it any more.
     for number in 1..=3 {
         let choice = Choice::Content(b"settled".to_vec());
-        resolve(&mut right.workspace, &right.remote, &right.settings, number, &choice, &Silent).unwrap();
+        resolve(&mut right.workspace, &right.remote, &right.settings, &[(number, choice)], &Silent).unwrap();
     }
     right.wait_days(2);
     right.sync();

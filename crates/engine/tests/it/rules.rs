@@ -144,7 +144,7 @@ fn while_rules_are_in_conflict_a_path_takes_part_only_by_both() {
         sync(&mut left);
         assert!(stands(&left, "here.txt") && !stands(&left, "later.tmp") && !stands(&left, "here.tmp"));
         // Once it is settled, the one version decides.
-        resolve(&mut right.workspace, &right.remote, &source, 1, &Choice::Here, &Silent).unwrap();
+        resolve(&mut right.workspace, &right.remote, &source, &[(1, Choice::Here)], &Silent).unwrap();
         sync(&mut right);
         sync(&mut left);
         assert!(stands(&left, "here.tmp") && stands(&left, "later.tmp") && !stands(&left, "d/later.log"));
@@ -227,7 +227,7 @@ fn whoever_edits_good_settings_may_repair_the_broken_ones() {
     let outcome = sync(&mut right);
     assert_eq!(outcome.conflicts.len(), 1, "{:?}", outcome.held);
     let source = FromFile(right.root.clone());
-    resolve(&mut right.workspace, &right.remote, &source, 1, &Choice::Here, &Silent).unwrap();
+    resolve(&mut right.workspace, &right.remote, &source, &[(1, Choice::Here)], &Silent).unwrap();
     sync(&mut right);
     assert!(sync(&mut left).held.is_empty());
     assert_eq!(fs::read_to_string(left.root.join("instep.yaml")).unwrap(), exclude("'*.tmp'"));

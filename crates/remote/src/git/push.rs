@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use instep_core::mutant;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
 
 use super::failure;
@@ -54,7 +55,8 @@ impl Push<'_> {
             record.end();
         }
         judged?;
-        self.git_dir.map_or(Ok(()), sync_file_system)
+        let git_dir = self.git_dir.filter(|_| !mutant::is_on("push-not-durable"));
+        git_dir.map_or(Ok(()), sync_file_system)
     }
 
     fn call(&self, program: &Program) -> Result<Call, RemoteError> {
@@ -70,7 +72,11 @@ impl Push<'_> {
             call.args(["--receive-pack=git -c receive.unpackLimit=1 receive-pack"]);
         }
         let expected = self.expected.map(|oid| oid.to_string()).unwrap_or_default();
-        call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
+        if mutant::is_on("push-by-force") {
+            call.args(["--force"]);
+        } else {
+            call.args([format!("--force-with-lease={}:{expected}", self.reference)]);
+        }
         call.args(["--".to_owned(), "instep".to_owned(), format!("{}:{}", self.new, self.reference)]);
         Ok(call)
     }
@@ -86,6 +92,7 @@ impl Push<'_> {
         let refused = refusal(&outcome.stdout);
         match head() {
             Ok(found) if found == Some(self.new) => Ok(()),
+            Ok(found) if found != self.expected && mutant::is_on("stale-push-is-done") => Ok(()),
             Ok(found) if found != self.expected => Err(stale()),
             Ok(_) => Err(match refused {
                 Some(reason) if local::is_passing(&reason) => failure::of(outcome),

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use instep_core::mutant;
 use instep_core::remote::RemoteError;
 
 use super::program::{HARMLESS, write_private};
@@ -48,7 +49,12 @@ impl UserSettings {
             settings.note(&setting);
             print(&mut text, &setting);
         }
-        text.push_str(&ours(url));
+        let ours = ours(url);
+        text.push_str(&if mutant::is_on("git-does-not-sync") {
+            ours.replace("fsync = all", "fsync = none")
+        } else {
+            ours
+        });
         write_private(&settings.file, text.as_bytes())?;
         Ok(settings)
     }

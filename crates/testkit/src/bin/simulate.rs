@@ -20,6 +20,7 @@ struct Asked {
     layers: BTreeSet<Layer>,
     failures: u64,
     tells: bool,
+    shrinks: bool,
 }
 
 fn main() -> ExitCode {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         Err(why) => {
             eprintln!(
                 "{why}\nusage: simulate [--seeds N] [--from S] [--minutes M] [--steps K] [--only 3,7,…] \
-                 [--without crashes,disk,…] [--with …] [--failures N] [--tell yes]\nlayers: {}",
+                 [--without crashes,disk,…] [--with …] [--failures N] [--tell yes] [--shrink no]\nlayers: {}",
                 Layer::ALL.map(Layer::word).join(" ")
             );
             return ExitCode::from(2);
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
         if let Some(broken) = ended.broken {
             failures += 1;
             println!("seed {seed}: {}", broken.0);
+            if !asked.shrinks {
+                continue;
+            }
             let small = shrink(&scenario, &broken, 3000);
             let list: Vec<String> = small.steps.iter().map(u64::to_string).collect();
             let layers: Vec<String> = small.layers.iter().map(|layer| layer.word()).collect();
@@ -93,6 +97,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Asked, String> {
         layers: Layer::ALL.into_iter().collect(),
         failures: 3,
         tells: false,
+        shrinks: true,
     };
     while let Some(flag) = given.next() {
         let value = given.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -111,6 +116,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--steps" => asked.steps = number()?,
             "--failures" => asked.failures = number()?,
             "--tell" => asked.tells = value == "yes",
+            "--shrink" => asked.shrinks = value == "yes",
             "--only" => {
                 let steps: Result<Vec<u64>, _> = words.clone().map(str::parse).collect();
                 asked.only = Some(steps.map_err(|_| "--only needs numbers")?);

@@ -43,8 +43,8 @@ pub struct Inode {
     dirty: Option<i64>,
     /// The person wrote it last, and not the engine.
     by_person: bool,
-    /// Writing it back failed once: what was written is gone, and the system says so only that one time.
-    dropped: bool,
+    /// Writing it back failed at this moment: what was written is gone, and the system says so only that one time.
+    dropped: Option<i64>,
     modified: i64,
     changed: i64,
     born: i64,
@@ -166,7 +166,7 @@ impl Disk {
             ground,
             dirty: None,
             by_person: self.by_person,
-            dropped: false,
+            dropped: None,
             modified: now,
             changed: now,
             born: now,
@@ -457,7 +457,7 @@ impl Disk {
         change(data);
         (inode.modified, inode.changed) = (now, now);
         inode.dirty.get_or_insert(true_now);
-        (inode.by_person, inode.dropped) = (by_person, false);
+        (inode.by_person, inode.dropped) = (by_person, None);
         Ok(())
     }
 
@@ -494,7 +494,7 @@ impl Disk {
     pub fn sync_file(&mut self, number: Number) -> Result<(), Errno> {
         let inode = self.inode_mut(number)?;
         if let Body::File(data) = &inode.body
-            && !inode.dropped
+            && inode.dropped.is_none()
         {
             inode.ground = Body::File(data.clone());
             inode.dirty = None;
@@ -504,8 +504,9 @@ impl Disk {
 
     /// Writing a file back fails: the next try will succeed, with nothing written.
     pub fn fail_sync(&mut self, number: Number) {
+        let now = self.true_now;
         if let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.dirty.is_some()) {
-            inode.dropped = true;
+            inode.dropped.get_or_insert(now);
         }
     }
 
@@ -611,23 +612,27 @@ impl Disk {
         }
         for inode in self.inodes.values_mut().filter(|inode| inode.dirty.is_some()) {
             if let (Body::File(data), Body::File(ground)) = (&inode.body, &inode.ground) {
-                let left = if inode.dropped { ground.clone() } else { torn(data, ground, chance) };
+                let left = if inode.dropped.is_some() { ground.clone() } else { torn(data, ground, chance) };
                 inode.ground = Body::File(left);
             }
         }
         self.fall();
     }
 
-    /// What a power cut would leave at its worst, if nothing that a person did were lost.
-    pub fn without_what_waits(&self) -> Disk {
+    /// What a power cut would leave at its worst, if nothing that a person did since a moment were lost.
+    pub fn without_what_waits(&self, since: i64) -> Disk {
         let mut disk = self.clone();
-        disk.settle(|change| change.by_person);
+        disk.settle(|change| change.by_person && change.at >= since);
         disk.log.clear();
+        // Also what the disk refused before: it told the sync that met it, and no later one can know of it.
+        let is_theirs = |inode: &Inode| {
+            let is_new = inode.dirty.is_some_and(|at| at >= since);
+            inode.by_person && (is_new || inode.dropped.is_some_and(|at| at < since))
+        };
         let theirs: Vec<Number> =
-            disk.inodes.iter().filter(|(_, inode)| inode.by_person).map(|(number, _)| *number).collect();
+            disk.inodes.iter().filter(|(_, inode)| is_theirs(inode)).map(|(number, _)| *number).collect();
         for number in theirs {
-            // Also what the disk failed to write back, and told the sync that met it: no later one can know of it.
-            disk.inodes.get_mut(&number).unwrap().dropped = false;
+            disk.inodes.get_mut(&number).unwrap().dropped = None;
             disk.sync_file(number).unwrap();
         }
         disk.fall();
@@ -639,7 +644,7 @@ impl Disk {
         self.log.clear();
         for inode in self.inodes.values_mut() {
             inode.body = inode.ground.clone();
-            (inode.names, inode.parent, inode.dirty, inode.dropped) = (0, None, None, false);
+            (inode.names, inode.parent, inode.dirty, inode.dropped) = (0, None, None, None);
         }
         let mut folders = vec![ROOT];
         while let Some(folder) = folders.pop() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use instep_core::content::ContentId;
-use instep_core::node::{Body, NodeId, Side};
+use instep_core::node::{Body, Known, NodeId, Side};
 use instep_core::path::TreePath;
 use instep_core::policy::{Direction, Strategy};
 use instep_core::progress::Silent;
@@ -195,16 +195,24 @@ impl Machine {
             if request.allow_delete { " allow delete" } else { "" },
             if request.allow_rewind { " allow rewind" } else { "" },
         );
+        let before = (self.known(), self.shared.enter().chaos.now);
         let answer = self.act(&format!("sync {what}"), |machine| {
             cycle::run(&mut machine.workspace, &machine.remote, &machine.settings, request, &Silent)
         });
         if let Ok(Some(outcome)) = &answer {
-            self.after(outcome);
+            self.after(outcome, before);
         }
         answer
     }
 
-    fn after(&self, outcome: &Outcome) {
+    /// What is known; read only, as the machine may be down.
+    fn known(&self) -> Known {
+        let state = &self.workspace.state;
+        let remotes = state.remotes().unwrap();
+        remotes.first().map_or_else(Known::default, |remote| state.known(*remote).unwrap())
+    }
+
+    fn after(&self, outcome: &Outcome, before: (Known, i64)) {
         let mut entered = self.shared.enter();
         let done: Vec<String> = outcome
             .done
@@ -227,20 +235,20 @@ impl Machine {
             }
         }
         drop(entered);
-        self.check_rows(&outcome.held.iter().map(|held| &held.path).collect());
+        self.check_rows(&outcome.held.iter().map(|held| &held.path).collect(), before);
     }
 
-    /// What is known never claims what a power cut would take, apart from what the person did, and from what could not
-    /// be brought up to date: there it still says what was agreed before.
-    fn check_rows(&self, held: &BTreeSet<&TreePath>) {
-        let record = self.workspace.state.remote("memory:").unwrap();
+    /// What is known never claims what a power cut would take. What a cycle made known must be durable, but for what the
+    /// person did since it began; what was known before is the person's to change, and where it could not be brought up
+    /// to date, nothing new is claimed.
+    fn check_rows(&self, held: &BTreeSet<&TreePath>, (before, began): (Known, i64)) {
         if !self.workspace.state.journal().unwrap().is_empty() {
             return;
         }
-        let known = self.workspace.state.known(record.id).unwrap();
+        let known = self.known();
         let mut entered = self.shared.enter();
         let live = &entered.station.disk;
-        let fallen = live.without_what_waits();
+        let fallen = [live.without_what_waits(i64::MIN), live.without_what_waits(began)];
         let mut lost = None;
         for row in known.rows() {
             let mut names: Vec<&[u8]> = Vec::new();
@@ -262,8 +270,9 @@ impl Machine {
                 }
             };
             let path = TreePath::new(&names.join(&b'/'));
-            let is_held = path.is_ok_and(|path| held.contains(&path));
-            if !is_held && holds(live) && !holds(&fallen) {
+            let was_known = before.row(row.id).and_then(|row| row.views.side(Side::Local)) == Some(value);
+            let is_spared = was_known && path.is_ok_and(|path| held.contains(&path));
+            if !is_spared && holds(live) && !holds(&fallen[usize::from(!was_known)]) {
                 lost = Some(String::from_utf8_lossy(&names.join(&b'/')).into_owned());
             }
         }
@@ -367,7 +376,9 @@ impl Machine {
         let what = format!("resolve {} by {choice:?}", open.conflict.path);
         let answer = self.act(&what, |machine| {
             let Machine { workspace, remote, settings, .. } = machine;
-            resolve::resolve(workspace, &*remote, settings, number, &choice, &Silent)
+            let choices = [(number, choice)];
+            let mut settled = resolve::resolve(workspace, &*remote, settings, &choices, &Silent)?;
+            settled.refused.pop().map_or(Ok(settled.acted), |(_, error)| Err(error))
         });
         answer.ok().flatten()
     }
@@ -380,8 +391,7 @@ impl Machine {
 
     /// Where nodes stand on either side, and stood: a conflict names nodes that wait at other paths.
     pub fn paths_of(&self, nodes: &[NodeId]) -> Vec<TreePath> {
-        let record = self.workspace.state.remote("memory:").unwrap();
-        let known = self.workspace.state.known(record.id).unwrap();
+        let known = self.known();
         let mut paths = Vec::new();
         for node in nodes {
             for side in Side::BOTH {
@@ -401,8 +411,7 @@ impl Machine {
 
     /// Where that which waits at these paths stands on either side.
     pub fn paths_of_waiting(&self, waiting: &[TreePath]) -> Vec<TreePath> {
-        let record = self.workspace.state.remote("memory:").unwrap();
-        let known = self.workspace.state.known(record.id).unwrap();
+        let known = self.known();
         let all = known.rows().iter().map(|row| self.paths_of(&[row.id]));
         all.filter(|paths| paths.iter().any(|path| waiting.contains(path))).flatten().collect()
     }

@@ -2,6 +2,7 @@
 
 use super::{World, check, copy_of, policy};
 use crate::conflict::ConflictKind;
+use crate::content::ContentId;
 use crate::generate::draw::draw;
 use crate::node::Side;
 use crate::plan::{ChangeKind, NoteKind};
@@ -89,6 +90,17 @@ fn the_later_one_wins_only_over_a_common_base() {
     world.edit(Side::Local, "f=2");
     world.edit(Side::Remote, "g=1;f=3");
     assert_eq!(world.cycle().conflicts[0].kind, ConflictKind::Content);
+}
+
+#[test]
+fn a_conflict_tells_each_side_what_it_holds_itself() {
+    let mut world = World::new("f=1", policy("ask-user"));
+    world.edit(Side::Local, "f=2");
+    world.edit(Side::Remote, "f=3");
+    let conflict = world.cycle().conflicts[0].clone();
+    let told = [&conflict.base, &conflict.local, &conflict.remote]
+        .map(|version| version.as_ref().unwrap().leaf.unwrap().content);
+    assert_eq!(told, ["1", "2", "3"].map(|text| ContentId::of(text.as_bytes())));
 }
 
 #[test]
