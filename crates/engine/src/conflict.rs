@@ -1,5 +1,6 @@
 //! Conflicts on record: how they lie in the database, and what they are called here.
 
+pub mod abroad;
 pub mod resolve;
 
 use std::collections::BTreeMap;
@@ -71,6 +72,7 @@ pub fn read(record: ConflictRecord) -> Result<OpenConflict, EngineError> {
         number: record.number,
         since: record.since,
         machines: PerSide { local: record.here, remote: record.there },
+        abroad: None,
         conflict: Conflict {
             id: ConflictId(record.id),
             kind,

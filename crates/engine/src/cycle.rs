@@ -14,6 +14,7 @@ pub mod request;
 pub mod rules;
 pub mod settings;
 
+mod abroad;
 pub(crate) mod ask;
 mod damage;
 mod deliver;
@@ -52,6 +53,7 @@ use crate::stage::Staging;
 use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
+use abroad::Believed;
 use damage::Damaged;
 use far::Objects;
 use outcome::{Held, Outcome};
@@ -208,6 +210,8 @@ struct Cycle<'a, F: Folder> {
     held_back: BTreeSet<TreePath>,
     /// What can't change here now, and why.
     waiting: Vec<Held>,
+    /// The conflicts that this cycle settles as it was answered on other machines.
+    believed: Vec<Believed>,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -282,6 +286,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             rewound: false,
             held_back: BTreeSet::new(),
             waiting: Vec::new(),
+            believed: Vec::new(),
         }
     }
 
@@ -304,7 +309,11 @@ impl<'a, F: Folder> Cycle<'a, F> {
                     look = self.look(&settings, &record, fetch, &mut tools)?;
                 }
             }
+            if fetch && !self.request.dry_run {
+                self.hear(&mut record)?;
+            }
             if let Some(mut outcome) = self.nothing_to_do(&settings, &record, &mut look)? {
+                self.lay_down(&settings, &record, &mut outcome);
                 self.tidy(&settings, &tools, &mut outcome);
                 outcome.count(&settings.units, &look.scan.tree);
                 return Ok(outcome);
@@ -325,6 +334,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
                 return Ok(outcome);
             }
             let mut outcome = self.carry_out(&settings, &record, &look, thought, &mut tools)?;
+            self.lay_down(&settings, &record, &mut outcome);
             self.tidy(&settings, &tools, &mut outcome);
             outcome.count(&settings.units, &look.scan.tree);
             return Ok(outcome);

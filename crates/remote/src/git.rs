@@ -298,10 +298,6 @@ impl GitRemote {
         Ok(heads.into_iter().find(|(name, _)| *name == self.reference).map(|(_, oid)| oid))
     }
 
-    fn note_listed<'a>(&self, refs: impl Iterator<Item = (&'a str, Oid)>) {
-        *locked(&self.listed) = Some(notes::listed(refs));
-    }
-
     fn no_branch(&self, others: &[String]) -> RemoteError {
         let shown = others.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
         RemoteError::new(
@@ -326,13 +322,6 @@ impl GitRemote {
     /// the commit names, and so would never ask for what our copy has lost.
     fn refetch_branch(&self) -> Result<(), RemoteError> {
         self.bring(&["--refetch"], &[format!("+{}:{}", self.reference, self.noted)])
-    }
-
-    /// Brings the notes of these machines.
-    fn bring_notes(&self, authors: &[&str]) -> Result<(), RemoteError> {
-        let ours = self.noted.replacen("head", "notes", 1);
-        let refs = authors.iter().map(|author| format!("+{}{author}:{ours}/{author}", notes::FOLDER));
-        self.bring(&[], &refs.collect::<Vec<_>>())
     }
 
     fn bring(&self, how: &[&str], refs: &[String]) -> Result<(), RemoteError> {
@@ -570,12 +559,8 @@ impl Remote for GitRemote {
             }
             if !absent.is_empty() {
                 // It may have come with a note, and our copy was made anew since.
-                let listed = locked(&self.listed).clone().unwrap_or_default();
-                let authors: Vec<&str> = listed.iter().map(|(author, _)| author.as_str()).collect();
-                if !authors.is_empty() {
-                    self.bring_notes(&authors)?;
-                    absent = receive(&absent)?;
-                }
+                self.bring_listed_notes()?;
+                absent = receive(&absent)?;
             }
             Ok(absent)
         })?;
@@ -662,17 +647,7 @@ impl Remote for GitRemote {
     }
 
     fn notes(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
-        if locked(&self.listed).is_none() {
-            self.found_head()?;
-        }
-        let listed = locked(&self.listed).clone().unwrap_or_default();
-        let mark = notes::mark(&listed);
-        if known == Some(&mark) {
-            return Ok(None);
-        }
-        let bring = |authors: &[&str]| self.bring_notes(authors);
-        let notes = self.mended(|| notes::read(&self.program, &listed, bring))?;
-        Ok(Some(Notes { mark, notes }))
+        self.notes_since(known)
     }
 
     fn refuses(&self, path: &TreePath, size: u64) -> Option<Refusal> {

@@ -63,11 +63,24 @@ pub fn reason(open: &OpenConflict) -> String {
     if why.is_empty() { kind } else { format!("{kind}: {why}") }
 }
 
-/// The list that `conflicts` shows.
+/// The list that `conflicts` shows: those here, then those of each other machine.
 pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
     if conflicts.is_empty() {
         return format!("{} No conflicts.\n", look.icon(Icon::InSync));
     }
+    let mut text = String::new();
+    for those in conflicts.chunk_by(|a, b| a.abroad == b.abroad) {
+        if let Some(machine) = &those[0].abroad {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let head = format!("On {}", escape(machine.name.as_bytes()));
+            let _ = writeln!(text, "{gap}{}", look.paint(Tone::Strong, &head));
+        }
+        text.push_str(&rows(look, those));
+    }
+    text
+}
+
+fn rows(look: &Look, conflicts: &[OpenConflict]) -> String {
     let mut columns = Columns::default();
     for open in conflicts {
         columns.row(
@@ -178,6 +191,7 @@ pub fn to_json(open: &OpenConflict) -> Value {
             "there": version(&conflict.remote, Some(&open.machines.remote)),
             "machines": {"here": open.machines.local, "there": open.machines.remote},
             "settled": conflict.settled,
+            "machine": open.abroad.as_ref().map(|machine| json!({"name": machine.name, "id": machine.id})),
             "waiting": conflict.waiting.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }),
     )
@@ -190,6 +204,7 @@ pub(crate) mod tests {
     use instep_core::content::ContentId;
     use instep_core::node::{NodeId, PerSide};
     use instep_core::path::TreePath;
+    use instep_core::remote::MachineStamp;
     use instep_core::tree::LeafKind;
 
     use super::super::tests::{before, plain};
@@ -214,6 +229,7 @@ pub(crate) mod tests {
             number,
             since: before(30),
             machines: PerSide { local: "laptop".into(), remote: "desktop".into() },
+            abroad: None,
             conflict: Conflict {
                 id: ConflictId(ContentId::of(path.as_bytes())),
                 kind: ConflictKind::Content,
@@ -241,6 +257,35 @@ pub(crate) mod tests {
         "#]]
         .assert_eq(&list(&plain(), &[changed(3, "notes/plan.md"), deleted]));
         expect!["✓ No conflicts.\n"].assert_eq(&list(&plain(), &[]));
+    }
+
+    #[test]
+    fn those_of_other_machines_stand_below_their_names() {
+        let of = |name: &str, number| OpenConflict {
+            abroad: Some(MachineStamp { name: name.into(), id: format!("id-of-{name}") }),
+            ..changed(number, "notes/plan.md")
+        };
+        let all = [changed(3, "a.md"), of("desk\u{1b}top", 1), of("desk\u{1b}top", 2), of("mac", 1)];
+        expect![[r#"
+            c3  a.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
+            1 conflict.
+
+            On desk\x1btop
+            desk\x1btop:c1  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
+            desk\x1btop:c2  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
+            2 conflicts.
+
+            On mac
+            mac:c1  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
+            1 conflict.
+        "#]]
+        .assert_eq(&list(&plain(), &all));
+        expect![[r#"
+            On mac
+            mac:c1  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
+            1 conflict.
+        "#]]
+        .assert_eq(&list(&plain(), &all[3..]));
     }
 
     #[test]

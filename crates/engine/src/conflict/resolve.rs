@@ -173,11 +173,11 @@ fn agree_on_theirs(known: &Known, conflict: &Conflict, agreed: &mut Settlement) 
 }
 
 /// What a choice means, beside what it wishes of the folder here.
-struct Answer {
+pub(super) struct Answer {
     /// The answer for the conflict's nodes in the next cycle; none if what stands here says it all.
     strategy: Option<Strategy>,
     /// Bytes that are new.
-    content: Option<Vec<u8>>,
+    pub(super) content: Option<Vec<u8>>,
 }
 
 /// What a choice comes to for a conflict: the newest version is one of the two, if anything tells which.
@@ -196,7 +196,11 @@ pub fn decide(conflict: &Conflict, choice: &Choice) -> Result<Choice, EngineErro
     }
 }
 
-fn answer(conflict: &Conflict, choice: &Choice, wishes: &mut Wishes<'_>) -> Result<Answer, EngineError> {
+pub(super) fn answer(
+    conflict: &Conflict,
+    choice: &Choice,
+    wishes: &mut Wishes<'_>,
+) -> Result<Answer, EngineError> {
     if conflict.kind == ConflictKind::Move {
         return settle_move(conflict, choice, wishes);
     }

@@ -4,8 +4,9 @@ use instep_core::clock::Timestamp;
 use instep_core::conflict::Conflict;
 use instep_core::filter::{UnitCounts, Units};
 use instep_core::node::{PerSide, Side};
-use instep_core::path::TreePath;
+use instep_core::path::{TreePath, escape};
 use instep_core::plan::{ChangeKind, Note};
+use instep_core::remote::MachineStamp;
 use instep_core::tree::{Entry, Tree};
 
 use super::plan_file::PlanFile;
@@ -57,12 +58,17 @@ pub struct OpenConflict {
     pub machines: PerSide<String>,
     /// The disagreement.
     pub conflict: Conflict,
+    /// The machine that has it, if that is another one: then it is seen from here, and settled by an answer.
+    pub abroad: Option<MachineStamp>,
 }
 
 impl OpenConflict {
-    /// The short name: `c3`.
+    /// The short name: `c3`, or `desktop:c3` of another machine.
     pub fn short(&self) -> String {
-        format!("c{}", self.number)
+        match &self.abroad {
+            None => format!("c{}", self.number),
+            Some(machine) => format!("{}:c{}", escape(machine.name.as_bytes()), self.number),
+        }
     }
 }
 

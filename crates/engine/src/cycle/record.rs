@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use instep_core::clock::Timestamp;
 use instep_core::conflict::{Conflict, Version};
 use instep_core::content::ContentId;
 use instep_core::mutant;
@@ -142,8 +141,13 @@ impl<F: Folder> Cycle<'_, F> {
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
         outcome.notices.extend(applied.notices.iter().cloned());
         outcome.conflicts_new = conflicts.new;
+        let settled_elsewhere = self.settled_elsewhere(&conflicts.records);
+        outcome.notices.extend(settled_elsewhere.iter().cloned());
         let waiting = conflicts.records.len() as u64;
-        let operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
+        let mut operation = self.operation_of(look, thought, sent.as_ref(), &applied, &outcome, waiting);
+        if let Some(operation) = operation.as_mut().filter(|_| !settled_elsewhere.is_empty()) {
+            operation.message.get_or_insert(settled_elsewhere.join("; "));
+        }
         let in_use = self.in_use(&applied);
         let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
@@ -189,7 +193,10 @@ impl<F: Folder> Cycle<'_, F> {
                 write.release(id)?;
             }
             match &operation {
-                Some((time, value)) => write.operation(&self.operation, *time, value),
+                Some(operation) => {
+                    let value = serde_json::to_string(operation).expect("because an operation is plain data");
+                    write.operation(&self.operation, operation.time, &value)
+                }
                 None => Ok(()),
             }
         })?;
@@ -213,7 +220,7 @@ impl<F: Folder> Cycle<'_, F> {
         applied: &Applied,
         outcome: &Outcome,
         conflicts: u64,
-    ) -> Option<(Timestamp, String)> {
+    ) -> Option<Operation> {
         // What was removed from a place, and what moved there, are two things: each has a record of its own.
         let mut paths: BTreeMap<(TreePath, bool), PathRecord> = BTreeMap::new();
         for side in Side::BOTH {
@@ -240,7 +247,7 @@ impl<F: Folder> Cycle<'_, F> {
         let now = self.workspace.clock.now();
         let before = look.head.as_ref().map(|head| head.0.clone());
         let after = sent.map(|sent| sent.revision.0.clone()).or_else(|| before.clone());
-        let operation = Operation {
+        Some(Operation {
             id: self.operation_id(),
             time: now,
             machine: self.workspace.machine.name.clone(),
@@ -256,8 +263,7 @@ impl<F: Folder> Cycle<'_, F> {
             remote: Some(RemoteStep { before, after }),
             undoes: None,
             paths: paths.into_values().collect(),
-        };
-        Some((now, serde_json::to_string(&operation).expect("because an operation is plain data")))
+        })
     }
 
     fn operation_id(&self) -> OperationId {

@@ -66,7 +66,7 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Thought, EngineError> {
         let (snapshot, known, mut objects) = self.gather(settings, record, look)?;
-        let (mut known, given_up) =
+        let (mut known, mut given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
         let mut learned = self.workspace.state.targets()?;
@@ -101,6 +101,8 @@ impl<F: Folder> Cycle<'_, F> {
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
         }
+        let (known, answered) = self.believe(known, record, look, &far.tree)?;
+        given_up.extend(answered);
         let policy = self.policy(settings, record, snapshot.as_ref(), tools)?;
         self.began(Phase::Plan, None, None);
         let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;

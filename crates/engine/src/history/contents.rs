@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use instep_core::content::{ContentHasher, ContentId};
 use instep_core::mutant;
 use instep_core::path::Name;
+use instep_core::remote::{OfferedContent, RemoteError, RemoteErrorKind, Source};
 
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 
@@ -171,6 +172,28 @@ fn twin_name(content: ContentId, twin: u32) -> Name {
 
 fn name(text: &str) -> Name {
     Name::new(text.as_bytes()).expect("because names of ours are valid")
+}
+
+/// Kept contents, on their way out again.
+pub(crate) struct Kept<'f, F: Folder> {
+    /// Where they are.
+    pub contents: Contents<'f, F>,
+}
+
+impl<F: Folder> Source for Kept<'_, F> {
+    fn open(&self, content: ContentId) -> Result<OfferedContent, RemoteError> {
+        let mut bytes = Vec::new();
+        let missing = |why: String| RemoteError::new(RemoteErrorKind::Local, "E-HISTORY-MISSING", why);
+        match self.contents.copy_to(content, &mut bytes) {
+            Ok(true) => {
+                Ok(OfferedContent { size: bytes.len() as u64, bytes: Box::new(std::io::Cursor::new(bytes)) })
+            }
+            Ok(false) => {
+                Err(missing("a version that is to come back is not in the history any more".to_owned()))
+            }
+            Err(error) => Err(missing(error.to_string())),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use instep_core::tree::Tree;
 use super::act::{Acted, Deed, Sources, act, scan};
 use super::log;
 use super::wish::{self, Wishes};
+use crate::conflict::abroad;
 use crate::cycle::rules;
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
@@ -245,7 +246,11 @@ pub fn read_version<F: Folder>(
     }
     let Some(remote) = remote else { return Ok(None) };
     let id = workspace.state.remote(&remote.describe().address)?.id;
-    let Some(object) = workspace.state.object_of(id, content)? else { return Ok(None) };
+    let object = match workspace.state.object_of(id, content)? {
+        Some(object) => Some(object),
+        None => abroad::object_of(&workspace.state, id, content)?,
+    };
+    let Some(object) = object else { return Ok(None) };
     let mut sink = Memory(Vec::new());
     remote.fetch(&[object], &mut sink, observer)?;
     Ok((ContentId::of(&sink.0) == content).then_some(sink.0))

@@ -13,15 +13,14 @@ use instep_core::operation::{Operation, OperationId, OperationKind, PathRecord, 
 use instep_core::path::TreePath;
 use instep_core::plan::Change;
 use instep_core::progress::Observer;
-use instep_core::remote::{
-    Class, Draft, ObjectId, OfferedContent, Remote, RemoteError, RemoteErrorKind, Source,
-};
+use instep_core::remote::{Class, Draft, ObjectId, Remote, RemoteError, RemoteErrorKind};
 use instep_core::tree::Tree;
 
 use super::act::{Deed, Sources, act, scan, side_record};
-use super::contents::Contents;
+use super::contents::{Contents, Kept};
 use super::log;
 use super::wish::{self, Wishes};
+use crate::conflict::abroad;
 use crate::cycle::ask;
 use crate::cycle::draft::draft;
 use crate::cycle::far::{Far, View};
@@ -116,7 +115,8 @@ pub fn undo<F: Folder>(
     if request.dry_run {
         return Ok(undone);
     }
-    deed.waits = undone.waits_for_remote;
+    let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string())?;
+    deed.waits = undone.waits_for_remote || !withdrawn.is_empty();
     let sources = Sources::at(reach, &workspace.state)?;
     let acted = act(workspace, &seen, &changes, &deed, &sources, sent, observer)?;
     undone.operation = acted.operation;
@@ -129,13 +129,16 @@ pub fn undo<F: Folder>(
     };
     workspace.state.transact(|write| {
         write.unchoose(&target.id.to_string())?;
+        for (name, answers) in &withdrawn {
+            write.note(name, answers)?;
+        }
         if let Some(Settlement { remote, before, .. }) = &reopened {
             write.nodes(*remote, before, &[], 0)?;
         }
         let Some(remote) = remote_id else { return Ok(()) };
         // What waited to be taken back there, and is brought forward again, needs no way back and forth.
         write.half_undone(remote, &target.id.to_string(), false)?;
-        if deed.waits { write.half_undone(remote, &id.to_string(), true) } else { Ok(()) }
+        if undone.waits_for_remote { write.half_undone(remote, &id.to_string(), true) } else { Ok(()) }
     })?;
     Ok(undone)
 }
@@ -489,25 +492,4 @@ fn remembered_paths(known: &Known) -> BTreeMap<TreePath, NodeId> {
         }
     }
     paths.into_iter().map(|(node, path)| (path, node)).collect()
-}
-
-/// Kept contents, on their way out again.
-struct Kept<'f, F: Folder> {
-    contents: Contents<'f, F>,
-}
-
-impl<F: Folder> Source for Kept<'_, F> {
-    fn open(&self, content: ContentId) -> Result<OfferedContent, RemoteError> {
-        let mut bytes = Vec::new();
-        let missing = |why: String| RemoteError::new(RemoteErrorKind::Local, "E-HISTORY-MISSING", why);
-        match self.contents.copy_to(content, &mut bytes) {
-            Ok(true) => {
-                Ok(OfferedContent { size: bytes.len() as u64, bytes: Box::new(std::io::Cursor::new(bytes)) })
-            }
-            Ok(false) => {
-                Err(missing("a version that is to come back is not in the history any more".to_owned()))
-            }
-            Err(error) => Err(missing(error.to_string())),
-        }
-    }
 }

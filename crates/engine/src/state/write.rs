@@ -9,6 +9,7 @@ use instep_core::tree::Key;
 use rusqlite::{Transaction, params};
 
 use super::{ConflictRecord, Failures, Kept, Offered, Settlement, codec};
+use crate::conflict::abroad;
 use crate::cycle::outcome::Held;
 use crate::cycle::rules::Invalid;
 use crate::digest::Digest;
@@ -70,6 +71,9 @@ impl Write<'_> {
     pub fn forget_remote(&self, remote: i64) -> Result<(), EngineError> {
         for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen", "half_undone"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
+        }
+        for note in [abroad::heard_note(remote), abroad::answers_note(remote)] {
+            self.run("DELETE FROM note WHERE name = ?1", [note])?;
         }
         self.run(
             "UPDATE remote SET head = NULL, seen = NULL, quiet = NULL, synced = NULL WHERE id = ?1",

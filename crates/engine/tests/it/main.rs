@@ -1,6 +1,7 @@
 //! The engine as a whole: machines with real folders round a remote in memory.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
+mod abroad;
 mod cycle;
 mod damage;
 mod databases;

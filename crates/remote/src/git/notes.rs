@@ -5,7 +5,7 @@
 //! again with the next note. The refs are asked for together with the head, and brought only when one is new.
 
 use instep_core::content::ContentId;
-use instep_core::note::{CONTENTS_MAX, NOTES_MAX, Note, TEXT_BYTES_MAX, is_author};
+use instep_core::note::{CONTENTS_MAX, NOTES_MAX, Note, Notes, TEXT_BYTES_MAX, is_author};
 use instep_core::progress::Silent;
 use instep_core::remote::{OfferedContent, RemoteError, RemoteErrorKind, Source};
 
@@ -13,7 +13,7 @@ use super::objects::{Kind, Objects, Oid};
 use super::parts::push_of;
 use super::program::{Program, Scope};
 use super::push::refusal;
-use super::{contents, failure, local, locks};
+use super::{GitRemote, contents, failure, local, locked, locks};
 
 /// Where they stand at the host.
 pub(super) const FOLDER: &str = "refs/instep/notes/";
@@ -26,6 +26,40 @@ const FOLDER_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Which notes there are: author and folder, in order of author.
 pub(super) type Listed = Vec<(String, Oid)>;
+
+impl GitRemote {
+    /// Keeps what a question for the head told of notes.
+    pub(super) fn note_listed<'a>(&self, refs: impl Iterator<Item = (&'a str, Oid)>) {
+        *locked(&self.listed) = Some(listed(refs));
+    }
+
+    /// The notes, if they are not those of the mark.
+    pub(super) fn notes_since(&self, known: Option<&str>) -> Result<Option<Notes>, RemoteError> {
+        if locked(&self.listed).is_none() {
+            self.found_head()?;
+        }
+        let listed = locked(&self.listed).clone().unwrap_or_default();
+        let mark = mark(&listed);
+        if known == Some(&mark) {
+            return Ok(None);
+        }
+        let notes = self.mended(|| read(&self.program, &listed, |authors| self.bring_notes(authors)))?;
+        Ok(Some(Notes { mark, notes }))
+    }
+
+    /// Brings all notes that were last seen, though they were here before.
+    pub(super) fn bring_listed_notes(&self) -> Result<(), RemoteError> {
+        let listed = locked(&self.listed).clone().unwrap_or_default();
+        let authors: Vec<&str> = listed.iter().map(|(author, _)| author.as_str()).collect();
+        if authors.is_empty() { Ok(()) } else { self.bring_notes(&authors) }
+    }
+
+    fn bring_notes(&self, authors: &[&str]) -> Result<(), RemoteError> {
+        let ours = self.noted.replacen("head", "notes", 1);
+        let refs = authors.iter().map(|author| format!("+{FOLDER}{author}:{ours}/{author}"));
+        self.bring(&[], &refs.collect::<Vec<_>>())
+    }
+}
 
 /// Picks the notes out of refs.
 pub(super) fn listed<'a>(refs: impl Iterator<Item = (&'a str, Oid)>) -> Listed {

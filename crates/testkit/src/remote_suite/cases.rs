@@ -727,7 +727,8 @@ pub fn the_contents_of_a_note_can_be_fetched(bench: &Bench) {
     let note = other.notes(None).unwrap().unwrap().notes.remove(0);
     let mut expected: Vec<ContentId> = ["text", "here", ""].map(|text| ContentId::of(text.as_bytes())).into();
     let mut named: Vec<ContentId> = note.contents.iter().map(|(content, _)| *content).collect();
-    (expected.sort(), named.sort());
+    expected.sort();
+    named.sort();
     assert_eq!(named, expected);
     let objects: Vec<ObjectId> = note.contents.iter().map(|(_, object)| *object).collect();
     let collected = collect(&*other, &objects);
