@@ -7,8 +7,8 @@ use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace,
 use instep_core::node::Side;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
-use instep_engine::conflict;
 use instep_engine::conflict::resolve::{self, ConflictContents};
+use instep_engine::conflict::{self, abroad};
 use instep_engine::cycle::outcome::OpenConflict;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use crate::terminal::progress::Progress;
 /// Options of `conflicts`.
 #[derive(Debug, Args)]
 pub struct ConflictsArguments {
-    /// Show this one: `c3`, or its path.
+    /// Show this one: `c3`, or its path; `desktop:c3` of another machine.
     #[arg(value_name = "ID-OR-PATH")]
     pub which: Option<String>,
     /// Only of this kind: content, name, move, held, problem.
@@ -41,6 +41,7 @@ pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, Co
     let mut opened = context.open_to_read()?;
     opened.choose_if_named(arguments.remote.as_deref())?;
     let mut open = of(&opened)?;
+    open.extend(elsewhere(&opened)?);
     if let Some(kind) = &arguments.kind {
         open.retain(|one| one.conflict.kind.word() == kind);
     }
@@ -67,6 +68,19 @@ pub fn of(opened: &Opened) -> Result<Vec<OpenConflict>, CommandError> {
     Ok(conflict::open(&opened.workspace.state, record.id)?)
 }
 
+/// Those of other machines, as they were told with the last sync, seen from here.
+pub fn elsewhere(opened: &Opened) -> Result<Vec<OpenConflict>, CommandError> {
+    let Some(key) = opened.remote_key() else { return Ok(Vec::new()) };
+    let state = &opened.workspace.state;
+    Ok(abroad::list(state, state.remote(&key)?.id, &opened.workspace.machine)?)
+}
+
+/// Answers whether a person means this conflict by a name: `c3`, `desktop:c3`, or by the id of that machine.
+pub fn is_name_of(one: &OpenConflict, which: &str) -> bool {
+    let by_id = one.abroad.as_ref().and_then(|machine| which.strip_prefix(machine.id.as_str()));
+    one.short() == which || by_id.is_some_and(|rest| rest == format!(":c{}", one.number))
+}
+
 /// Those that a short name, a path, a folder or a pattern means.
 pub fn choose(
     context: &Context,
@@ -75,7 +89,7 @@ pub fn choose(
     which: &str,
 ) -> Result<Vec<OpenConflict>, CommandError> {
     let by_name: Vec<_> =
-        open.iter().filter(|one| one.short() == which || is_full_id(one, which)).cloned().collect();
+        open.iter().filter(|one| is_name_of(one, which) || is_full_id(one, which)).cloned().collect();
     if !by_name.is_empty() {
         return Ok(by_name);
     }
@@ -123,14 +137,20 @@ fn only(rule: RuleText) -> FilterRules {
 fn tell(context: &Context, open: &[OpenConflict]) {
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     if terminal.json {
-        let list: Vec<_> = open.iter().map(render::to_json).collect();
-        terminal.object(&json!({"schema": 1, "command": "conflicts", "conflicts": list}));
+        let (elsewhere, here): (Vec<_>, Vec<_>) = open.iter().partition(|one| one.abroad.is_some());
+        let list = |those: Vec<&OpenConflict>| those.into_iter().map(render::to_json).collect::<Vec<_>>();
+        terminal.object(&json!({
+            "schema": 1, "command": "conflicts", "conflicts": list(here), "elsewhere": list(elsewhere),
+        }));
         return;
     }
     terminal.data(&render::list(look, open));
     terminal.hint(match open {
         [] => None,
         [only] => Some(format!("`instep resolve {}` settles it.", only.short())),
+        all if all.iter().all(|one| one.abroad.is_some()) => {
+            Some(format!("`instep resolve {}` settles the first.", all[0].short()))
+        }
         _ => Some("`instep resolve --all --keep newest -n` shows what one rule would do.".to_owned()),
     });
 }

@@ -1,5 +1,6 @@
 //! `resolve`: settle conflicts.
 
+mod abroad;
 mod places;
 
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ use crate::terminal::prompt::{self, Question};
 /// Options of `resolve`.
 #[derive(Debug, Args)]
 pub struct ResolveArguments {
-    /// Which: `c3`, a path, a folder or a pattern; all, one after the other, if none is named.
+    /// Which: `c3`, a path, a folder or a pattern, or `desktop:c3` of another machine; all that are open here, one after
+    /// the other, if none is named.
     #[arg(value_name = "ID-OR-PATH")]
     pub which: Vec<String>,
     /// All that are open.
@@ -78,6 +80,10 @@ pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, Comm
     let mut opened = context.open()?;
     opened.choose_if_named(arguments.remote.as_deref())?;
     let remote = opened.remote()?;
+    let elsewhere = abroad::named(&opened, &arguments.which)?;
+    if !elsewhere.is_empty() {
+        return abroad::run(context, &mut opened, remote.as_ref(), arguments, &elsewhere);
+    }
     let chosen = chosen(context, &opened, arguments)?;
     let rule = rule(context, arguments)?;
     if arguments.use_file.is_some() && chosen.len() > 1 {

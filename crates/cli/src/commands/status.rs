@@ -17,12 +17,12 @@ use instep_engine::history::{act, log};
 use instep_engine::reach::{self, Reach};
 use instep_engine::registry::Registry;
 
-use super::Context;
+use super::{Context, conflicts};
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
-use crate::render::outcome;
 use crate::render::overview::{self, OneOfAll};
 use crate::render::status::{self, Health, KnownFile, LeftOut, Place, Status};
+use crate::render::{count, outcome};
 use crate::terminal::progress::Progress;
 
 /// Options of `status`.
@@ -199,6 +199,12 @@ pub fn look(
     };
     let mut outcome = outcome;
     outcome.notices.extend(others(opened, arguments));
+    let elsewhere = conflicts::elsewhere(opened)?.len() as u64;
+    if elsewhere > 0 {
+        let waits = if elsewhere == 1 { "waits" } else { "wait" };
+        let open = count(elsewhere, "conflict");
+        outcome.notices.push(format!("{open} {waits} on other machines; `instep conflicts` lists them"));
+    }
     let seen = if arguments.ignored || arguments.files {
         let record = key.as_deref().map(|key| opened.workspace.state.remote(key)).transpose()?;
         let (state, folder) = (&opened.workspace.state, &*opened.workspace.folder);

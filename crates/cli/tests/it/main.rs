@@ -2,6 +2,7 @@
 //! levels below prove the cases.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
 
+mod abroad;
 mod acceptance;
 mod away;
 mod bad_inputs;
