@@ -168,7 +168,7 @@ fn differences(outcome: &Outcome) -> Vec<Difference> {
         let seen = change.and_then(|change| content(change.seen.as_deref()));
         let becomes = change.and_then(|change| content(change.becomes.as_deref()));
         let sent = done.side == Side::Remote;
-        let merged = done.merged;
+        let merged = done.merged.is_some();
         if merged && sent {
             continue;
         }

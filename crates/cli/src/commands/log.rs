@@ -200,7 +200,7 @@ fn changes(record: &PathRecord) -> Vec<Done> {
             folder: held.is_some_and(|held| held.kind == HeldKind::Folder),
             size: held.filter(|held| held.kind != HeldKind::Folder).map(|held| held.size),
             modified: None,
-            merged: false,
+            merged: None,
             kept: side == Side::Local && change.before.is_some_and(|held| held.content.is_some()) && !same,
         });
     }

@@ -117,7 +117,7 @@ pub fn one(look: &Look, logged: &Logged) -> String {
     let mut text = list(look, std::slice::from_ref(logged));
     let mut columns = Columns::indented(2);
     for done in &logged.changes {
-        let icon = match (done.merged, done.side) {
+        let icon = match (done.merged.is_some(), done.side) {
             (true, _) => Icon::Merged,
             (false, instep_core::node::Side::Remote) => Icon::Up,
             (false, instep_core::node::Side::Local) => Icon::Down,

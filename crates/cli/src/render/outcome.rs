@@ -37,7 +37,7 @@ impl Counts {
         let files = outcome.done.iter().any(|done| !done.folder);
         for done in outcome.done.iter().filter(|done| !done.folder || !files) {
             counts.deleted += u64::from(done.kind == ChangeKind::Remove);
-            match (done.merged, done.side) {
+            match (done.merged.is_some(), done.side) {
                 (true, _) => {
                     merged.insert(&done.path);
                 }
@@ -153,7 +153,7 @@ pub fn changes(look: &Look, outcome: &Outcome) -> String {
     let mut lines = Vec::new();
     let mut merged = std::collections::BTreeSet::new();
     for done in &outcome.done {
-        if !done.merged || merged.insert(&done.path) {
+        if done.merged.is_none() || merged.insert(&done.path) {
             lines.push(done);
         }
     }
@@ -168,7 +168,7 @@ pub fn changes(look: &Look, outcome: &Outcome) -> String {
                 (Some(icon.tone()), sign),
                 (None, &place(look, done)),
                 (None, &weight(done)),
-                (None, remark(done)),
+                (None, &escape(remark(done).as_bytes())),
             ],
         );
     }
@@ -181,7 +181,7 @@ pub fn changes(look: &Look, outcome: &Outcome) -> String {
 }
 
 fn icon(done: &Done) -> Icon {
-    match (done.merged, done.side) {
+    match (done.merged.is_some(), done.side) {
         (true, _) => Icon::Merged,
         (false, Side::Remote) => Icon::Up,
         (false, Side::Local) => Icon::Down,
@@ -206,11 +206,12 @@ fn weight(done: &Done) -> String {
     }
 }
 
-fn remark(done: &Done) -> &'static str {
-    match (done.merged, done.kept) {
-        (true, _) => "both changes joined",
-        (false, true) => "previous version kept",
-        (false, false) => "",
+fn remark(done: &Done) -> &str {
+    match (&done.merged, done.kept) {
+        (Some(words), _) if words.is_empty() => "both changes joined",
+        (Some(words), _) => words,
+        (None, true) => "previous version kept",
+        (None, false) => "",
     }
 }
 
@@ -302,7 +303,8 @@ pub fn done_json(done: &Done) -> Value {
             "folder": done.folder,
             "size": done.size,
             "modified": done.modified.and_then(super::rfc3339),
-            "merged": done.merged,
+            "merged": done.merged.is_some(),
+            "merge": done.merged.as_deref().filter(|words| !words.is_empty()),
             "kept": done.kept,
         }),
     )
@@ -389,7 +391,7 @@ pub(crate) mod tests {
             folder: false,
             size: Some(size),
             modified: Some(before(120)),
-            merged: false,
+            merged: None,
             kept: false,
         }
     }
@@ -397,7 +399,10 @@ pub(crate) mod tests {
     /// Two sent, one received, one merged, one in conflict.
     pub fn busy() -> Outcome {
         let received = Done { kept: true, ..done(Side::Local, ChangeKind::Write, "base_config.yaml", 2_000) };
-        let merge = |side| Done { merged: true, ..done(side, ChangeKind::Write, "memories/user.json", 300) };
+        let merge = |side| Done {
+            merged: Some("3 + 2 records joined, 1 duplicate dropped".into()),
+            ..done(side, ChangeKind::Write, "memories/user.json", 300)
+        };
         Outcome {
             operation: Some("7f3a".into()),
             seen: PerSide { local: 1_412, remote: 1_409 },
@@ -422,7 +427,7 @@ pub(crate) mod tests {
         expect![[r#"
             Checked  1,412 here · 1,409 there    1.8 s
               ↓  base_config.yaml                   2.0 KB  previous version kept
-              ⇄  memories/user.json                 300 B   both changes joined
+              ⇄  memories/user.json                 300 B   3 + 2 records joined, 1 duplicate dropped
               ↑  runs/2026-02-08/run_metadata.json  1.1 KB
               ↑  scenarios/q4/config.yaml           2.9 KB
               ⚠  notes/plan.md  changed on both: 2 places overlap; both versions kept (c3)

@@ -62,7 +62,7 @@ pub fn in_one_line(look: &Look, outcome: &Outcome, address: &str) -> String {
 }
 
 fn verb(done: &Done) -> &'static str {
-    match (done.merged, done.kind) {
+    match (done.merged.is_some(), done.kind) {
         (true, _) => "merge",
         (false, ChangeKind::Create) => "add",
         (false, ChangeKind::Remove) => "delete",

@@ -158,7 +158,7 @@ pub fn text(look: &Look, status: &Status) -> String {
         Some(machine) => format!("Changed on {}", escape(machine.as_bytes())),
         None => "Changed there".to_owned(),
     };
-    let (merged, rest): (Vec<_>, Vec<_>) = status.outcome.done.iter().partition(|done| done.merged);
+    let (merged, rest): (Vec<_>, Vec<_>) = status.outcome.done.iter().partition(|done| done.merged.is_some());
     let (here, arriving): (Vec<_>, Vec<_>) = rest.into_iter().partition(|done| done.side == Side::Remote);
     let merged: Vec<&Done> = merged.into_iter().filter(|done| done.side == Side::Local).collect();
     for (title, list) in

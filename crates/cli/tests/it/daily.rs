@@ -140,6 +140,37 @@ fn a_conflict_is_listed_settled_and_taken_back() {
     assert_eq!((undone.code, read(&pair.right, "x.txt").as_str()), (0, "one\nright\nthree\n"), "{undone}");
 }
 
+/// Two machines that each have memories of their own before they meet, one of them the same.
+#[test]
+fn memories_of_two_machines_are_joined_at_first_contact_and_later() {
+    let pair = Pair::new(&crate::program());
+    let settings = "version: 1\ngroups:\n  memories:\n    paths: [memories/]\n    kind: records\n";
+    let memories = |list: &[&str]| {
+        let records: Vec<_> =
+            list.iter().map(|id| format!("  {{\"id\": \"{id}\", \"text\": \"{id}!\"}}")).collect();
+        format!("[\n{}\n]\n", records.join(",\n"))
+    };
+    write(&pair.left, "instep.yaml", settings);
+    write(&pair.left, "memories/user.json", &memories(&["a", "b", "c"]));
+    write(&pair.right, "memories/user.json", &memories(&["a", "d"]));
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    let met = pair.right.init(&pair.bare, &[]);
+    assert!(met.code == 0 && met.mentions("2 + 3 records joined, 1 duplicate dropped"), "{met}");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(read(&pair.left, "memories/user.json"), read(&pair.right, "memories/user.json"));
+    write(&pair.left, "memories/user.json", &memories(&["a", "b", "c", "d", "e"]));
+    write(&pair.right, "memories/user.json", &memories(&["a", "b", "d", "f"]));
+    for machine in [&pair.left, &pair.right, &pair.left] {
+        assert_eq!(machine.run(["sync"]).code, 0);
+    }
+    let joined = read(&pair.left, "memories/user.json");
+    assert_eq!(joined, read(&pair.right, "memories/user.json"));
+    let ids: Vec<Value> = serde_json::from_str::<Vec<Value>>(&joined).unwrap();
+    let ids: std::collections::BTreeSet<&str> =
+        ids.iter().map(|record| record["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.into_iter().collect::<String>(), "abdef", "{joined}");
+}
+
 #[test]
 fn many_conflicts_are_settled_and_taken_back_at_once() {
     let pair = agreed();

@@ -212,14 +212,13 @@ impl<'a> World<'a> {
         here: &'a Leaf,
         there: &'a Leaf,
     ) -> Option<Outcome<'a>> {
-        let base = base?;
-        if [base, here, there].iter().any(|leaf| leaf.kind != LeafKind::File) {
+        if base.into_iter().chain([here, there]).any(|leaf| leaf.kind != LeafKind::File) {
             return None;
         }
         // Where it stood before anything moved: so that each round asks the same.
         let place = self.sights.local.place_of[node as usize];
         let input = MergeInput {
-            base: Some(base.content),
+            base: base.map(|base| base.content),
             local: here.content,
             remote: there.content,
             path: self.trees.local.path(crate::tree::Place(place)),

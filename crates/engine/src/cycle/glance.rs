@@ -53,8 +53,8 @@ pub fn glance<F: Folder>(
     let modified = |node| plan.places.local.of(node).and_then(|place| seen.tree.at(place).modified);
     let done = plan.changes.remote.iter();
     let mut done: Vec<Done> =
-        done.map(|change| Done::of(Side::Remote, change, modified(change.node), false)).collect();
-    done.extend(plan.changes.local.iter().map(|change| Done::of(Side::Local, change, None, false)));
+        done.map(|change| Done::of(Side::Remote, change, modified(change.node), None)).collect();
+    done.extend(plan.changes.local.iter().map(|change| Done::of(Side::Local, change, None, None)));
     done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
     let mut held = held_in(&seen.tree, Side::Local);
     held.extend(occupied::noted(state, record.id)?);

@@ -22,13 +22,13 @@ use crate::state::RemoteRecord;
 /// What came of a merge.
 pub(super) struct Tried {
     pub answer: MergeAnswer,
-    /// Why it stayed undecided.
-    pub why: String,
+    /// What it did, in words, where there is something to say; or why it stayed undecided.
+    pub words: String,
 }
 
 impl Tried {
     fn undecided(why: &str) -> Self {
-        Tried { answer: MergeAnswer::Undecided, why: why.to_owned() }
+        Tried { answer: MergeAnswer::Undecided, words: why.to_owned() }
     }
 }
 
@@ -42,45 +42,48 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
-        let (Some(base), Some(name)) = (input.base, input.path.name()) else {
-            return Ok(Tried::undecided("both created it"));
-        };
+        let Some(name) = input.path.name() else { return Ok(Tried::undecided("the root is no file")) };
         let mut versions = Vec::new();
-        for content in [base, input.local, input.remote] {
+        for content in input.base.into_iter().chain([input.local, input.remote]) {
             match self.read_content(content, trees.local, record, tools)? {
                 Some(bytes) => versions.push(bytes),
                 // Nothing can be sure, both versions stay.
                 None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
+        let versions = match &versions[..] {
+            [base, local, remote] => Versions { base: Some(base), local, remote },
+            [local, remote] => Versions { base: None, local, remote },
+            _ => unreachable!("because two or three versions were read"),
+        };
         let is_settings = input.path.as_bytes() == SETTINGS.as_bytes();
         let group = policy.groups.of(&input.path, false);
         let terms = Terms {
             kind: group.and_then(|group| group.kind),
             id: group.and_then(|group| group.id.as_deref()),
             newest: group.and_then(|group| group.strategy) == Some(Strategy::LastWriteWins),
-            later: later(input, trees),
+            // Rules of ours that clash are a person's to settle: a clock must not decide what leaves this machine.
+            later: if is_settings { None } else { later(input, trees) },
             ..Terms::of(&name)
         };
-        self.join(&terms, is_settings, &versions, tools)
+        self.join(&terms, is_settings, versions, tools)
     }
 
     fn join(
         &self,
         terms: &Terms<'_>,
         is_settings: bool,
-        versions: &[Vec<u8>],
+        versions: Versions<'_>,
         tools: &mut Tools<'_, F>,
     ) -> Result<Tried, EngineError> {
-        let [base, local, remote] = versions else { unreachable!("because three versions were read") };
-        let versions = Versions { base: Some(base), local, remote };
         match merge::contents(terms, &versions) {
             Merged::Clean(joined) if is_settings && self.source.read_as(&joined.content).is_err() => {
                 Ok(Tried::undecided("line by line, the settings would not be valid"))
             }
             Merged::Clean(joined) => {
                 let (content, metadata) = tools.staging.write(&mut joined.content.as_slice())?;
-                Ok(Tried { answer: MergeAnswer::Clean { content, size: metadata.size }, why: String::new() })
+                let answer = MergeAnswer::Clean { content, size: metadata.size };
+                Ok(Tried { answer, words: joined.summary.to_string() })
             }
             Merged::Marked { .. } => unreachable!("because no markers were asked for"),
             Merged::Undecided(reason) => Ok(Tried::undecided(&reason.to_string())),

@@ -28,8 +28,8 @@ pub struct Done {
     pub size: Option<u64>,
     /// When it was modified, where known.
     pub modified: Option<Timestamp>,
-    /// Both sides' changes were merged into it.
-    pub merged: bool,
+    /// Both sides' changes were merged into it: what the merge did, in words, where there is something to say.
+    pub merged: Option<String>,
     /// A previous version was kept in the history here.
     pub kept: bool,
 }

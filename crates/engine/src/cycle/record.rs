@@ -301,9 +301,9 @@ fn counts_of(outcome: &Outcome, conflicts: u64) -> Counts {
     let moves = |kind| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
     let moved = outcome.done.iter().filter(|done| moves(done.kind)).count() as u64;
     Counts {
-        sent: count(&|done| done.side == Side::Remote && !done.merged && brings(done.kind)),
-        received: count(&|done| done.side == Side::Local && !done.merged && brings(done.kind)),
-        merged: count(&|done| done.side == Side::Remote && done.merged),
+        sent: count(&|done| done.side == Side::Remote && done.merged.is_none() && brings(done.kind)),
+        received: count(&|done| done.side == Side::Local && done.merged.is_none() && brings(done.kind)),
+        merged: count(&|done| done.side == Side::Remote && done.merged.is_some()),
         moved,
         deleted_here: count(&|done| done.side == Side::Local && done.kind == ChangeKind::Remove),
         deleted_there: count(&|done| done.side == Side::Remote && done.kind == ChangeKind::Remove),

@@ -130,7 +130,7 @@ impl<F: Folder> Cycle<'_, F> {
 
 fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done {
     let content = change.after.as_ref().and_then(|after| after.body.content());
-    let merged = content.is_some_and(|content| thought.merged.contains(&content));
+    let merged = content.and_then(|content| thought.merged.get(&content).cloned());
     let modified = match side {
         Side::Local => {
             thought.plan.places.remote.of(change.node).map(|place| thought.far.tree.at(place).modified)
@@ -144,7 +144,12 @@ fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done 
 
 impl Done {
     /// One change of one side, as people hear of it.
-    pub(super) fn of(side: Side, change: &Change, modified: Option<Timestamp>, merged: bool) -> Self {
+    pub(super) fn of(
+        side: Side,
+        change: &Change,
+        modified: Option<Timestamp>,
+        merged: Option<String>,
+    ) -> Self {
         let value = change.after.as_ref().or(change.before.as_ref());
         let leaf = value.and_then(|value| match value.body {
             Body::Leaf(leaf) => Some(leaf),

@@ -33,8 +33,8 @@ pub(super) struct Thought {
     pub objects: Objects,
     pub policy: Policy,
     pub plan: Plan,
-    /// The contents that merges made.
-    pub merged: BTreeSet<ContentId>,
+    /// The contents that merges made, with what there is to say of each.
+    pub merged: BTreeMap<ContentId, String>,
     pub first_contact: bool,
     /// Nodes that vanished while they could not be seen: nobody can say that they were deleted.
     pub given_up: Vec<NodeId>,
@@ -271,15 +271,15 @@ impl<F: Folder> Cycle<'_, F> {
         policy: &Policy,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
-    ) -> Result<(Plan, BTreeSet<ContentId>), EngineError> {
+    ) -> Result<(Plan, BTreeMap<ContentId, String>), EngineError> {
         let mut tried: BTreeMap<MergeInput, Tried> = BTreeMap::new();
         loop {
             let answer = |input: &MergeInput| tried.get(input).map_or(MergeAnswer::Unknown, |one| one.answer);
             let mut plan = reconcile(known, PerSide { local, remote: far }, policy, &answer);
             if plan.merges.is_empty() {
                 say_why(&mut plan.conflicts, &tried);
-                let merged = tried.values().filter_map(|one| match one.answer {
-                    MergeAnswer::Clean { content, .. } => Some(content),
+                let merged = tried.into_values().filter_map(|one| match one.answer {
+                    MergeAnswer::Clean { content, .. } => Some((content, one.words)),
                     _ => None,
                 });
                 return Ok((plan, merged.collect()));
@@ -360,8 +360,8 @@ fn say_why(conflicts: &mut [Conflict], tried: &BTreeMap<MergeInput, Tried>) {
         let versions = (content(&conflict.base), content(&conflict.local), content(&conflict.remote));
         let found =
             tried.iter().find(|(input, _)| (input.base, Some(input.local), Some(input.remote)) == versions);
-        if let Some((_, one)) = found.filter(|(_, one)| !one.why.is_empty()) {
-            conflict.why = one.why.clone();
+        if let Some((_, one)) = found.filter(|(_, one)| !one.words.is_empty()) {
+            conflict.why = one.words.clone();
         }
     }
 }

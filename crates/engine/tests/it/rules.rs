@@ -123,9 +123,10 @@ fn in_conflict(file: &str, texts: [&str; 3]) -> (Machine, Machine) {
 
 #[test]
 fn while_rules_are_in_conflict_a_path_takes_part_only_by_both() {
-    let texts = [exclude("'x'"), exclude("'*.tmp'"), exclude("'*.log'")];
+    let texts = [("'x'", 25), ("'*.tmp'", 10), ("'*.log'", 50)]
+        .map(|(left_out, percent)| exclude(left_out) + &format!("  max_delete: {percent}%\n"));
     let settings = ("instep.yaml", [texts[0].as_str(), &texts[1], &texts[2]]);
-    for (file, texts) in [settings, (".instepignore", ["x\n", "*.tmp\n", "*.log\n"])] {
+    for (file, texts) in [settings, (".instepignore", ["x\n", "*.tmp\n!kept.tmp\n", "*.log\n"])] {
         let (mut left, mut right) = in_conflict(file, texts);
         for name in ["here.tmp", "here.log", "here.txt"] {
             right.write(name, "1");

@@ -39,7 +39,7 @@ impl From<Errno> for Failure {
 }
 
 /// The files and links that a person sees, with what they hold.
-fn in_sight(disk: &Disk) -> BTreeMap<Number, ContentId> {
+pub(super) fn in_sight(disk: &Disk) -> BTreeMap<Number, ContentId> {
     let data = |(_, number)| Some((number, ContentId::of(disk.data(number).ok()?)));
     disk.walk().into_iter().filter_map(data).collect()
 }

@@ -57,9 +57,15 @@ impl Ledger {
         self.entries.retain(|(_, other), what| *other != reason || what != REWRITTEN);
     }
 
-    /// An older remote was put in place: what only the lost part held can't be asked of anyone.
-    pub fn keep_only(&mut self, found: &BTreeSet<ContentId>) {
-        self.entries.retain(|(content, _), _| found.contains(content));
+    /// An older remote was put in place: what only the lost part held can't be asked of anyone. What was sent stands in
+    /// for itself no more; the machines answer for what they put away, and for their conflicts.
+    pub fn put_back(&mut self, at_remote: &BTreeSet<ContentId>, at_machines: &BTreeSet<ContentId>) {
+        self.entries.retain(|(content, reason), _| match reason {
+            Reason::Sent => at_remote.contains(content),
+            Reason::Displaced(..) | Reason::Conflict(_) => {
+                at_remote.contains(content) || at_machines.contains(content)
+            }
+        });
     }
 
     /// How many contents count.

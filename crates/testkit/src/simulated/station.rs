@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::chaos::{Chaos, Layer};
 use super::disk::{Disk, Number};
-use super::person;
+use super::{folder, person};
 use instep_core::generate::Random;
 
 /// How a machine goes down.
@@ -233,6 +233,10 @@ impl Entered<'_> {
                 }
                 let mut chance = Random::new(self.chaos.chance.number());
                 self.station.disk.power_cut(&mut chance);
+                // A file that was put away, and stands at its name again, is the person's again.
+                for number in folder::in_sight(&self.station.disk).into_keys() {
+                    self.chaos.ledger.give_back(self.station.index, number);
+                }
             }
         }
         self.station.down = false;

@@ -190,11 +190,8 @@ impl World {
             heads.get(at).cloned()
         };
         self.place.memory.put_back(to.as_ref());
-        let mut kept = self.place.reachable();
-        for machine in self.machines.iter() {
-            kept.extend(lock(machine).kept());
-        }
-        lock(&self.chaos).ledger.keep_only(&kept);
+        let at_machines = self.machines.iter().flat_map(|machine| lock(machine).kept()).collect();
+        lock(&self.chaos).ledger.put_back(&self.place.reachable(), &at_machines);
     }
 
     /// No more trouble: all comes to rest, and is checked.
