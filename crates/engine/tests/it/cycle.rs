@@ -92,7 +92,7 @@ fn edits_in_different_places_of_a_text_are_merged() {
     right.write("notes.md", &text.replace("six", "SIX"));
     left.sync();
     let outcome = right.sync();
-    assert!(outcome.done.iter().any(|done| done.merged));
+    assert!(outcome.done.iter().any(|done| done.merged.is_some()));
     left.sync();
     assert_eq!(left.drawing(), "notes.md=ONE\ntwo\nthree\nfour\nfive\nSIX\n");
     assert_eq!(left.drawing(), right.drawing());
