@@ -1,6 +1,7 @@
 //! Conflicts that travel: three machines, of which one settles what another one has.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use expect_test::expect;
@@ -212,4 +213,60 @@ fn notes_that_are_none_disturb_nobody() {
     fs::remove_file(pair.bare.path().join("refs/instep/notes/empty")).unwrap();
     done(third.run(["sync"]));
     assert_eq!(open_on(&third), (0, 1));
+}
+
+/// How often git is started by a sync with nothing to do, and with what verbs.
+fn quiet_calls(machine: &Machine) -> String {
+    let area = machine.home().join("counted");
+    fs::create_dir_all(&area).unwrap();
+    let log = area.join("calls");
+    let path = std::env::var("PATH").unwrap();
+    let script = format!("#!/bin/sh\necho \"$@\" >> {}\nPATH='{path}' exec git \"$@\"\n", log.display());
+    fs::write(area.join("git"), script).unwrap();
+    fs::set_permissions(area.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = fs::remove_file(&log);
+    let path = format!("{}:{path}", area.display());
+    machine.run_with(&[("PATH", path.as_ref())], ["sync"]);
+    let calls = fs::read_to_string(&log).unwrap();
+    let verbs = calls.lines().map(|line| {
+        let known =
+            ["for-each-ref", "fetch", "push", "cat-file", "fast-import", "mktree", "ls-remote", "config"];
+        known.into_iter().find(|verb| line.split(' ').any(|word| word == *verb)).unwrap_or("another")
+    });
+    verbs.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_quiet_cycle_asks_and_sends_no_more_because_of_conflicts_elsewhere() {
+    let plain = Pair::new(&crate::program());
+    write(&plain.left, "0\n");
+    plain.connect();
+    done(plain.left.run(["sync"]));
+    let usual = quiet_calls(&plain.left);
+    assert_eq!(usual, "for-each-ref");
+    let World { pair, third, .. } = world();
+    for machine in [&pair.left, &pair.right, &third] {
+        machine.run(["sync"]);
+        machine.run(["sync"]);
+        assert_eq!(quiet_calls(machine), usual, "{}", machine.name());
+    }
+    // Nor because of an answer that waits to be heard.
+    done(third.run(["resolve", "right:c1", "--keep", "here"]));
+    done(third.run(["sync"]));
+    done(third.run(["sync"]));
+    assert_eq!(quiet_calls(&third), usual);
+}
+
+#[test]
+fn a_lock_that_a_killed_push_of_a_note_left_is_removed() {
+    let World { pair, third, .. } = world();
+    let notes = pair.bare.path().join("refs/instep/notes");
+    let name = fs::read_dir(&notes).unwrap().next().unwrap().unwrap().file_name();
+    let lock = notes.join(format!("{}.lock", name.to_str().unwrap()));
+    fs::write(&lock, "").unwrap();
+    done(pair.right.run(["resolve", "c1", "--keep", "there"]));
+    let said = done(pair.right.run(["sync"]));
+    assert!(!said.stderr.contains("could not be told"), "{said}");
+    done(third.run(["sync"]));
+    assert_eq!(open_on(&third), (0, 0));
 }
