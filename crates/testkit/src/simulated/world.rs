@@ -22,8 +22,11 @@ use super::remote::Place;
 use super::station::{Crash, lock};
 use instep_core::generate::Random;
 
-/// How often every machine syncs until all must be at rest.
+/// How often every machine syncs before it is asked whether all is at rest.
 const ROUNDS: usize = 3;
+/// How often at most: five machines with disks that fold names, each with a standing answer of its own, settle one name
+/// after the other.
+const ROUNDS_MAX: usize = 8;
 
 /// All that a world is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,12 +209,17 @@ impl World {
     }
 
     fn bring_to_rest(&self, when: &str) {
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS_MAX {
+            let mut busy = false;
             for machine in self.machines.iter() {
-                self.sync(machine, when);
+                let outcome = self.sync(machine, when);
                 if lock(&self.chaos).broken.is_some() {
                     return;
                 }
+                busy |= outcome.is_some_and(|outcome| !outcome.done.is_empty());
+            }
+            if round + 1 >= ROUNDS && !busy {
+                break;
             }
         }
         let mut outcomes = Vec::new();
