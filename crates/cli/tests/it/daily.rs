@@ -140,6 +140,18 @@ fn a_conflict_is_listed_settled_and_taken_back() {
     assert_eq!((undone.code, read(&pair.right, "x.txt").as_str()), (0, "one\nright\nthree\n"), "{undone}");
 }
 
+#[test]
+fn a_sync_of_one_path_makes_the_new_folder_that_it_was_moved_into() {
+    let pair = agreed();
+    fs::create_dir(pair.left.folder().join("new")).unwrap();
+    fs::rename(pair.left.folder().join("x.txt"), pair.left.folder().join("new/x.txt")).unwrap();
+    write(&pair.left, "new/other", "waits");
+    let synced = pair.left.run(["sync", "x.txt", "new/x.txt"]);
+    assert_eq!((synced.code, pair.right.run(["sync"]).code), (0, 0), "{synced}");
+    assert_eq!(read(&pair.right, "new/x.txt"), "one\ntwo\nthree\n");
+    assert!(!pair.right.folder().join("x.txt").exists() && !pair.right.folder().join("new/other").exists());
+}
+
 /// Two machines that each have memories of their own before they meet, one of them the same.
 #[test]
 fn memories_of_two_machines_are_joined_at_first_contact_and_later() {

@@ -35,28 +35,20 @@ pub fn leave(plan: Plan, nodes: &BTreeMap<NodeId, Held>, known: &Known) -> Plan 
 
 /// Keeps the changes that are wanted, and the folders that must be made for them.
 fn retain(mut plan: Plan, is_wanted: impl Fn(&Change) -> bool, known: &Known) -> Plan {
-    let parents: BTreeMap<NodeId, NodeId> = plan
-        .changes
-        .local
-        .iter()
-        .chain(&plan.changes.remote)
+    let changes = || plan.changes.local.iter().chain(&plan.changes.remote);
+    let parent = |change: &Change| change.after.as_ref().map(|after| after.parent);
+    let made: BTreeMap<NodeId, Option<NodeId>> = changes()
         .filter(|change| change.before.is_none())
-        .filter_map(|change| Some((change.node, change.after.as_ref()?.parent)))
+        .map(|change| (change.node, parent(change)))
         .collect();
-    let mut kept: BTreeSet<NodeId> = plan
-        .changes
-        .local
-        .iter()
-        .chain(&plan.changes.remote)
-        .filter(|change| is_wanted(change))
-        .map(|change| change.node)
-        .collect();
-    // The folders that must be made on the way to what is named.
-    for node in kept.clone() {
-        let mut at = node;
-        while let Some(parent) = parents.get(&at) {
-            kept.insert(*parent);
-            at = *parent;
+    let mut kept = BTreeSet::new();
+    for change in changes().filter(|change| is_wanted(change)) {
+        kept.insert(change.node);
+        // The folders that must be made on the way to where it comes to stand, be it new or moved.
+        let mut at = parent(change);
+        while let Some((folder, above)) = at.and_then(|folder| Some((folder, made.get(&folder)?))) {
+            kept.insert(folder);
+            at = *above;
         }
     }
     let changed: BTreeSet<NodeId> =
