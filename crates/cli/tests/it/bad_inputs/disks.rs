@@ -212,6 +212,10 @@ fn syncs_here(kind: &str, pair: &Pair) {
 /// A disk as cameras and sticks have it: no links, no executable bit, no rename that refuses, case is folded.
 #[test]
 fn a_root_on_exfat_syncs_and_makes_no_file_a_program() {
+    // Whoever runs the tests says so, aloud: without a word it fails.
+    if std::env::var_os("INSTEP_WITHOUT_EXFAT").is_some() {
+        return;
+    }
     mounting("a_root_on_exfat_syncs_and_makes_no_file_a_program", || {
         let pair = connected();
         let (left, right) = (&pair.left, &pair.right);
