@@ -184,6 +184,23 @@ fn memories_of_two_machines_are_joined_at_first_contact_and_later() {
 }
 
 #[test]
+fn a_conflict_that_was_settled_for_the_version_here_opens_again_by_undo() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "left\n");
+    write(&pair.right, "x.txt", "right\n");
+    assert_eq!((pair.left.run(["sync"]).code, pair.right.run(["sync"]).code), (0, 4));
+    assert_eq!(pair.right.run(["resolve", "c1", "--keep", "here"]).code, 0);
+    let log = json(&pair.right.run(["log", "--json"]));
+    assert_eq!(log["operations"][0]["verb"], "resolve", "{log}");
+    let undone = pair.right.run(["undo", "--yes"]);
+    assert_eq!((undone.code, read(&pair.right, "x.txt").as_str()), (0, "right\n"), "{undone}");
+    let synced = pair.right.run(["sync"]);
+    assert!(synced.code == 4 && synced.mentions("x.txt"), "{synced}");
+    pair.left.run(["sync"]);
+    assert_eq!(read(&pair.left, "x.txt"), "left\n");
+}
+
+#[test]
 fn many_conflicts_are_settled_and_taken_back_at_once() {
     let pair = agreed();
     let names: Vec<String> = (0..40).map(|number| format!("notes/{number}.md")).collect();

@@ -134,7 +134,8 @@ pub fn resolve<F: Folder>(
         [(number, conflict, _)] => format!("c{number} {}", conflict.path),
         several => format!("{} conflicts", several.len()),
     });
-    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: false };
+    // It is done when a sync carries it out: also where nothing changes here, it can be taken back.
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: true };
     let sources = Sources { remote: Some((remote, record.id)), bytes };
     let acted = act(workspace, &seen, &wishes.finish(), &deed, &sources, Vec::new(), observer)?;
     let failed = |conflict: &Conflict| {
