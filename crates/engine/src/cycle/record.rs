@@ -17,7 +17,7 @@ use instep_core::renames::Renames;
 use instep_core::tree::{Entry, Unknown};
 
 use super::deliver::Sent;
-use super::merging::stage_here;
+use super::merging::{place_of, stage_here};
 use super::outcome::{Done, Held, Outcome};
 use super::settings::SyncSettings;
 use super::think::Thought;
@@ -73,10 +73,9 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Result<Option<Kept>, PassEnd> {
         let Some(leaf) = version.leaf else { return Ok(None) };
         if !tools.contents.has(leaf.content)? {
-            if side == Side::Local
-                && let Some(place) = look.scan.tree.find(&version.path)
-                && matches!(look.scan.tree.at(place).entry, Entry::Leaf(seen) if seen.content == leaf.content)
-            {
+            // It may stand in a folder that is to move with this very plan: its content tells it, not its path.
+            let place = Some(&look.scan.tree).filter(|_| side == Side::Local);
+            if let Some(place) = place.and_then(|tree| place_of(tree, leaf.content)) {
                 let mut staged = stage_here(look, place, leaf.content, tools)?;
                 if !staged && look.scan.forms.contains_key(&place) {
                     // It travels as something that was sent before.
@@ -90,6 +89,9 @@ impl<F: Folder> Cycle<'_, F> {
                 self.fetch_known(leaf.content, thought, tools)?;
             }
             tools.staging.keep(leaf.content, &tools.contents)?;
+            if !tools.contents.has(leaf.content)? {
+                return Ok(None);
+            }
         }
         Ok(Some(Kept {
             content: leaf.content,

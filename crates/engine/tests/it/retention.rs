@@ -49,6 +49,20 @@ fn the_retention_that_a_person_sets_is_the_one_that_a_cycle_uses() {
 }
 
 #[test]
+fn both_versions_of_a_conflict_are_kept_where_their_folder_moves_with_it() {
+    let (mut left, mut right) = pair(&[("c/f", "base"), ("c/g", "1")]);
+    std::fs::rename(right.root.join("c"), right.root.join("b")).unwrap();
+    right.write("b/f", "there");
+    right.sync();
+    left.write("c/f", "here");
+    assert_eq!(left.sync().conflicts.len(), 1);
+    for version in ["here", "there"] {
+        let file = left.root.join(".instep/history").join(ContentId::of(version.as_bytes()).to_string());
+        assert_eq!(std::fs::read_to_string(file).unwrap(), version);
+    }
+}
+
+#[test]
 fn what_an_open_conflict_needs_stays_whatever_its_age() {
     let (mut left, mut right) = pair(&[("f", "base")]);
     left.write("f", "here");
