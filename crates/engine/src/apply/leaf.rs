@@ -175,7 +175,9 @@ impl<F: Folder> Work<'_, '_, F> {
             None => Vec::new(),
         };
         self.exchange(change, (&dir, &name), slot)?;
-        if let Some(open) = self.opened_meanwhile(change, slot).filter(|_| database)
+        // Who has it open is asked of every process: of databases alone.
+        if database
+            && let Some(open) = self.opened_meanwhile(change, slot)
             && self.give_name_back(change, (&dir, &name), slot, Some(&staged.metadata))?
         {
             return Err(open);
@@ -327,7 +329,9 @@ impl<F: Folder> Work<'_, '_, F> {
             .folder
             .place((&dir, &name), (&staging, slot))
             .map_err(|error| self.held(change, &error))?;
-        if let Some(open) = self.opened_meanwhile(change, slot).filter(|_| database)
+        // Who has it open is asked of every process: of databases alone.
+        if database
+            && let Some(open) = self.opened_meanwhile(change, slot)
             && self.give_name_back(change, (&dir, &name), slot, None)?
         {
             return Err(open);
