@@ -355,7 +355,8 @@ fn a_database_that_was_received_can_be_given_back() {
     assert_eq!(counted(&path(&pair.right)), 2);
     let elsewhere = open(&path(&pair.right), "WAL");
     let refused = pair.right.run(["undo", "--yes"]);
-    assert!(refused.mentions("E-DB-OPEN"), "{refused}");
+    // What was touched in this very moment may have changed without a trace: then it is left alone for that.
+    assert!(refused.mentions("E-DB-OPEN") || refused.mentions("Changed since, left alone"), "{refused}");
     assert_eq!(counted(&path(&pair.right)), 2);
     drop(elsewhere);
     let undone = pair.right.run(["undo", "--yes"]);
