@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::GlobError;
 use super::pattern::Probe;
 use super::rule::{Kind, Rule, RuleText};
-use crate::config::{Group, Unit};
+use crate::config::{FileKind, Group, Unit};
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
 use crate::policy::Direction;
@@ -41,6 +41,15 @@ impl Sets {
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.0.iter().flatten()
     }
+}
+
+/// The keys of a file that stay on each machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staying {
+    /// How the file's group says that it merges.
+    pub kind: Option<FileKind>,
+    /// The keys, in order.
+    pub keys: Vec<String>,
 }
 
 /// The groups of a workspace, ready to be asked for one path. Clones share them.
@@ -106,12 +115,33 @@ impl Groups {
         self.own.groups.iter().any(|group| group.strategy.is_some() || group.kind.is_some())
     }
 
+    /// The keys of a file that stay on each machine; `None` if all of it travels. While two versions of the settings are
+    /// in conflict, what either names stays.
+    pub fn staying(&self, path: &TreePath) -> Option<Staying> {
+        let mut staying = Staying { kind: None, keys: Vec::new() };
+        for own in [Some(&self.own), self.other.as_ref()].into_iter().flatten() {
+            if let Some(group) = own.of(path, false).filter(|group| !group.keep_local_keys.is_empty()) {
+                staying.kind = staying.kind.or(group.kind);
+                staying.keys.extend(group.keep_local_keys.iter().cloned());
+            }
+        }
+        staying.keys.sort();
+        staying.keys.dedup();
+        (!staying.keys.is_empty()).then_some(staying)
+    }
+
+    /// Answers whether keys of some files stay on each machine.
+    pub fn have_staying(&self) -> bool {
+        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
+        owns.flat_map(|own| &own.groups).any(|group| !group.keep_local_keys.is_empty())
+    }
+
     /// All that a plan depends on, as text: equal words, equal plans.
     pub fn words(&self) -> String {
         let word = |group: &Group| {
-            let Group { paths, direction, kind, id, strategy, style, .. } = group;
+            let Group { paths, direction, kind, id, strategy, style, keep_local_keys: keys, .. } = group;
             let paths: Vec<&str> = paths.iter().map(|rule| rule.text.as_str()).collect();
-            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?}; ")
+            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?} {keys:?}; ")
         };
         let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
         owns.map(|own| own.groups.iter().map(word).collect::<String>()).collect::<Vec<_>>().join(" and ")
@@ -218,6 +248,23 @@ mod tests {
             assert_eq!(both.ways(&path("d/f"), false, Direction::Both), PerSide { local, remote });
             assert_eq!(both.ways(&path("f"), false, Direction::Pull), PerSide { local: true, remote: false });
         }
+    }
+
+    #[test]
+    fn while_two_versions_of_the_settings_are_in_conflict_what_either_keeps_here_stays() {
+        let group = |keys: &[&str]| {
+            let keep_local_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            Group { keep_local_keys, ..Group::of("g", &["d/*.json"]) }
+        };
+        let groups = |keys| Groups::new(&[group(keys)]).unwrap();
+        let staying =
+            |groups: &Groups, text| groups.staying(&path(text)).map(|staying| staying.keys.join(" "));
+        let both = groups(&["b", "a"]).and(&groups(&["c", "a"]));
+        assert_eq!(staying(&both, "d/x.json").as_deref(), Some("a b c"));
+        assert_eq!(staying(&both, "x.json"), None);
+        assert_eq!(staying(&groups(&[]).and(&groups(&["c"])), "d/x.json").as_deref(), Some("c"));
+        assert_eq!(staying(&groups(&[]), "d/x.json"), None);
+        assert_ne!(groups(&["a"]).words(), groups(&["b"]).words(), "a plan depends on them");
     }
 
     #[test]
