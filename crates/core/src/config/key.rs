@@ -110,7 +110,7 @@ pub const KEYS: &[KeySpec] = &[
     key("groups.*.id", Kind::Text),
     key("groups.*.conflict_strategy", Kind::Word(STRATEGIES)),
     key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"])).effect(Effect::Later).or("none"),
-    key("groups.*.show_values", Kind::Bool).effect(Effect::Later).or("false"),
+    key("groups.*.show_values", Kind::Bool),
     key("groups.*.keep_local_keys", Kind::List),
     key("groups.*.regenerate", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("remotes.*.url", Kind::Text).reach(Reach::Trusted),

@@ -104,7 +104,7 @@ fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
         id: of.text("id"),
         strategy: of.word("conflict_strategy", STRATEGIES),
         style: of.word("conflict_style", STYLES).unwrap_or_default(),
-        show_values: of.bool("show_values").unwrap_or(false),
+        show_values: of.bool("show_values"),
         keep_local_keys,
         regenerate: of.text("regenerate"),
     })

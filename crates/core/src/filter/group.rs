@@ -7,6 +7,7 @@ use super::GlobError;
 use super::pattern::Probe;
 use super::rule::{Kind, Rule, RuleText};
 use crate::config::{FileKind, Group, Unit};
+use crate::merge::is_dotenv;
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
 use crate::policy::Direction;
@@ -50,6 +51,18 @@ pub struct Staying {
     pub kind: Option<FileKind>,
     /// The keys, in order.
     pub keys: Vec<String>,
+}
+
+/// How much of a file's contents is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Values {
+    /// All of it.
+    #[default]
+    Shown,
+    /// The names of its variables.
+    Named,
+    /// Nothing.
+    Hidden,
 }
 
 /// The groups of a workspace, ready to be asked for one path. Clones share them.
@@ -134,6 +147,23 @@ impl Groups {
     pub fn have_staying(&self) -> bool {
         let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
         owns.flat_map(|own| &own.groups).any(|group| !group.keep_local_keys.is_empty())
+    }
+
+    /// Whether the values of a file are shown to people who did not ask for them: as its group says, else those of
+    /// variables are not.
+    pub fn values(&self, path: &TreePath) -> Values {
+        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
+        let values = owns.map(|own| {
+            let group = own.of(path, false);
+            let is_dotenv =
+                path.name().is_some_and(|name| is_dotenv(&name, group.and_then(|group| group.kind)));
+            match (group.and_then(|group| group.show_values), is_dotenv) {
+                (Some(true), _) | (None, false) => Values::Shown,
+                (_, true) => Values::Named,
+                (Some(false), false) => Values::Hidden,
+            }
+        });
+        values.max().unwrap_or(Values::Shown)
     }
 
     /// All that a plan depends on, as text: equal words, equal plans.
@@ -265,6 +295,35 @@ mod tests {
         assert_eq!(staying(&groups(&[]).and(&groups(&["c"])), "d/x.json").as_deref(), Some("c"));
         assert_eq!(staying(&groups(&[]), "d/x.json"), None);
         assert_ne!(groups(&["a"]).words(), groups(&["b"]).words(), "a plan depends on them");
+    }
+
+    #[test]
+    fn values_of_variables_are_shown_only_where_somebody_says_so() {
+        let group = |name: &str, show_values, kind, paths: &[&str]| Group {
+            show_values,
+            kind,
+            ..Group::of(name, paths)
+        };
+        let dotenv = Some(FileKind::Dotenv);
+        let groups = Groups::new(&[
+            group("a", Some(true), None, &["shown/"]),
+            group("b", Some(false), None, &["hidden/"]),
+            group("c", None, dotenv, &["*.conf"]),
+        ])
+        .unwrap();
+        for (text, values) in [
+            (".env", Values::Named),
+            ("x/.env.production", Values::Named),
+            ("shown/.env", Values::Shown),
+            ("service.conf", Values::Named),
+            ("settings.json", Values::Shown),
+            ("hidden/settings.json", Values::Hidden),
+            ("hidden/.env", Values::Named),
+        ] {
+            assert_eq!(groups.values(&path(text)), values, "{text}");
+        }
+        let both = Groups::default().and(&Groups::new(&[group("b", Some(false), None, &["x"])]).unwrap());
+        assert_eq!(both.values(&path("x")), Values::Hidden, "two versions of the settings are in conflict");
     }
 
     #[test]

@@ -44,6 +44,18 @@ pub(super) fn without(text: &[u8], is_left_out: &dyn Fn(&[u8]) -> bool) -> Optio
     Some(written)
 }
 
+/// The variables by name, as they stand; none if it is not plainly a list of variables.
+pub(super) fn variables(text: &[u8]) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let (_, text) = Frame::open(text);
+    let block = parse(&text).filter(Block::is_distinct)?;
+    let entries = block.entries.into_iter().map(|entry| {
+        let mut value = Vec::new();
+        entry.body.write(&mut value);
+        (entry.name.bytes, value)
+    });
+    Some(entries.collect())
+}
+
 /// Lines that are neither variables nor comments: a key file may be kept as a secret too, and its lines belong together.
 fn strange<'b>(block: &'b Block<'_>) -> Vec<&'b [u8]> {
     let texts = block.entries.iter().map(|entry| &entry.lead).chain([&block.close]);
