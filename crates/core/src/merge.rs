@@ -324,6 +324,12 @@ fn check_cost(input: &InternedInput<&[u8]>) -> Result<(), Reason> {
     if is_affordable { Ok(()) } else { Err(Reason::TooDifferent) }
 }
 
+/// Answers whether a file is a list of variables: its group says so, or its name.
+pub fn is_dotenv(name: &Name, kind: Option<FileKind>) -> bool {
+    let is_merge = matches!(kind, Some(FileKind::Records | FileKind::Settings));
+    Grammar::of(&Terms { kind: kind.filter(|_| !is_merge), ..Terms::of(name) }, &[]) == Grammar::Dotenv
+}
+
 /// Answers whether a content is text. Bytes that are not UTF-8 are no obstacle, as older encodings have them; control
 /// characters beside them are.
 pub fn is_text(content: &[u8]) -> bool {

@@ -450,7 +450,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let mut scan = scan?;
         let (head, ahead) = asked_for?;
-        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        let forms = self.workspace.state.forms()?;
+        form::outgoing(tools.folder, &mut scan, &forms, &settings.groups, Some(&mut tools.staging))?;
         crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known, objects })
     }

@@ -14,6 +14,7 @@ use crate::cycle::rules::{self, SETTINGS};
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::keys;
 use crate::history::act::scan;
 use crate::history::{log, wish};
 use crate::reach::Reach;
@@ -57,6 +58,8 @@ pub struct Explained {
     pub modified: Option<Timestamp>,
     /// What the remote held when it was last asked.
     pub there: Option<(&'static str, u64)>,
+    /// The keys of it that stay on this machine.
+    pub stays: Vec<String>,
     /// The operation in which both sides last agreed on it.
     pub agreed: Option<(OperationId, Timestamp)>,
     /// When the remote was last asked.
@@ -110,6 +113,10 @@ pub fn explain<F: Folder>(
         here: entry.and_then(wish::held).as_ref().and_then(wish::body).as_ref().map(self::word),
         modified: place.and_then(|place| seen.tree.at(place).modified),
         there: row.and_then(|id| known.row(id)?.views.side(Side::Remote)).map(word),
+        stays: match entry {
+            Some(Entry::Folder) | None => Vec::new(),
+            Some(_) => keys::staying(&settings.groups, path).map_or_else(Vec::new, |staying| staying.keys),
+        },
         agreed,
         checked: record.and_then(|record| record.checked),
     })

@@ -21,7 +21,7 @@ mod walk;
 pub(crate) use walk::unknown;
 
 use instep_core::clock::Timestamp;
-use instep_core::filter::{Filter, IgnoreFiles};
+use instep_core::filter::{Filter, Groups, IgnoreFiles};
 use instep_core::path::TreePath;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
@@ -68,6 +68,8 @@ pub struct Scan {
     pub forms: Forms,
     /// What was found of such files.
     pub formed: Vec<FormRecord>,
+    /// The groups by which it was found.
+    pub groups: Groups,
     /// How much there is, and was read.
     pub counts: ScanCounts,
     /// The ignore files that were met.

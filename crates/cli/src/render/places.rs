@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use instep_core::filter::Values;
 use instep_core::merge::{Clash, Region};
 use instep_core::path::escape;
 
@@ -57,13 +58,6 @@ pub fn place(look: &Look, regions: &[Region], at: usize, names: Names<'_>) -> St
     text
 }
 
-/// Whether what stands there may be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Values {
-    Shown,
-    Hidden,
-}
-
 /// Draws a key, or a record, that both sides changed; what is kept is this machine's.
 pub fn key(look: &Look, clash: &Clash, values: Values, names: Names<'_>) -> String {
     let here = format!("{} (here)", names.here);
@@ -75,7 +69,7 @@ pub fn key(look: &Look, clash: &Clash, values: Values, names: Names<'_>) -> Stri
     let shown = |bytes: &[u8]| match values {
         _ if bytes.is_empty() => vec!["(removed)".to_owned()],
         Values::Shown => lines(bytes),
-        Values::Hidden => vec!["(hidden)".to_owned()],
+        Values::Named | Values::Hidden => vec!["(hidden)".to_owned()],
     };
     let versions = versions.map(|(sign, bytes, name, tone)| (sign, bytes, shown(bytes), name, tone));
     let first = |lines: &[String]| lines.first().map_or(0, |line| line.chars().count());

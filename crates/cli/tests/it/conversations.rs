@@ -138,7 +138,9 @@ fn records_are_settled_one_by_one_and_what_is_new_stays() {
     assert_eq!(pair.left.run(["sync"]).code, 0);
     assert_eq!(pair.right.run(["sync"]).code, 4);
     let said = converse(&pair.right, ["resolve"], &["a", "b", "y"]);
-    says(&said.stdout, &expect![[r#"
+    says(
+        &said.stdout,
+        &expect![[r#"
 
         memories/m.json  1 of 2  right HH:MM · left HH:MM
           [a].text
@@ -158,7 +160,8 @@ fn records_are_settled_one_by_one_and_what_is_new_stays() {
         1 of 1 settled.
 
         Hint: `instep sync` tells the other machines; `instep undo` takes it back.
-    "#]]);
+    "#]],
+    );
     let settled = fs::read_to_string(pair.right.folder().join("memories/m.json")).unwrap();
     assert_eq!(
         settled,
@@ -187,7 +190,9 @@ fn secrets_are_settled_by_name_and_seen_only_when_asked_for() {
     assert_eq!(pair.right.run(["undo", "--yes"]).code, 0);
     assert_eq!(pair.right.run(["sync"]).code, 4);
     let said = converse(&pair.right, ["resolve"], &["v", "a", "p", "y"]);
-    says(&said.stdout, &expect![[r#"
+    says(
+        &said.stdout,
+        &expect![[r#"
 
         .env  1 of 1  right HH:MM · left HH:MM
           TOKEN
@@ -215,5 +220,6 @@ fn secrets_are_settled_by_name_and_seen_only_when_asked_for() {
         1 of 1 settled.
 
         Hint: `instep sync` tells the other machines; `instep undo` takes it back.
-    "#]]);
+    "#]],
+    );
 }

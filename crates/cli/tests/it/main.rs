@@ -19,6 +19,7 @@ mod export;
 mod exposure;
 mod groups;
 mod import;
+mod keys;
 mod kill;
 mod lost_objects;
 mod moves;

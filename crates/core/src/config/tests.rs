@@ -102,6 +102,24 @@ fn the_whole_example_is_read() {
 }
 
 #[test]
+fn keys_can_stay_only_where_files_have_keys() {
+    let group =
+        |kind: &str| format!("groups:\n  g: {{ paths: ['g/**'], {kind} keep_local_keys: [proxy] }}\n");
+    for kind in ["", "kind: settings,", "kind: dotenv,"] {
+        assert_eq!(config(&group(kind)).groups[0].keep_local_keys, ["proxy"], "{kind}");
+    }
+    for kind in ["text", "records", "binary"] {
+        let layer = shared(&group(&format!("kind: {kind},"))).unwrap();
+        let error = Settings::resolve(vec![layer], Trust::Withheld).unwrap_err();
+        let expected = format!(
+            "instep.yaml:2:8: `groups.g.keep_local_keys` is for kind settings or dotenv, whose files have keys, not \
+             kind {kind}"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
 fn nothing_is_needed() {
     for text in ["", "# only a note\n", "sync:\n", "~\n", "version: 1\n", "sync: {}\n", "---\nsync: {}\n"] {
         let config = config(text);

@@ -127,7 +127,7 @@ impl<'t> Entry<'t> {
 }
 
 impl<'t> Body<'t> {
-    fn write(&self, to: &mut Vec<u8>) {
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
         match self {
             Body::Leaf(text) => to.extend_from_slice(text),
             Body::Block(block) => block.write(to),

@@ -121,6 +121,7 @@ impl<F: Folder> Cycle<'_, F> {
             staging: &mut tools.staging,
             tree: &look.scan.tree,
             forms: &look.scan.forms,
+            groups: &look.scan.groups,
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
@@ -207,7 +208,8 @@ impl<F: Folder> Cycle<'_, F> {
         for (place, formed) in &look.scan.forms {
             let Entry::Leaf(leaf) = tree.at(*place).entry else { continue };
             let is_offered = offered.contains(&leaf.content) && formed.disk != Some(leaf.content);
-            if is_offered && !form::stage(tools.folder, tree, *place, leaf.content, &mut tools.staging)? {
+            if is_offered && !form::stage(tools.folder, &look.scan, *place, leaf.content, &mut tools.staging)?
+            {
                 return Err(PassEnd::Changed(vec![tree.path(*place)]));
             }
         }

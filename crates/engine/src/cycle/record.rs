@@ -156,7 +156,8 @@ impl<F: Folder> Cycle<'_, F> {
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
         let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
-        let all_heard = applied.failed.is_empty() && request.paths.is_empty() && self.held_back.is_empty();
+        let all_done = applied.failed.is_empty() && self.waiting.is_empty();
+        let all_heard = all_done && request.paths.is_empty() && self.held_back.is_empty();
         let none = Renames::default();
         let waiting = if all_heard { &none } else { &thought.policy.renames.remote };
         let is_released = self.held_back.is_empty();
@@ -210,7 +211,7 @@ impl<F: Folder> Cycle<'_, F> {
     /// What could not change here because a program has it open.
     fn in_use(&self, applied: &Applied) -> Vec<Held> {
         let failed = applied.failed.values().filter(|held| held.code == database::OPEN);
-        self.waiting.iter().chain(failed).cloned().collect()
+        self.waiting.iter().filter(|held| held.code == database::OPEN).chain(failed).cloned().collect()
     }
 
     /// What the log says of it; `None` if nothing changed.

@@ -54,7 +54,7 @@ pub fn scan<F: Folder>(
         observer,
     };
     let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, &settings.groups, None)?;
     crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
 }
@@ -116,6 +116,7 @@ pub fn act<F: Folder>(
         staging: &mut staging,
         tree: &seen.tree,
         forms: &seen.forms,
+        groups: &seen.groups,
         places: &wish::places(&seen.tree),
         operation: &id,
         now: workspace.clock.now(),

@@ -6,6 +6,7 @@ mod cycle;
 mod damage;
 mod databases;
 mod history;
+mod keys;
 mod line;
 mod lives;
 mod places;

@@ -1,7 +1,6 @@
 //! Settling a conflict key by key, or record by record, at the prompt: of a file that merges so.
 
-use instep_core::config::FileKind;
-use instep_core::filter::Groups;
+use instep_core::filter::{Groups, Values};
 use instep_core::merge::{self, Clash, Joined, Terms, Versions};
 use instep_core::node::Side;
 use instep_core::path::Name;
@@ -14,7 +13,7 @@ use crate::commands::Context;
 use crate::failure::CommandError;
 use crate::opening::Opened;
 use crate::render::conflict as render;
-use crate::render::places::{self as drawing, Values};
+use crate::render::places as drawing;
 use crate::terminal::prompt::{self, Question};
 
 /// A file whose versions differ in the values of keys alone.
@@ -22,8 +21,8 @@ pub(super) struct Keys<'c> {
     terms: Terms<'c>,
     versions: Versions<'c>,
     clashes: Vec<Clash>,
-    /// Its values are not shown before a person asks for them.
-    is_secret: bool,
+    /// Whether they are shown; if not, a person may ask for them.
+    values: Values,
 }
 
 /// What a person did with a key.
@@ -51,16 +50,18 @@ pub(super) fn terms<'t>(
 }
 
 impl<'c> Keys<'c> {
-    /// None if more than the values of keys is in question.
-    pub fn of(terms: Terms<'c>, contents: &'c ConflictContents) -> Option<Self> {
+    /// None if more than the values of keys is in question, or if not even the keys are to be seen.
+    pub fn of(terms: Terms<'c>, contents: &'c ConflictContents, values: Values) -> Option<Self> {
+        if values == Values::Hidden {
+            return None;
+        }
         let versions = Versions {
             base: contents.base.as_deref(),
             local: contents.local.as_deref()?,
             remote: contents.remote.as_deref()?,
         };
         let clashes = merge::by_picks(&terms, &versions, &[])?.summary.clashes;
-        let is_secret = terms.kind == Some(FileKind::Dotenv) || terms.name.as_bytes().starts_with(b".env");
-        Some(Keys { terms, versions, clashes, is_secret })
+        Some(Keys { terms, versions, clashes, values })
     }
 
     /// Asks about each key. Nothing if the person wants to decide in another way.
@@ -76,11 +77,11 @@ impl<'c> Keys<'c> {
             while let Some(clash) = self.clashes.get(picks.len()) {
                 let of = (picks.len() + 1, self.clashes.len());
                 terminal.data(&render::place_head(&terminal.look, open, of));
-                terminal.data(&drawing::key(&terminal.look, clash, self.values(), names(open).borrowed()));
+                terminal.data(&drawing::key(&terminal.look, clash, self.values, names(open).borrowed()));
                 match self.ask_one(context, open, picks.len())? {
                     Did::Pick(side) => picks.push(side),
                     Did::Back => _ = picks.pop(),
-                    Did::Show => self.is_secret = false,
+                    Did::Show => self.values = Values::Shown,
                     Did::Leave => return Ok(Some(Answer::Skip)),
                     Did::Otherwise => return Ok(None),
                 }
@@ -88,17 +89,13 @@ impl<'c> Keys<'c> {
             let Some(Joined { content, .. }) = merge::by_picks(&self.terms, &self.versions, &picks) else {
                 return Ok(None);
             };
-            let preview = (!self.is_secret).then_some(&content[..]);
+            let preview = (self.values == Values::Shown).then_some(&content[..]);
             match ask_whole(context, open, contents, preview, self.clashes.len())? {
                 Step::Back => _ = picks.pop(),
                 Step::Leave => return Ok(Some(Answer::Skip)),
                 Step::Pick(_) | Step::Whole => return Ok(Some(Answer::Settle(Choice::Content(content)))),
             }
         }
-    }
-
-    fn values(&self) -> Values {
-        if self.is_secret { Values::Hidden } else { Values::Shown }
     }
 
     fn ask_one(&self, context: &Context, open: &OpenConflict, picked: usize) -> Result<Did, CommandError> {
@@ -108,7 +105,7 @@ impl<'c> Keys<'c> {
             prompt::Choice { key: "a", words: &names.here },
             prompt::Choice { key: "b", words: &names.there },
         ];
-        if self.is_secret {
+        if self.values != Values::Shown {
             choices.push(prompt::Choice { key: "v", words: "show the values" });
         }
         choices.push(prompt::Choice { key: "l", words: "line by line, or the whole file" });

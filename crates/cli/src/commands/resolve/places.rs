@@ -1,5 +1,6 @@
 //! Settling a conflict of lines place by place, at the prompt.
 
+use instep_core::filter::Values;
 use instep_core::merge::{self, Pick, Region};
 use instep_core::path::escape;
 use instep_engine::conflict::resolve::{Choice, ConflictContents};
@@ -129,6 +130,7 @@ pub(super) fn ask_whole(
                     new_name: "result".to_owned(),
                     old: contents.local.clone(),
                     new: result.map(<[u8]>::to_vec),
+                    values: Values::Shown,
                 };
                 terminal.data(&difference::unified(&terminal.look, &pair));
                 continue;
