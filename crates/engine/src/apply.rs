@@ -55,6 +55,8 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub operation: &'a str,
     /// The present moment.
     pub now: Timestamp,
+    /// Up to when nothing is believed to be durable; see [`doubt`](crate::doubt).
+    pub doubt: Option<Timestamp>,
     /// Who hears of it.
     pub observer: &'a dyn Observer,
 }
@@ -117,8 +119,8 @@ fn count_uses(changes: &[Change]) -> BTreeMap<ContentId, usize> {
     let mut uses = BTreeMap::new();
     for change in changes {
         let Some(Body::Leaf(leaf)) = change.after.as_ref().map(|value| value.body) else { continue };
-        let before = change.before.as_ref().and_then(|value| value.body.kind_and_content());
-        if before != Some((leaf.kind, leaf.content)) {
+        let after = change.after.as_ref();
+        if change.before.as_ref().zip(after).is_none_or(|(before, after)| order::is_written(before, after)) {
             *uses.entry(leaf.content).or_default() += 1;
         }
     }

@@ -372,7 +372,7 @@ impl<'r> Merge<'r> {
                 (_, Some(_), Some(_)) | (None, _, _) => true,
                 (Some(_), None, None) => false,
                 (Some(base), Some(left), None) | (Some(base), None, Some(left)) => {
-                    let is_changed = left.item.essence() != base.item.essence();
+                    let is_changed = left.item.says_more_than(base.item);
                     self.places += usize::from(is_changed);
                     is_changed
                 }

@@ -8,7 +8,8 @@ use instep_core::plan::Change;
 use instep_core::tree::{Leaf, LeafKind};
 
 use super::order::Step;
-use super::{Placed, StepError, Tried, Work};
+use super::{Placed, Setting, StepError, Tried, Work};
+use crate::doubt::is_doubtful;
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{content_of, read_through};
 use crate::journal::kept_kind;
@@ -122,16 +123,34 @@ impl<F: Folder> Work<'_, '_, F> {
     /// What is about to be displaced is to be found again, whatever its writer waited for: the new version is durable,
     /// and a power cut must not leave that alone.
     fn make_durable(
-        &self,
+        &mut self,
         change: &Change,
         (dir, name): (&F::Dir, &Name),
         found: &Metadata,
     ) -> Result<(), StepError> {
+        if found.kind == DiskKind::File && is_doubtful(found, self.setting.doubt) {
+            self.keep_copy(change, (dir, name))?;
+        }
         let is_done = self.all_durable || mutant::is_on("displaced-not-durable");
         if is_done || found.kind != DiskKind::File {
             return Ok(());
         }
         self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
+    }
+
+    /// A copy in the history, which is durable by itself: the one that is displaced may not be.
+    fn keep_copy(&mut self, change: &Change, at: (&F::Dir, &Name)) -> Result<(), StepError> {
+        let expected = self.lies_there(change).or(change.before.as_ref().and_then(|v| v.body.content()));
+        let Some(content) = expected else { return Err(self.raced(change)) };
+        let Setting { staging, contents, .. } = &mut self.setting;
+        let kept = staging.stage_copy(at, content).and_then(|is_same| {
+            if is_same { staging.keep(content, contents).map(|()| true) } else { Ok(false) }
+        });
+        match kept {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.raced(change)),
+            Err(error) => Err(self.held(change, &error)),
+        }
     }
 
     /// A file that is about to be displaced: if it is a database, nobody has it open and what it holds is kept whole.

@@ -81,6 +81,7 @@ impl Machine {
             crash_in: None,
             crashed: Crash::Kill,
             fault: None,
+            refusals: 0,
             acting: false,
             faulted: false,
             edited: false,
@@ -104,7 +105,10 @@ impl Machine {
 
     /// Loses the database.
     pub fn drop_database(&mut self) {
-        self.shared.enter().tell(format_args!("the state database is dropped"));
+        let mut entered = self.shared.enter();
+        entered.tell(format_args!("the state database is dropped"));
+        entered.station.disk.forget_refusals();
+        drop(entered);
         self.workspace.state = open_state(&self.shared);
     }
 
@@ -165,6 +169,10 @@ impl Machine {
         let mut entered = self.shared.enter();
         entered.station.acting = false;
         entered.chaos.depth -= 1;
+        // The program ends with each act: what it could not write down of a refusal, nobody knows any more.
+        let on_record = entered.station.refusals == self.workspace.refusals;
+        entered.station.disk.end_act(on_record);
+        entered.station.refusals = self.workspace.refusals;
         (entered.station.crash_in, entered.station.fault) = (None, None);
         if entered.station.down {
             return Ok(None);
