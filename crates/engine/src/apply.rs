@@ -497,7 +497,6 @@ impl<F: Folder> Work<'_, '_, F> {
     /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
     /// no reading next time.
     fn finish(mut self) -> Result<Applied, EngineError> {
-        self.bring_back_parked()?;
         if self.changes.is_empty() {
             return Ok(self.applied);
         }
@@ -517,27 +516,13 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(self.applied)
     }
 
-    /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
-    /// folder without an open journal: each slot is settled now, as after a crash.
+    /// A step that failed half-way left something in its slot, or parked it, and the next cycle drops all that stands in
+    /// the staging folder without an open journal: each slot is settled now, as after a crash.
     fn settle(&mut self) -> Result<(), EngineError> {
         let has_failed = !self.applied.failed.is_empty() && !mutant::is_on("failed-steps-unsettled");
         if self.journaled > 0 && has_failed {
             let Setting { folder, state, now, .. } = &mut self.setting;
             self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
-        }
-        Ok(())
-    }
-
-    /// What is still parked when all is over goes back to where it stood.
-    fn bring_back_parked(&mut self) -> Result<(), EngineError> {
-        for (node, slot) in self.ground.parked() {
-            let change = self.changes[&node];
-            let Some(before) = &change.before else { continue };
-            let Some(dir) = self.ground.dir(before.parent)? else { continue };
-            let from = (self.setting.staging.dir(), &slot);
-            if self.setting.folder.place(from, (&dir, &before.name)).is_ok() {
-                self.ground.relocate(node, before);
-            }
         }
         Ok(())
     }

@@ -62,7 +62,13 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
             Some(change) => {
                 let stays = content(change.before.as_ref()) == content(change.after.as_ref());
                 // What stands under another name than before may be a copy, and the file that was durable may be gone.
-                stays && known != change.before.as_ref()
+                let by_content = mutant::is_on("copy-is-the-original");
+                stays
+                    && (if by_content {
+                        content(known) != content(agreed)
+                    } else {
+                        known != change.before.as_ref()
+                    })
             }
             None => known != agreed,
         }

@@ -28,6 +28,8 @@ pub enum Fault {
     Meanwhile(Box<dyn Fn() + Send + Sync>),
     /// It can neither be exchanged nor get a second name, and this happens before it is replaced.
     Copied(Box<dyn Fn() + Send + Sync>),
+    /// It can't be exchanged.
+    Alone,
     /// This happens before the first exchange with it.
     Exchanged(Box<dyn Fn() + Send + Sync>),
 }
@@ -43,6 +45,8 @@ pub struct Faulty {
     exchanges: AtomicUsize,
     /// How often all was made durable.
     pub syncs: AtomicUsize,
+    /// How often it was asked who has a file open.
+    pub questions: AtomicUsize,
     refused: AtomicUsize,
 }
 
@@ -66,8 +70,18 @@ impl Faulty {
     pub fn new(disk: DiskFolder, faults: Vec<(&str, Fault)>) -> Self {
         let faults = faults.into_iter().map(|(name, fault)| (name.as_bytes().to_vec(), fault)).collect();
         let zero = || AtomicUsize::new(0);
-        let (open_max, exchanges, syncs, refused) = (zero(), zero(), zero(), zero());
-        Faulty { disk, faults, room: usize::MAX, open: Arc::default(), open_max, exchanges, syncs, refused }
+        let (open_max, exchanges, syncs, questions, refused) = (zero(), zero(), zero(), zero(), zero());
+        Faulty {
+            disk,
+            faults,
+            room: usize::MAX,
+            open: Arc::default(),
+            open_max,
+            exchanges,
+            syncs,
+            questions,
+            refused,
+        }
     }
 
     /// The most folders and files that were open at once.
@@ -135,6 +149,7 @@ impl Folder for Faulty {
     }
 
     fn openers(&self, folder: &FaultyDir, name: &Name) -> Result<Openers, FolderError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
         self.disk.openers(&folder.dir, name)
     }
 
@@ -212,6 +227,9 @@ impl Folder for Faulty {
 
     fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
         self.check_plain("exchange", other.1)?;
+        if let Some(Fault::Alone) = self.faults.get(other.1.as_bytes()) {
+            return Err(FolderError::new("exchange", other.1.as_bytes(), Errno::OPNOTSUPP));
+        }
         if let Some(Fault::Exchanged(act)) = self.faults.get(other.1.as_bytes())
             && self.exchanges.fetch_add(1, Ordering::SeqCst) == 0
         {
