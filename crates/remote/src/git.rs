@@ -6,7 +6,7 @@
 //! ```text
 //! head      for-each-ref | ls-remote
 //! snapshot  fetch, cat-file --batch        upload   fast-import
-//! fetch     cat-file --batch               prepare  mktree --batch, commit-tree
+//! fetch     cat-file --batch               prepare  index-pack, of a pack of our own making
 //! tidy      repack --geometric             commit   push, on the expected head or not at all
 //! ```
 
@@ -19,6 +19,7 @@ mod locks;
 mod notes;
 mod objects;
 mod ours;
+mod pack;
 mod parts;
 mod program;
 mod push;
@@ -56,6 +57,7 @@ use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
 use ours::{is_whole, make_missing, make_ours, not_here, not_there, put_aside};
+use pack::Pack;
 use parts::Parts;
 use program::{Program, Scope};
 use shelf::Shelf;
@@ -403,6 +405,17 @@ impl GitRemote {
         Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
     }
 
+    /// Answers whether our copy has all that a commit adds to the head: asked when the commit did not arrive.
+    fn is_all_here(&self, push: &push::Push<'_>) -> bool {
+        let past = push.expected.map(|oid| format!("^{oid}"));
+        let mut call = match self.program.call(Scope::Ours) {
+            Ok(call) => call,
+            Err(_) => return true,
+        };
+        call.args(["rev-list", "--objects", "--quiet"]).args([push.new.to_string()]).args(past);
+        call.run(&[]).is_ok_and(|outcome| outcome.status.success())
+    }
+
     /// What can't be put together now is the next time; real damage shows where objects are read.
     fn tidy(&self) {
         let _ = tidy::tidy(&self.program);
@@ -620,17 +633,16 @@ impl Remote for GitRemote {
 
     fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError> {
         let parent = expected.map(oid_of).transpose()?;
-        let write = || {
-            let tree = tree::write(&self.program, draft)?;
-            commit::write(&self.program, draft, tree, parent, self.clock.now())
-        };
-        let oid = self.mended_from_start(|| match write() {
-            // What the draft builds on may have been lost with our copy.
-            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-OBJECT") => {
+        let oid = self.mended_from_start(|| {
+            let mut pack = Pack::new();
+            let tree = tree::write(&mut pack, draft)?;
+            if let Some(parent) = parent
+                && !self.has(&mut Objects::of(&self.program), parent)?
+            {
+                // It was lost with our copy, and what the draft takes over from it too.
                 self.fetch_branch()?;
-                write()
             }
-            other => other,
+            commit::write(&self.program, pack, draft, tree, parent, self.clock.now())
         })?;
         let machine = draft.machine.id.clone();
         *locked(&self.written) = Some(Written { oid, parent, machine });
@@ -650,7 +662,11 @@ impl Remote for GitRemote {
         self.mended_from_start(|| {
             self.check_parent(&push)?;
             parts = self.send_parts(&push)?;
-            push.run(&self.program, || self.found_head())
+            let pushed = push.run(&self.program, || self.found_head());
+            pushed.map_err(|error| match error.code {
+                "E-GIT-CORRUPT" | "E-GIT-FAILED" if !self.is_all_here(&push) => objects::missing(push.new),
+                _ => error,
+            })
         })?;
         parts.iter().for_each(Parts::remove);
         locked(&self.sent).clear();

@@ -144,7 +144,8 @@ fn a_damaged_draft_is_begun_again() {
     remote.snapshot(&first, None).unwrap();
     let draft = draft_of(&remote, &one_file("2"));
     empty_objects(&lab.folder.path().join("ours.git"));
-    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    let prepared = remote.prepare(Some(&first), &draft);
+    let error = prepared.and_then(|prepared| remote.commit(Some(&first), &prepared)).unwrap_err();
     assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
@@ -185,7 +186,8 @@ fn a_draft_of_objects_that_a_power_cut_took_is_begun_again() {
         fs::create_dir(ours.join(folder)).unwrap();
     }
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();
-    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    let prepared = remote.prepare(Some(&first), &draft);
+    let error = prepared.and_then(|prepared| remote.commit(Some(&first), &prepared)).unwrap_err();
     assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
