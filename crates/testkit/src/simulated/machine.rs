@@ -112,6 +112,16 @@ impl Machine {
         self.workspace.state = open_state(&self.shared);
     }
 
+    /// Disconnects, as the command does: what both sides agreed on is forgotten. The next sync is a first contact.
+    pub fn disconnect(&mut self) {
+        self.restart();
+        self.shared.enter().tell(format_args!("disconnects"));
+        let forgotten = self.workspace.state.transact(|write| write.forget_remotes_but(&[]));
+        if let Err(error) = forgotten {
+            self.shared.enter().tell(format_args!("  {}", words(&error)));
+        }
+    }
+
     /// Starts again if it is down; answers whether it was.
     pub fn restart(&mut self) -> bool {
         let mut entered = self.shared.enter();
