@@ -30,9 +30,10 @@ mod tidy;
 mod tree;
 mod visibility;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -420,6 +421,30 @@ impl GitRemote {
         let _ = tidy::tidy(&self.program);
     }
 
+    /// Hands over what stands in our copy, after bringing it there where it does not; answers what nobody has.
+    fn receive(
+        &self,
+        wanted: &[Oid],
+        into: &mut dyn Sink,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Oid>, RemoteError> {
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let mut absent = receive(wanted)?;
+        for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+            if absent.is_empty() {
+                return Ok(absent);
+            }
+            bring(self)?;
+            absent = receive(&absent)?;
+        }
+        if !absent.is_empty() {
+            // It may have come with a note, and our copy was made anew since.
+            self.bring_listed_notes()?;
+            absent = receive(&absent)?;
+        }
+        Ok(absent)
+    }
+
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Ours)?;
         call.args(["-c", "core.logAllRefUpdates=always", "-c", "core.fsync=none", "update-ref", reference]);
@@ -468,6 +493,20 @@ impl GitRemote {
         self.program.forget();
         make_ours(&self.program)?;
         Ok(true)
+    }
+}
+
+/// Notes what a sink has taken.
+struct Noting<'s> {
+    into: &'s mut dyn Sink,
+    received: BTreeSet<ObjectId>,
+}
+
+impl Sink for Noting<'_> {
+    fn receive(&mut self, object: ObjectId, size: u64, content: &mut dyn Read) -> Result<(), RemoteError> {
+        self.into.receive(object, size, content)?;
+        self.received.insert(object);
+        Ok(())
     }
 }
 
@@ -560,23 +599,16 @@ impl Remote for GitRemote {
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
         self.check_copy()?;
-        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
-        let absent = self.mended_from_start(|| {
-            let mut absent = receive(&wanted)?;
-            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
-                if absent.is_empty() {
-                    break;
-                }
-                bring(self)?;
-                absent = receive(&absent)?;
+        let mut noting = Noting { into, received: BTreeSet::new() };
+        let absent = match self.receive(&wanted, &mut noting, observer) {
+            // Nobody who reads begins again for our copy's sake: what came has come, and the rest is brought.
+            Err(error) if self.remake(&error)? => {
+                let is_left = |oid: &&Oid| !noting.received.contains(&(**oid).into());
+                let left: Vec<Oid> = wanted.iter().filter(is_left).copied().collect();
+                self.receive(&left, &mut noting, observer)?
             }
-            if !absent.is_empty() {
-                // It may have come with a note, and our copy was made anew since.
-                self.bring_listed_notes()?;
-                absent = receive(&absent)?;
-            }
-            Ok(absent)
-        })?;
+            received => received?,
+        };
         // All that the remote has is here now: to make our copy anew would bring no more.
         absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }

@@ -387,7 +387,7 @@ impl<'r> Merge<'r> {
                 (_, Some(_), Some(_)) | (None, _, _) => true,
                 (Some(_), None, None) => false,
                 (Some(base), Some(left), None) | (Some(base), None, Some(left)) => {
-                    let is_changed = left.item.essence() != base.item.essence();
+                    let is_changed = left.item.says_more_than(base.item);
                     is_changed && self.step(name(at), |merge| Ok(merge.keeps_changed(base, row)))?
                 }
             });

@@ -77,6 +77,8 @@ fn objects_merge_by_key() {
         ("{}", r#"{"a":{"x":1}}"#, r#"{"a":{"y":1}}"#, r#"{"a":{"x":1,"y":1}}"#),
         // The same text, differently written.
         (r#"{"a":"x"}"#, r#"{"a":"\u0041"}"#, r#"{"a":"A"}"#, r#"{"a":"\u0041"}"#),
+        // What stood in a key that goes, in another order only.
+        (r#"{"a":{"x":1,"y":1},"b":1}"#, r#"{"b":1}"#, r#"{"a":{"y":1,"x":1},"b":1}"#, r#"{"b":1}"#),
         // A move of a key is no change of it.
         (
             r#"{"a":1,"b":2,"c":3}"#,
