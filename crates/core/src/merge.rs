@@ -31,6 +31,7 @@ use crate::node::{PerSide, Side};
 use crate::path::Name;
 use grammar::Grammar;
 
+pub use markers::remain as markers_remain;
 pub use summary::{Clash, Summary};
 pub use text::{Pick, Region, differences, overlaps, put_together, regions};
 
@@ -139,6 +140,8 @@ pub enum Merged {
         content: Vec<u8>,
         /// How many places overlap.
         places: usize,
+        /// How many signs a marker has.
+        signs: usize,
     },
     /// No merge can be sure.
     Undecided(Reason),
@@ -295,7 +298,10 @@ fn mark(terms: &Terms<'_>, versions: &Versions<'_>, reason: Reason) -> Merged {
             if Grammar::of(terms, &[base, local, remote]) == Grammar::Text =>
         {
             match regions(base, local, remote) {
-                Ok(regions) => Merged::Marked { content: markers::write(&regions, names), places },
+                Ok(regions) => {
+                    let (content, signs) = markers::write(&regions, names);
+                    Merged::Marked { content, places, signs }
+                }
                 Err(reason) => Merged::Undecided(reason),
             }
         }

@@ -3,7 +3,8 @@
 //! The tree of a scan holds what travels, so that no one further on needs to know of forms; what lies on the disk stands
 //! beside it, in [`Forms`], for whoever touches the file. What was found is remembered ([`FormRecord`]), so that a file
 //! to which nothing happened costs a look. There are two: a database travels as a copy of one moment, see [`database`];
-//! a file of settings travels without the keys that stay on each machine, see [`keys`].
+//! a file of settings travels without the keys that stay on each machine, see [`keys`]. A text that shows a conflict is a
+//! third case, see [`marked`](crate::conflict::marked).
 
 pub mod database;
 pub mod keys;
@@ -29,6 +30,8 @@ pub enum Way {
     Database,
     /// Some of its keys stay here.
     Keys,
+    /// It shows a conflict between markers, and the version that stood there before is what travels.
+    Markers,
 }
 
 /// What lies on the disk, where that is not what travels.
@@ -185,6 +188,10 @@ pub fn stage<F: Folder>(
             staging.write(&mut travels.as_slice())?;
         }
         return Ok(staging.has(content));
+    }
+    if scan.forms.get(&place).is_some_and(|formed| formed.way == Way::Markers) {
+        // The version that stood there before is kept, and found among what is.
+        return Ok(false);
     }
     let known = FormCache::default();
     let look = database::Look { folder, tree, place, dir: &dir, name: &name, known: &known, read_now: false };

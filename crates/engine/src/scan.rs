@@ -27,6 +27,7 @@ use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Key, Place, Tree, Unknown};
 
+use crate::conflict::marked::Met;
 use crate::cycle::rules::Rules;
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
@@ -68,6 +69,8 @@ pub struct Scan {
     pub forms: Forms,
     /// What was found of such files.
     pub formed: Vec<FormRecord>,
+    /// What shows conflicts between markers.
+    pub marked: Met,
     /// The groups by which it was found.
     pub groups: Groups,
     /// How much there is, and was read.

@@ -141,6 +141,8 @@ struct Difference {
     path: TreePath,
     base: Option<ContentId>,
     there: Option<ContentId>,
+    /// The version here of a conflict: what stands here may show both.
+    here: Option<ContentId>,
     /// It differs here from what was last agreed on; and there.
     changed: PerSide<bool>,
 }
@@ -186,6 +188,7 @@ fn differences(outcome: &Outcome) -> Vec<Difference> {
             path: done.path.clone(),
             base: seen,
             there: if sent { seen } else { becomes },
+            here: None,
             changed: PerSide { local: sent || merged, remote: !sent || merged },
         });
     }
@@ -196,6 +199,7 @@ fn differences(outcome: &Outcome) -> Vec<Difference> {
             path: conflict.path.clone(),
             base: content(&conflict.base),
             there: content(&conflict.remote),
+            here: content(&conflict.local),
             changed: PerSide { local: true, remote: true },
         }
     }));
@@ -242,11 +246,22 @@ impl Reader<'_> {
 
     fn read(&self, difference: &Difference, end: End) -> Result<Option<Vec<u8>>, CommandError> {
         let content = match end {
-            End::Here => return Ok(standing(self.opened, self.groups, &difference.path)),
+            End::Here => {
+                let standing = standing(self.opened, self.groups, &difference.path);
+                let shows = standing.as_deref().map(ContentId::of) != difference.here;
+                match difference.here.filter(|_| shows) {
+                    Some(here) => return Ok(self.kept(here)?.or(standing)),
+                    None => return Ok(standing),
+                }
+            }
             End::Base => difference.base,
             End::There => difference.there,
         };
         let Some(content) = content else { return Ok(None) };
+        self.kept(content)
+    }
+
+    fn kept(&self, content: ContentId) -> Result<Option<Vec<u8>>, CommandError> {
         Ok(restore::read_version(&self.opened.workspace, Some(self.remote), content, self.progress)?)
     }
 }

@@ -22,6 +22,7 @@ mod import;
 mod keys;
 mod kill;
 mod lost_objects;
+mod markers;
 mod moves;
 mod network;
 mod overview;

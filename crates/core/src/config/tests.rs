@@ -92,7 +92,8 @@ fn the_whole_example_is_read() {
     assert_eq!(config.filter_rules("laptop").include.len(), 4);
 
     let later: Vec<String> = settings.not_in_effect().into_iter().map(|one| one.key).collect();
-    assert!(later.contains(&"groups.documents.conflict_style".to_owned()), "{later:?}");
+    assert!(later.contains(&"groups.checkpoints.encrypt".to_owned()), "{later:?}");
+    assert!(!later.contains(&"groups.documents.conflict_style".to_owned()), "{later:?}");
     assert!(!later.contains(&"groups.reports.encrypt".to_owned()), "false is the default");
     let guards = settings.not_in_effect().into_iter().filter(|one| one.guards);
     let guards: Vec<String> =

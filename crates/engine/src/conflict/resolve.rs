@@ -11,6 +11,7 @@ use instep_core::progress::Observer;
 use instep_core::remote::Remote;
 use instep_core::tree::LeafKind;
 
+use super::marked::{self, Met};
 use super::open;
 use crate::cycle::outcome::OpenConflict;
 use crate::cycle::rules;
@@ -104,6 +105,7 @@ pub fn resolve<F: Folder>(
     let record = workspace.state.remote(&remote.describe().address)?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(&record))?;
     let seen = scan(workspace, &settings, observer)?;
+    let shown = marked::meet(&*workspace.folder, &seen, marked::all(&workspace.state)?)?;
     let mut settled = Settled::default();
     let mut answered = Vec::new();
     let mut wishes = Wishes::new(&seen.tree);
@@ -114,6 +116,11 @@ pub fn resolve<F: Folder>(
         let answer = choice
             .and_then(|choice| decide(&conflict, &choice))
             .and_then(|choice| answer(&conflict, &choice, &mut wishes));
+        if answer.is_ok() && is_shown(&shown, &conflict) && !wishes.is_changed(conflict.path_on(Side::Local))
+        {
+            // The version here is not what stands there.
+            put(&conflict, conflict.local.as_ref(), &mut wishes)?;
+        }
         match answer {
             Ok(Answer { strategy, content }) => {
                 bytes.extend(content);
@@ -164,6 +171,12 @@ pub fn resolve<F: Folder>(
     settled.numbers = answered.into_iter().map(|(number, ..)| number).collect();
     settled.acted = acted;
     Ok(settled)
+}
+
+/// Answers whether the text here shows a conflict between markers.
+fn is_shown(met: &Met, conflict: &Conflict) -> bool {
+    let path = conflict.path_on(Side::Local);
+    met.shown.iter().any(|seen| seen.path == *path)
 }
 
 /// A content of a person's own as it travels: without the keys that stay on each machine.

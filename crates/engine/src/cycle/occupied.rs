@@ -41,6 +41,10 @@ impl<F: Folder> Cycle<'_, F> {
         let mut occupied = BTreeMap::new();
         for change in &plan.changes.local {
             let Some(place) = plan.places.local.of(change.node) else { continue };
+            if let Some(held) = is_being_settled(look, change, place) {
+                occupied.insert(change.node, held);
+                continue;
+            }
             let moves = matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite);
             if moves && let Some(held) = would_leave(look, change, place) {
                 occupied.insert(change.node, held);
@@ -64,6 +68,15 @@ impl<F: Folder> Cycle<'_, F> {
         }
         Ok(occupied)
     }
+}
+
+/// A person is taking the markers out of a text, and something comes for it.
+fn is_being_settled(look: &Look, change: &Change, place: Place) -> Option<Held> {
+    let mut shown = look.scan.marked.shown.iter();
+    shown.find(|seen| seen.place == place && !seen.is_as_written)?;
+    let why = "it changes elsewhere too, and waits until its markers are settled here".to_owned();
+    let writes = change.kind() != ChangeKind::Move;
+    writes.then(|| Held { path: change.path().clone(), side: Side::Local, code: "E-MARKERS", why })
 }
 
 /// A file, or one in a folder, has keys here that stay by where it stands, and would travel with it where it is to go.

@@ -23,7 +23,7 @@ use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::Applied;
-use crate::conflict;
+use crate::conflict::{self, marked};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form::database;
@@ -142,6 +142,8 @@ impl<F: Folder> Cycle<'_, F> {
             conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
         outcome.notices.extend(applied.notices.iter().cloned());
+        outcome.notices.extend(self.said_of_markers(&applied));
+        let marked = self.marked_after(record, look, thought, &applied, &conflicts.records)?;
         outcome.conflicts_new = conflicts.new;
         let settled_elsewhere = self.settled_elsewhere(&conflicts.records);
         outcome.notices.extend(settled_elsewhere.iter().cloned());
@@ -176,6 +178,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.forms(&look.scan.formed)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
+            marked::note(write, &marked)?;
             write.settle_offers(id, head.as_ref())?;
             if let Some(head) = renames {
                 write.renames(id, head, waiting)?;

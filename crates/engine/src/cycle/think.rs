@@ -107,13 +107,15 @@ impl<F: Folder> Cycle<'_, F> {
         }
         let (known, answered) = self.believe(known, record, look, &far.tree)?;
         given_up.extend(answered);
+        let known = self.settle_marked(known, record, look);
         let policy = self.policy(settings, record, snapshot.as_ref(), tools)?;
         self.began(Phase::Plan, None, None);
         let (plan, merged) = self.decide(&known, look, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
         let plan = super::select::hold_back(plan, &self.held_back, &known);
         let occupied = self.occupied(&plan, look, tools)?;
-        let plan = super::select::leave(plan, &occupied, &known);
+        let mut plan = super::select::leave(plan, &occupied, &known);
+        self.mark(&mut plan, &known, &policy, record, (look, tools))?;
         self.waiting = occupied.into_values().collect();
         self.ended(Phase::Plan);
         Ok(Thought {

@@ -15,6 +15,7 @@ use instep_core::remote::Remote;
 use super::contents::Contents;
 use super::wish;
 use crate::apply::{self, Applied, Setting};
+use crate::conflict::marked;
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
 use crate::failure::EngineError;
@@ -121,6 +122,7 @@ fn carry_out<F: Folder>(
     let folder = Arc::clone(&workspace.folder);
     let contents = Contents::open(&*folder)?;
     let mut staging = Staging::open(&*folder)?;
+    let marked = marked::unplace(&mut workspace.state, changes)?;
     gather(&workspace.state, changes, sources, &contents, &mut staging, observer)?;
     observer.observe(Event::Began { phase: Phase::Apply, files: Some(changes.len() as u64), bytes: None });
     let id = deed.id.to_string();
@@ -140,6 +142,13 @@ fn carry_out<F: Folder>(
     };
     let applied = apply::apply(setting, changes)?;
     observer.observe(Event::Ended { phase: Phase::Apply });
+    if !applied.failed.is_empty() {
+        // What could not be changed stands as it did.
+        let done: Vec<Change> =
+            changes.iter().filter(|one| !applied.failed.contains_key(&one.node)).cloned().collect();
+        workspace.state.transact(|write| marked::note(write, &marked))?;
+        marked::unplace(&mut workspace.state, &done)?;
+    }
     log(workspace, changes, deed, there, applied)
 }
 

@@ -9,6 +9,7 @@ use instep_core::tree::{Entry, Key, Place, Tree, TreeBuilder, Unknown};
 use super::look::file_leaf;
 use super::walk::{FileRead, Inside, Walked};
 use super::{Scan, ScanCounts};
+use crate::conflict::marked::Met;
 use crate::digest::{Digest, DigestCache};
 use crate::form::Forms;
 
@@ -28,7 +29,8 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     let (tree, databases) = build(walked.root, folders, &databases);
     let (ignore, forms) = (walked.ignore, Forms::default());
     let (formed, groups) = (Vec::new(), Groups::default());
-    Scan { tree, fresh, stale, databases, forms, formed, groups, counts, ignore, started }
+    let marked = Met::default();
+    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {

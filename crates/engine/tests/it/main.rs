@@ -9,6 +9,7 @@ mod history;
 mod keys;
 mod line;
 mod lives;
+mod markers;
 mod places;
 mod races;
 mod renames;
