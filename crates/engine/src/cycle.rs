@@ -101,7 +101,7 @@ fn passes<F: Folder>(
     let mut held_back = BTreeSet::new();
     if may_finish_undos(request) {
         let settings = rules::in_force(&workspace.state, source, Rules::default())?;
-        if settings.direction != Direction::Pull {
+        if settings.way() != Direction::Pull {
             match finish_half_undone(workspace, remote, &settings, observer) {
                 Ok(finished) => {
                     notices.extend(finished.notices);
@@ -389,7 +389,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
     /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
-        if self.request.direction != Direction::Both {
+        // A workspace that goes one way may be asked to go the other for once; one that goes both is only limited.
+        let overrides = settings.direction != Direction::Both || self.request.mirror;
+        if self.request.direction != Direction::Both && overrides {
             settings.direction = self.request.direction;
         }
         // A limit of the settings, as of a remote that is only read, holds whatever was asked for.

@@ -257,7 +257,7 @@ impl<F: Folder> Cycle<'_, F> {
             id: self.operation_id(),
             time: now,
             machine: self.workspace.machine.name.clone(),
-            kind: self.request.kind.unwrap_or(match thought.policy.direction {
+            kind: self.request.kind.unwrap_or(match self.request.direction {
                 Direction::Both => OperationKind::Sync,
                 Direction::Pull => OperationKind::Pull,
                 Direction::Push => OperationKind::Push,

@@ -227,7 +227,7 @@ impl PlanFile {
             workspace: workspace.to_owned(),
             remote_head: head.map(|head| head.0.clone()),
             rules: settings.filter.rules_hash().to_string(),
-            direction: format!("{:?}", settings.direction).to_lowercase(),
+            direction: format!("{:?}", settings.way()).to_lowercase(),
             mirror,
             changes,
             conflicts: plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),
