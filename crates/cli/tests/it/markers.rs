@@ -150,13 +150,16 @@ fn a_copy_stands_beside_and_deleting_it_is_the_answer() {
     assert!(sync.mentions(&format!("stands beside it as {copy}")), "{sync}");
     assert_eq!(read(&pair.right, &copy), PLAN.replace("120k", "128k"));
     let explained = pair.right.run(["explain", &copy]);
-    says(&explained.stdout, &expect![[r#"
+    says(
+        &explained.stdout,
+        &expect![[r#"
         Not synced.
           because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
           here         nothing
           there        nothing, as far as is known
           last change  HH:MM
-    "#]]);
+    "#]],
+    );
     let status = pair.right.run(["status"]);
     assert!(!status.mentions(&copy), "{status}");
     fs::remove_file(pair.right.folder().join(&copy)).unwrap();
