@@ -59,6 +59,8 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub operation: &'a str,
     /// The present moment.
     pub now: Timestamp,
+    /// Up to when nothing is believed to be durable; see [`doubt`](crate::doubt).
+    pub doubt: Option<Timestamp>,
     /// Who hears of it.
     pub observer: &'a dyn Observer,
 }
@@ -120,8 +122,8 @@ fn count_uses(changes: &[Change]) -> BTreeMap<ContentId, usize> {
     let mut uses = BTreeMap::new();
     for change in changes {
         let Some(Body::Leaf(leaf)) = change.after.as_ref().map(|value| value.body) else { continue };
-        let before = change.before.as_ref().and_then(|value| value.body.kind_and_content());
-        if before != Some((leaf.kind, leaf.content)) {
+        let after = change.after.as_ref();
+        if change.before.as_ref().zip(after).is_none_or(|(before, after)| order::is_written(before, after)) {
             *uses.entry(leaf.content).or_default() += 1;
         }
     }
@@ -498,7 +500,6 @@ impl<F: Folder> Work<'_, '_, F> {
     /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
     /// no reading next time.
     fn finish(mut self) -> Result<Applied, EngineError> {
-        self.bring_back_parked()?;
         if self.changes.is_empty() {
             return Ok(self.applied);
         }
@@ -518,27 +519,13 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(self.applied)
     }
 
-    /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
-    /// folder without an open journal: each slot is settled now, as after a crash.
+    /// A step that failed half-way left something in its slot, or parked it, and the next cycle drops all that stands in
+    /// the staging folder without an open journal: each slot is settled now, as after a crash.
     fn settle(&mut self) -> Result<(), EngineError> {
         let has_failed = !self.applied.failed.is_empty() && !mutant::is_on("failed-steps-unsettled");
         if self.journaled > 0 && has_failed {
             let Setting { folder, state, now, .. } = &mut self.setting;
             self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
-        }
-        Ok(())
-    }
-
-    /// What is still parked when all is over goes back to where it stood.
-    fn bring_back_parked(&mut self) -> Result<(), EngineError> {
-        for (node, slot) in self.ground.parked() {
-            let change = self.changes[&node];
-            let Some(before) = &change.before else { continue };
-            let Some(dir) = self.ground.dir(before.parent)? else { continue };
-            let from = (self.setting.staging.dir(), &slot);
-            if self.setting.folder.place(from, (&dir, &before.name)).is_ok() {
-                self.ground.relocate(node, before);
-            }
         }
         Ok(())
     }

@@ -41,6 +41,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub boot: Option<String>,
     /// How it is waited between two tries; a simulation does not wait.
     pub wait: fn(Duration),
+    /// How many refusals of the disk are on record; see [`Folder::refusals`].
+    pub refusals: u64,
     root: PathBuf,
     _lock: Option<WorkspaceLock>,
 }
@@ -140,6 +142,7 @@ impl Workspace {
             person: None,
             boot: boot(),
             wait: std::thread::sleep,
+            refusals: 0,
             root: root.to_owned(),
             _lock: None,
         })
@@ -166,6 +169,7 @@ impl Workspace {
             person: None,
             boot: boot(),
             wait: std::thread::sleep,
+            refusals: 0,
             root: root.to_owned(),
             _lock: Some(lock),
         })
@@ -182,7 +186,18 @@ impl<F: Folder> Workspace<F> {
         root: PathBuf,
     ) -> Self {
         let wait = std::thread::sleep;
-        Workspace { folder, state, machine, clock, person: None, boot: None, wait, root, _lock: None }
+        Workspace {
+            folder,
+            state,
+            machine,
+            clock,
+            person: None,
+            boot: None,
+            wait,
+            refusals: 0,
+            root,
+            _lock: None,
+        }
     }
 
     /// The workspace's folder, for people and for other programs.

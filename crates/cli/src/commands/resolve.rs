@@ -1,6 +1,7 @@
 //! `resolve`: settle conflicts.
 
 mod abroad;
+mod keys;
 mod places;
 
 use std::path::PathBuf;
@@ -220,7 +221,7 @@ fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice
     }))
 }
 
-/// Asks place by place where lines are in conflict, else about the whole.
+/// Asks key by key or place by place where keys or lines are in conflict, else about the whole.
 fn decide(
     context: &Context,
     opened: &Opened,
@@ -231,6 +232,13 @@ fn decide(
 ) -> Result<Answer, CommandError> {
     let values = opened.values(&open.conflict.path, show_values)?;
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
+    let name = open.conflict.path.name();
+    if let Some(name) = &name
+        && let Some(keys) = keys::Keys::of(keys::terms(opened, open, name, &mut None), &contents, values)
+        && let Some(answer) = keys.ask(context, open, &contents)?
+    {
+        return Ok(answer);
+    }
     if let Some(regions) = places::regions(&contents).filter(|_| values == Values::Shown)
         && let Some(answer) = places::ask(context, open, &contents, &regions)?
     {

@@ -189,55 +189,62 @@ fn values_are_shown_to_whoever_asks_for_them() {
         +1 -1 lines; values are not shown (`--show-values` shows them).
     "#]],
     );
-    let asked = converse(&pair.left, ["resolve", "c1"], &["d", "s"]);
+    let asked = converse(&pair.left, ["resolve", "c1"], &["l", "d", "s"]);
     assert!(!asked.mentions("two") && !asked.mentions("three"), "{asked}");
     says(
         &asked.stdout,
         &expect![[r#"
-        ⚠ .env  c1  since HH:MM
-        Changed on both: 1 place overlaps.
-          last agreed  8 B
-          left (here)  16 B, HH:MM
-          right        8 B, HH:MM
-        1 of 1: what becomes of .env?
-          [s] skip it for now
-          [h] keep left (here)
-          [t] keep right
-          [b] keep both, side by side
-          [o] back to what was last agreed
-          [e] edit it, and take the result
-          [d] show the differences
-        [s] ⚠ .env  c1  since HH:MM
-        Changed on both: 1 place overlaps.
-          last agreed  8 B
-          left (here)  16 B, HH:MM
-          right        8 B, HH:MM
 
-        --- .env (last agreed)
-        +++ .env (left, here)
-        ~API
-        +NEW
-        +2 -1 lines; values are not shown (`--show-values` shows them).
+            .env  1 of 1  left HH:MM · right HH:MM
+              API
+                 - (hidden)   last agreed
+                 A (hidden)   left (here)
+                 B (hidden)   right
+            keep  [s] skip the file  [a] left  [b] right  [v] show the values  [l] line by line, or the whole file
+            [s] ⚠ .env  c1  since HH:MM
+            Changed on both: 1 place overlaps.
+              last agreed  8 B
+              left (here)  16 B, HH:MM
+              right        8 B, HH:MM
+            1 of 1: what becomes of .env?
+              [s] skip it for now
+              [h] keep left (here)
+              [t] keep right
+              [b] keep both, side by side
+              [o] back to what was last agreed
+              [e] edit it, and take the result
+              [d] show the differences
+            [s] ⚠ .env  c1  since HH:MM
+            Changed on both: 1 place overlaps.
+              last agreed  8 B
+              left (here)  16 B, HH:MM
+              right        8 B, HH:MM
 
-        --- .env (last agreed)
-        +++ .env (right)
-        ~API
-        +1 -1 lines; values are not shown (`--show-values` shows them).
+            --- .env (last agreed)
+            +++ .env (left, here)
+            ~API
+            +NEW
+            +2 -1 lines; values are not shown (`--show-values` shows them).
 
-        Hint: `instep resolve c1` settles it.
-        1 of 1: what becomes of .env?
-          [s] skip it for now
-          [h] keep left (here)
-          [t] keep right
-          [b] keep both, side by side
-          [o] back to what was last agreed
-          [e] edit it, and take the result
-          [d] show the differences
-        [s] 0 of 1 settled.
-    "#]],
+            --- .env (last agreed)
+            +++ .env (right)
+            ~API
+            +1 -1 lines; values are not shown (`--show-values` shows them).
+
+            Hint: `instep resolve c1` settles it.
+            1 of 1: what becomes of .env?
+              [s] skip it for now
+              [h] keep left (here)
+              [t] keep right
+              [b] keep both, side by side
+              [o] back to what was last agreed
+              [e] edit it, and take the result
+              [d] show the differences
+            [s] 0 of 1 settled.
+        "#]],
     );
     let asked = converse(&pair.left, ["resolve", "c1", "--show-values"], &["s"]);
-    assert!(asked.mentions("API=two") && asked.mentions("API=three"), "{asked}");
+    assert!(asked.mentions("A three") && asked.mentions("B two"), "{asked}");
     done(&pair.left.run(["resolve", "c1", "--keep", "there"]));
     assert_eq!(read(&pair.left, ".env"), "API=two\nPORT=1111\n");
 }

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use super::outline::{self, Block, Body, Entry, Frame, Name};
 use super::value::{Value, agrees};
-use super::{Grammar, Joined, Reason, Three, by_lines};
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::node::PerSide;
 
-pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
+pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let opened = Frame::open_all(three)?;
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
     let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
@@ -23,12 +23,12 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     if mine != old && other != old && mine != other {
         return Err(Reason::Overlap { places: 1 });
     }
-    let (merged, clashes) = outline::merge(base, local, remote, None)?;
+    let (merged, clashes) = outline::merge(base, local, remote, judge)?;
     let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
     let [base, local, remote] = [base, local, remote].map(value);
     let sides = PerSide { local: Some(&local), remote: Some(&remote) };
     let (_, text) = Frame::open(&joined.content);
-    let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, None);
+    let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, judge);
     if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
 }
 

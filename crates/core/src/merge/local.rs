@@ -13,7 +13,7 @@
 use super::dotenv;
 use super::json;
 use super::json::tree::{Body, Dialect, Document, Form, Item, Value, is_blank, parse};
-use super::{CONTENT_BYTES_MAX, Grammar, Joined, Reason, Terms, Three, Versions};
+use super::{CONTENT_BYTES_MAX, Grammar, Joined, Judge, Reason, Terms, Three, Versions};
 use crate::config::FileKind;
 use crate::path::Name;
 
@@ -79,7 +79,7 @@ impl<'k> LocalKeys<'k> {
                 let terms = Terms { kind: Some(FileKind::Settings), ..Terms::of(self.name) };
                 json::merge(&terms, &Versions { base: Some(base), local, remote })
             }
-            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }),
+            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }, Judge::Nobody),
             _ => Err(Reason::Opaque),
         }
     }

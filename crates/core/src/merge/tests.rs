@@ -1,5 +1,6 @@
 //! Merges as tables, and what holds for all of them.
 
+mod picks;
 mod settings;
 
 use proptest::prelude::*;

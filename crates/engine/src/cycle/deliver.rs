@@ -55,6 +55,7 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Outcome, PassEnd> {
         self.hold_to_plan(settings, look, &thought)?;
+        self.write_anew(look, &thought, tools)?;
         let changes = std::mem::take(&mut thought.plan.changes.local);
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
@@ -115,6 +116,7 @@ impl<F: Folder> Cycle<'_, F> {
         }
         self.began(Phase::Apply, Some(changes.len() as u64), None);
         let now = self.workspace.clock.now();
+        let doubt = self.workspace.doubt()?;
         let setting = Setting {
             folder: tools.folder,
             state: &mut self.workspace.state,
@@ -126,6 +128,7 @@ impl<F: Folder> Cycle<'_, F> {
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
+            doubt,
             observer: self.observer,
         };
         let applied = apply::apply(setting, changes)?;

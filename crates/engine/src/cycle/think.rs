@@ -19,6 +19,7 @@ use super::merging::Tried;
 use super::rules::Invalid;
 use super::settings::SyncSettings;
 use super::{Cycle, Look, Tools};
+use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::scan::NOTHING_INSIDE;
@@ -72,7 +73,7 @@ impl<F: Folder> Cycle<'_, F> {
         let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
-        let far = loop {
+        let mut far = loop {
             let targets = learned.clone();
             let view = View {
                 snapshot: snapshot.as_ref(),
@@ -97,6 +98,9 @@ impl<F: Folder> Cycle<'_, F> {
             }
             break built.far;
         };
+        if let Some(snapshot) = &snapshot {
+            far.date(&conflict::open(&self.workspace.state, record.id)?, &snapshot.times);
+        }
         reopen(&mut look.scan.tree, &far.tree);
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);

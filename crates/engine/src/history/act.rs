@@ -104,6 +104,21 @@ pub fn act<F: Folder>(
     there: Vec<PathRecord>,
     observer: &dyn Observer,
 ) -> Result<Acted, EngineError> {
+    let acted = carry_out(workspace, seen, changes, deed, sources, there, observer);
+    workspace.note_refusals();
+    acted
+}
+
+fn carry_out<F: Folder>(
+    workspace: &mut Workspace<F>,
+    seen: &Scan,
+    changes: &[Change],
+    deed: &Deed,
+    sources: &Sources<'_>,
+    there: Vec<PathRecord>,
+    observer: &dyn Observer,
+) -> Result<Acted, EngineError> {
+    let doubt = workspace.doubt()?;
     let folder = Arc::clone(&workspace.folder);
     let contents = Contents::open(&*folder)?;
     let mut staging = Staging::open(&*folder)?;
@@ -122,6 +137,7 @@ pub fn act<F: Folder>(
         places: &wish::places(&seen.tree),
         operation: &id,
         now: workspace.clock.now(),
+        doubt,
         observer,
     };
     let applied = apply::apply(setting, changes)?;
