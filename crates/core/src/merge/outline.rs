@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::{self, Place};
 use super::summary::{Clash, Summary};
-use super::value::{Identity, Value, weave, within};
+use super::value::{Identity, Value, weave};
 use super::{Joined, Judge, Reason, Three, text};
 use crate::node::{PerSide, Side};
 
@@ -67,14 +67,6 @@ pub(super) struct Name {
     pub is_fixed: bool,
 }
 
-/// The way to an entry from its block.
-pub(super) struct Way {
-    /// The names on it, the entry's own among them.
-    pub names: Vec<String>,
-    /// Whether what is in the entry can be named.
-    pub is_open: bool,
-}
-
 impl Place for Name {
     fn is_fixed(&self) -> bool {
         self.is_fixed
@@ -117,32 +109,6 @@ impl Block<'_> {
 
     fn values(&self) -> Vec<Value> {
         self.entries.iter().map(|entry| entry.value.clone()).collect()
-    }
-}
-
-impl Block<'_> {
-    /// Takes out the entries that some keys name. `ways` gives the way to an entry. Where nothing is left of an entry's block, and `drops_empty`, the entry goes too. Lists stay whole.
-    pub(super) fn take_out(&mut self, keys: &[&str], drops_empty: bool, ways: &dyn Fn(&Name) -> Option<Way>) {
-        if self.is_list {
-            return;
-        }
-        self.entries.retain_mut(|entry| {
-            let Some(Way { names, is_open }) = ways(&entry.name) else { return true };
-            let mut keys = keys.to_vec();
-            for name in &names {
-                if keys.contains(&name.as_str()) {
-                    return false;
-                }
-                keys = within(&keys, name);
-            }
-            match &mut entry.body {
-                Body::Block(block) if is_open && !keys.is_empty() && !block.entries.is_empty() => {
-                    block.take_out(&keys, drops_empty, ways);
-                    !(drops_empty && block.entries.is_empty())
-                }
-                _ => true,
-            }
-        });
     }
 }
 

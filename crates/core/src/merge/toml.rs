@@ -12,8 +12,9 @@ use std::ops::Range;
 use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value as Written};
 
 use super::dotenv::line;
-use super::outline::{self, Block, Body, Entry, Frame, Name, Way, flow};
+use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Identity, Value, agrees};
+use super::without::Way;
 use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::node::PerSide;
 

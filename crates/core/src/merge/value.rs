@@ -19,21 +19,6 @@ pub(super) enum Value {
     Map(BTreeMap<String, Value>),
 }
 
-impl Value {
-    /// The value without what some keys name, and without maps in which nothing is left.
-    pub(super) fn without(&self, keys: &[&str]) -> Value {
-        let Value::Map(map) = self else { return self.clone() };
-        let left = map.iter().filter(|(name, _)| !keys.contains(&name.as_str()));
-        let left = left.map(|(name, value)| (name.clone(), value.without(&within(keys, name))));
-        Value::Map(left.filter(|(_, value)| *value != Value::Map(BTreeMap::new())).collect())
-    }
-}
-
-/// What keys such as `window.zoomLevel` name within an entry.
-pub(super) fn within<'k>(keys: &[&'k str], entry: &str) -> Vec<&'k str> {
-    keys.iter().filter_map(|key| key.strip_prefix(entry)?.strip_prefix('.')).collect()
-}
-
 /// How the items of a list are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Identity {

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::outline::{self, Block, Body, Entry, Frame, Name, Way, flow};
+use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Value, agrees};
+use super::without::Way;
 use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::config::yaml::written::{self, Document, Node, Style, What};
 use crate::node::PerSide;
