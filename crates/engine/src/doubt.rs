@@ -35,7 +35,9 @@ impl<F: Folder> Workspace<F> {
     /// Writes down what the disk refused, at the end of an act. Where that can't be written, the act's own failure is what
     /// counts.
     pub(crate) fn note_refusals(&mut self) {
-        if let Err(error) = self.doubt() {
+        if self.folder.refusals() != self.refusals
+            && let Err(error) = self.doubt()
+        {
             tracing::warn!(%error, "what the disk refused could not be written down");
         }
     }
