@@ -22,6 +22,7 @@ mod summary;
 pub mod text;
 mod toml;
 mod value;
+mod without;
 mod yaml;
 
 use gix_imara_diff::InternedInput;

@@ -87,6 +87,9 @@ pub fn explain<F: Folder>(
     let row = find(&known, path);
     let place = seen.tree.find(path);
     let entry = place.map(|place| &seen.tree.at(place).entry);
+    let apart = marked.copies.iter().find(|seen| seen.path == *path);
+    let apart = apart.map(|seen| Entry::Unknown(marked::why_apart(&seen.marked)));
+    let entry = apart.as_ref().or(entry);
     let is_folder = matches!(entry, Some(Entry::Folder)) || workspace_folder(&seen.tree, path);
     let rules = settings.filter.explain(path, is_folder, &seen.ignore);
     let agreed =

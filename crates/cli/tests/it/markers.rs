@@ -132,3 +132,38 @@ fn a_preview_says_it_and_an_undo_takes_it_back() {
     assert_eq!(read(&pair.right, "plan.md"), PLAN.replace("120k", "128k"));
     done(&pair.right.run(["sync"]));
 }
+
+#[test]
+fn a_copy_stands_beside_and_deleting_it_is_the_answer() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "instep.yaml", &SETTINGS.replace("markers", "copy"));
+    write(&pair.left, "plan.md", PLAN);
+    pair.connect();
+    write(&pair.left, "plan.md", &PLAN.replace("120k", "128k"));
+    done(&pair.left.run(["sync"]));
+    write(&pair.right, "plan.md", &PLAN.replace("120k", "135k"));
+    let sync = pair.right.run(["sync"]);
+    assert_eq!(sync.code, 4, "{sync}");
+    let entries = fs::read_dir(pair.right.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    let copy =
+        entries.map(|name| name.into_string().unwrap()).find(|name| name.starts_with("plan.left-")).unwrap();
+    assert!(sync.mentions(&format!("stands beside it as {copy}")), "{sync}");
+    assert_eq!(read(&pair.right, &copy), PLAN.replace("120k", "128k"));
+    let explained = pair.right.run(["explain", &copy]);
+    says(
+        &explained.stdout,
+        &expect![[r#"
+        Not synced.
+          because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
+          here         nothing
+          there        nothing, as far as is known
+          last change  HH:MM
+    "#]],
+    );
+    let status = pair.right.run(["status"]);
+    assert!(!status.mentions(&copy), "{status}");
+    fs::remove_file(pair.right.folder().join(&copy)).unwrap();
+    done(&pair.right.run(["sync"]));
+    done(&pair.left.run(["sync"]));
+    assert_eq!(read(&pair.left, "plan.md"), PLAN.replace("120k", "135k"));
+}

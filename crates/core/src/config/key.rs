@@ -37,8 +37,6 @@ pub enum Effect {
     Full,
     /// It does not yet: the program says so, and works without it.
     Later,
-    /// It does, but for this value.
-    LaterFor(&'static str),
     /// It does not yet, and whoever gave it relies on it to keep something in: the program must not send.
     LaterGuard,
 }
@@ -111,9 +109,7 @@ pub const KEYS: &[KeySpec] = &[
     key("groups.*.kind", Kind::Word(FILE_KINDS)),
     key("groups.*.id", Kind::Text),
     key("groups.*.conflict_strategy", Kind::Word(STRATEGIES)),
-    key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"]))
-        .effect(Effect::LaterFor("copy"))
-        .or("none"),
+    key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"])).or("none"),
     key("groups.*.show_values", Kind::Bool),
     key("groups.*.keep_local_keys", Kind::List),
     key("groups.*.regenerate", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),

@@ -10,10 +10,10 @@
 //! kept as in any merge. A text that is not plainly valid has no form: nobody could be sure that what is to stay does not
 //! leave with it.
 
-use super::dotenv;
 use super::json;
 use super::json::tree::{Body, Dialect, Document, Form, Item, Value, is_blank, parse};
 use super::{CONTENT_BYTES_MAX, Grammar, Joined, Judge, Reason, Terms, Three, Versions};
+use super::{dotenv, toml, yaml};
 use crate::config::FileKind;
 use crate::path::Name;
 
@@ -44,11 +44,12 @@ impl<'k> LocalKeys<'k> {
             Grammar::Json => {
                 let document = read_json(disk)?;
                 let mut text = document.head.to_owned();
-                let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-                write_without(&document.value, &keys, &mut text);
+                write_without(&document.value, &self.keys(), &mut text);
                 text.push_str(document.end);
                 Ok(text.into_bytes())
             }
+            Grammar::Toml => toml::without(disk, &self.keys()).ok_or(Reason::NotValid(Grammar::Toml.word())),
+            Grammar::Yaml => yaml::without(disk, &self.keys()).ok_or(Reason::NotValid(Grammar::Yaml.word())),
             Grammar::Dotenv => {
                 let is_local = |name: &[u8]| self.keys.iter().any(|key| key.as_bytes() == name);
                 dotenv::without(disk, &is_local).ok_or(Reason::NotValid(Grammar::Dotenv.word()))
@@ -80,8 +81,14 @@ impl<'k> LocalKeys<'k> {
                 json::merge(&terms, &Versions { base: Some(base), local, remote })
             }
             Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }, Judge::Nobody),
+            Grammar::Toml => toml::merge(&Three { base, local, remote }, Judge::Nobody),
+            Grammar::Yaml => yaml::merge(&Three { base, local, remote }, Judge::Nobody),
             _ => Err(Reason::Opaque),
         }
+    }
+
+    fn keys(&self) -> Vec<&'k str> {
+        self.keys.iter().map(String::as_str).collect()
     }
 
     fn grammar(&self, text: &[u8]) -> Grammar {
@@ -184,6 +191,37 @@ mod tests {
         for (disk, expected) in cases {
             assert_eq!(outgoing("settings.json", disk).as_deref(), Ok(expected), "{disk}");
         }
+        let toml = [
+            ("# all\na = 1\n# mine\nproxy = \"x\" # here\nb = 2\n", "# all\na = 1\nb = 2\n"),
+            ("a = 1\n\n[window]\nzoomLevel = 1\ntitle = 't'\n", "a = 1\n\n[window]\ntitle = 't'\n"),
+            ("a = 1\n[window]\nzoomLevel = 1\n[b]\nc = 1\n", "a = 1\n[window]\n[b]\nc = 1\n"),
+            ("window = { zoomLevel = 1, title = 't' }\n", "window = { title = 't' }\n"),
+            ("window.zoomLevel = 1\nwindow.title = 't'\n", "window.title = 't'\n"),
+            ("\"window.zoomLevel\" = 1\na = 2\n", "a = 2\n"),
+            (
+                "a = 1\n[proxy]\nhost = 'h'\n[proxy.more]\nx = 1\n[[b]]\nproxy = 1\n",
+                "a = 1\n[[b]]\nproxy = 1\n",
+            ),
+            ("a = 1\n[[proxy]]\nx = 1\n[[proxy]]\nx = 2\n[[proxy.y]]\nz = 1\n", "a = 1\n"),
+            ("[deeper]\nproxy = 1\n", "[deeper]\nproxy = 1\n"),
+            ("proxy = \"\"\"\na = 1\n\"\"\"\nb = 2\r\n", "b = 2\r\n"),
+        ];
+        for (disk, expected) in toml {
+            assert_eq!(outgoing("settings.toml", disk).as_deref(), Ok(expected), "{disk}");
+        }
+        let yaml = [
+            ("# all\na: 1\n# mine\nproxy: x # here\nb: 2\n", "# all\na: 1\nb: 2\n"),
+            ("window:\n  zoomLevel: 1\n  title: t\nb: 2\n", "window:\n  title: t\nb: 2\n"),
+            ("a: 1\nwindow:\n  zoomLevel: 1\n", "a: 1\n"),
+            ("window: { zoomLevel: 1, title: t }\n", "window: { title: t }\n"),
+            ("window.zoomLevel: 1\na: 2\n", "a: 2\n"),
+            ("proxy:\n  host: h\n  ports:\n    - 1\n    - 2\na: 2\n", "a: 2\n"),
+            ("proxy: |\n  a: secret\n  b: secret\nc: 3\n", "c: 3\n"),
+            ("deeper:\n  proxy: 1\nlist:\n  - proxy: 1\n", "deeper:\n  proxy: 1\nlist:\n  - proxy: 1\n"),
+        ];
+        for (disk, expected) in yaml {
+            assert_eq!(outgoing("settings.yaml", disk).as_deref(), Ok(expected), "{disk}");
+        }
         let disk = "# all\nA=1\n# of this machine\nPORT=8080\nexport B='2'\n";
         assert_eq!(outgoing(".env", disk).as_deref(), Ok("# all\nA=1\nexport B='2'\n"));
     }
@@ -194,6 +232,10 @@ mod tests {
         let travels = "{\n  \"a\": 7,\n  \"b\": 2,\n  \"c\": 3\n}\n";
         let lies = "{\n  \"a\": 7,\n  \"proxy\": \"mine\",\n  \"b\": 2,\n  \"c\": 3\n}\n";
         assert_eq!(incoming("settings.json", travels, disk).as_deref(), Ok(lies));
+        let lies = incoming("s.toml", "a = 7\nc = 3\n[b]\nx = 1\n", "a = 1\nproxy = 'mine'\n[b]\nx = 1\n");
+        assert_eq!(lies.as_deref(), Ok("a = 7\nc = 3\nproxy = 'mine'\n[b]\nx = 1\n"));
+        let lies = incoming("s.yaml", "a: 7\nwindow:\n  title: t\n", "a: 1\nwindow:\n  zoomLevel: 2\n");
+        assert_eq!(lies.as_deref(), Ok("a: 7\nwindow:\n  title: t\n  zoomLevel: 2\n"));
         let lies = incoming(".env", "A=2\nB=2\n", "A=1\nPORT=1\nB=2\n");
         assert_eq!(lies.as_deref(), Ok("A=2\nPORT=1\nB=2\n"));
     }
@@ -217,7 +259,12 @@ mod tests {
             (".env", "A='1' and more\nPORT=2\n"),
             (".env", "A=1\nset PORT=2\n"),
             ("notes.txt", "proxy = 1"),
-            ("settings.yaml", "proxy: 1\n"),
+            ("settings.yaml", "proxy: 1\nproxy: 2\n"),
+            ("settings.yaml", "a: &x 1\nproxy: *x\n"),
+            ("settings.yaml", "---\nproxy: 1\n---\nb: 2\n"),
+            ("settings.toml", "proxy = 1\nproxy = 2\n"),
+            ("settings.toml", "proxy: 1\n"),
+            ("settings.xml", "<proxy>1</proxy>"),
         ] {
             assert!(outgoing(file, disk).is_err(), "{file}: {disk}");
         }

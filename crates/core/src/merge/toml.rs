@@ -14,6 +14,7 @@ use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value as Written};
 use super::dotenv::line;
 use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Identity, Value, agrees};
+use super::without::Way;
 use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::node::PerSide;
 
@@ -48,6 +49,31 @@ pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reaso
         _ => by_lines(Grammar::Toml, three)?,
     };
     if says(&joined) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Toml.word())) }
+}
+
+/// The text without what some keys name; none if it is not valid, can't be taken apart, or would say something else then.
+pub(super) fn without(text: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
+    let read = |text: &[u8]| -> Option<Value> {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(table_value(Document::parse(text).ok()?.as_table()))
+    };
+    let value = read(text)?;
+    let document = Document::parse(std::str::from_utf8(text).ok()?).ok()?;
+    let mut fields = Fields::new();
+    find_fields("", &[Some(&value), None, None], &mut fields);
+    let mut block = Reader::new(&document, &fields).read()?;
+    block.take_out(keys, false, &way);
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    (read(&written)?.without(&[]) == value.without(keys)).then_some(written)
+}
+
+/// The way to an entry; what stands in a table of an array can't be named.
+fn way(name: &Name) -> Option<Way> {
+    let text = std::str::from_utf8(&name.bytes).ok()?;
+    let item = unquoted(text, '[');
+    let keys = Key::parse(&text[..item.unwrap_or(text.len())]).ok()?;
+    Some(Way { names: keys.iter().map(|key| key.get().to_owned()).collect(), is_open: item.is_none() })
 }
 
 /// By which field the tables of an array are told apart; arrays by the names on the way to them.

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Value, agrees};
+use super::without::Way;
 use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::config::yaml::written::{self, Document, Node, Style, What};
 use crate::node::PerSide;
@@ -45,6 +46,25 @@ pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reaso
         _ => by_lines(Grammar::Yaml, three)?,
     };
     if says(&joined) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Yaml.word())) }
+}
+
+/// The text without what some keys name; none if it is not valid, can't be taken apart, or would say something else then.
+pub(super) fn without(text: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
+    let read = |text: &[u8]| -> Option<Value> {
+        if !Grammar::Yaml.accepts(text) {
+            return None;
+        }
+        Some(text_value(&written::read(std::str::from_utf8(text).ok()?)?))
+    };
+    let value = read(text)?;
+    let text = std::str::from_utf8(text).ok()?;
+    let mut block = Reader { text }.read(&written::read(text)?)?;
+    let way =
+        |name: &Name| Some(Way { names: vec![String::from_utf8(name.bytes.clone()).ok()?], is_open: true });
+    block.take_out(keys, true, &way);
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    (read(&written)?.without(&[]) == value.without(keys)).then_some(written)
 }
 
 fn text_value(documents: &[Document]) -> Value {

@@ -1,8 +1,10 @@
-//! Texts here that show an undecided conflict between markers, as their group asks for.
+//! Undecided conflicts that are shown in the folder here, as their group asks for: between markers in the text, or by a copy
+//! of the other version beside it.
 //!
 //! The text with its markers is this machine's alone. What travels is the version that stood there before, so the
 //! conflict stays what it was, on every machine. The conflict is settled when no marker is left in the text: what stands
-//! there then is the answer to the version that the markers showed. Which texts are shown so is noted in the database: at
+//! there then is the answer to the version that the markers showed. A copy takes no part either; the conflict is settled when it is gone. What is shown
+//! so is noted in the database: at
 //! first as meant, and as placed once the cycle that wrote the markers came to its end. Only a text that is noted as placed
 //! can be an answer, so that no interruption looks like one.
 
@@ -10,6 +12,8 @@ use instep_core::clock::Timestamp;
 use instep_core::conflict::VersionLeaf;
 use instep_core::content::ContentId;
 use instep_core::merge::markers_remain;
+use instep_core::mutant;
+use instep_core::node::Body;
 use instep_core::path::TreePath;
 use instep_core::plan::Change;
 use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree, Unknown};
@@ -37,7 +41,10 @@ pub struct Marked {
     text: String,
     signs: usize,
     modified: Option<Timestamp>,
-    /// The cycle that wrote the markers came to its end.
+    /// The other version stands here, and no marker in the text.
+    #[serde(default)]
+    copy: Option<Vec<u8>>,
+    /// The cycle that wrote it came to its end.
     pub is_placed: bool,
 }
 
@@ -85,8 +92,26 @@ impl Marked {
             text: text.content.to_string(),
             signs: text.signs,
             modified,
+            copy: None,
             is_placed: false,
         }
+    }
+
+    /// Notes that the version there is about to be shown by a copy.
+    pub fn beside(
+        remote: i64,
+        path: &TreePath,
+        copy: &TreePath,
+        (here, there): (&VersionLeaf, &VersionLeaf),
+    ) -> Self {
+        let text = Text { content: there.content, signs: 0 };
+        let copy = Some(copy.as_bytes().to_vec());
+        Marked { copy, ..Marked::new(remote, path, (here, there), None, &text) }
+    }
+
+    /// Where the copy stands, if it is one that shows the other version.
+    pub fn copy(&self) -> Option<TreePath> {
+        TreePath::new(self.copy.as_ref()?).ok()
     }
 
     /// Where the text stands.
@@ -109,6 +134,12 @@ impl Marked {
         ContentId::parse(&self.text)
     }
 
+    /// Answers whether both were noted of the same thing.
+    pub fn is_that(&self, other: &Marked) -> bool {
+        let of = |one: &Marked| (one.remote, one.path.clone(), one.copy.clone(), one.text.clone());
+        of(self) == of(other)
+    }
+
     /// Answers whether it shows these versions.
     pub fn shows(&self, here: &VersionLeaf, there: &VersionLeaf) -> bool {
         self.here == Shown::of(here) && self.there == Shown::of(there)
@@ -116,7 +147,8 @@ impl Marked {
 
     /// The same at another place.
     pub fn at(self, path: &TreePath) -> Self {
-        Marked { path: path.as_bytes().to_vec(), ..self }
+        let copy = self.copy().and_then(|copy| Some(path.parent()?.join(&copy.name()?).as_bytes().to_vec()));
+        Marked { path: path.as_bytes().to_vec(), copy, ..self }
     }
 
     /// The same, as it is noted before the text stands there.
@@ -146,9 +178,11 @@ pub fn note(write: &Write<'_>, all: &[Marked]) -> Result<(), EngineError> {
 pub fn unplace(state: &mut State, changes: &[Change]) -> Result<Vec<Marked>, EngineError> {
     let before = all(state)?;
     let mut marked = before.clone();
+    let is_changed = |path: &Vec<u8>| {
+        changes.iter().any(|change| change.from.as_ref().is_some_and(|from| from.as_bytes() == path))
+    };
     for one in &mut marked {
-        one.is_placed &=
-            !changes.iter().any(|change| change.from.as_ref().map(TreePath::as_bytes) == Some(&one.path));
+        one.is_placed &= !is_changed(&one.path) && !one.copy.as_ref().is_some_and(is_changed);
     }
     if marked != before {
         state.transact(|write| note(write, &marked))?;
@@ -156,9 +190,31 @@ pub fn unplace(state: &mut State, changes: &[Change]) -> Result<Vec<Marked>, Eng
     Ok(before)
 }
 
-/// A text that still shows a conflict.
+/// Changes as the log is to know them: what showed a conflict that is settled is not to come back with an undo, but the
+/// version that it stood for.
+pub fn as_logged(changes: &[Change], marked: &[Marked]) -> Vec<Change> {
+    let path = |change: &Change| change.from.clone();
+    let is_copy =
+        |change: &&Change| marked.iter().any(|one| one.copy().is_some() && one.copy() == path(change));
+    let logged = changes.iter().filter(|change| !is_copy(change)).map(|change| {
+        let mut change = change.clone();
+        let shown = marked.iter().find(|one| one.copy.is_none() && one.path() == change.from);
+        if let (Some(one), Some(before)) = (shown, &mut change.before)
+            && before.body.content() == one.text()
+            && let Some(here) = one.here()
+        {
+            before.body = Body::Leaf(here);
+        }
+        change
+    });
+    logged.collect()
+}
+
+/// A text that still shows a conflict, or a copy that does.
 #[derive(Debug)]
 pub struct Seen {
+    /// What it holds.
+    pub leaf: Leaf,
     /// Where it stands.
     pub place: Place,
     /// What is noted of it.
@@ -174,7 +230,9 @@ pub struct Seen {
 pub struct Met {
     /// Those that still show the conflict.
     pub shown: Vec<Seen>,
-    /// Those from which the markers are gone.
+    /// The copies that show one.
+    pub copies: Vec<Seen>,
+    /// Those from which the markers are gone, or whose copy is.
     pub settled: Vec<Marked>,
     /// Those that could not be read just now.
     unread: Vec<Place>,
@@ -185,6 +243,10 @@ pub fn meet<F: Folder>(folder: &F, scan: &Scan, marked: Vec<Marked>) -> Result<M
     let mut met = Met::default();
     for one in marked {
         let (Some(path), Some(text)) = (one.path(), one.text()) else { continue };
+        if let Some(copy) = one.copy() {
+            meet_copy(&scan.tree, one, &path, copy, &mut met);
+            continue;
+        }
         // A person may have moved it.
         let Some(place) = scan.tree.find(&path).or_else(|| place_of(&scan.tree, text)) else { continue };
         let Entry::Leaf(leaf) = scan.tree.at(place).entry else { continue };
@@ -193,10 +255,10 @@ pub fn meet<F: Folder>(folder: &F, scan: &Scan, marked: Vec<Marked>) -> Result<M
         }
         let path = scan.tree.path(place);
         if leaf.content == text {
-            met.shown.push(Seen { place, marked: one, path, is_as_written: true });
-        } else if one.is_placed {
+            met.shown.push(Seen { leaf, place, marked: one, path, is_as_written: true });
+        } else if one.is_placed || mutant::is_on("meant-is-an-answer") {
             match shows(folder, &scan.tree, place, one.signs) {
-                Ok(true) => met.shown.push(Seen { place, marked: one, path, is_as_written: false }),
+                Ok(true) => met.shown.push(Seen { leaf, place, marked: one, path, is_as_written: false }),
                 Ok(false) => met.settled.push(one),
                 Err(EngineError::Folder(_)) => met.unread.push(place),
                 Err(error) => return Err(error),
@@ -206,9 +268,33 @@ pub fn meet<F: Folder>(folder: &F, scan: &Scan, marked: Vec<Marked>) -> Result<M
     Ok(met)
 }
 
+fn meet_copy(tree: &Tree, one: Marked, of: &TreePath, copy: TreePath, met: &mut Met) {
+    let entry = |path: &TreePath| tree.find(path).map(|place| (place, tree.at(place).entry.clone()));
+    match entry(&copy) {
+        Some((place, Entry::Leaf(leaf))) => {
+            let is_as_written = Some(leaf.content) == one.text();
+            met.copies.push(Seen { leaf, place, marked: one, path: copy, is_as_written });
+        }
+        // It is an answer only where all else can be seen.
+        None if one.is_placed && matches!(entry(of), Some((_, Entry::Leaf(_)))) => met.settled.push(one),
+        _ => {}
+    }
+}
+
+/// Why a copy takes no part.
+pub fn why_apart(one: &Marked) -> Unknown {
+    let of = one.path().map_or_else(String::new, |path| path.to_string());
+    Unknown::Foreign(format!(
+        "it shows the other version of {of}, which is in conflict, and goes when that is settled"
+    ))
+}
+
 /// Puts the version that stood there before into the tree of a scan, where a text shows a conflict.
 pub fn outgoing<F: Folder>(folder: &F, scan: &mut Scan, marked: Vec<Marked>) -> Result<(), EngineError> {
     scan.marked = meet(folder, scan, marked)?;
+    if mutant::is_on("marked-texts-travel") {
+        scan.marked.shown.clear();
+    }
     for Seen { place, marked: one, .. } in &scan.marked.shown {
         let entry = scan.tree.at(*place);
         let (Entry::Leaf(leaf), Some(here), Some(modified)) =
@@ -220,6 +306,10 @@ pub fn outgoing<F: Folder>(folder: &F, scan: &mut Scan, marked: Vec<Marked>) -> 
         let formed = Formed { way: Way::Markers, disk, size: leaf.size, modified, name };
         scan.forms.insert(*place, formed);
         scan.tree.tell(*place, Entry::Leaf(Leaf { exec: leaf.exec, ..here }), one.modified);
+    }
+    for Seen { place, marked: one, .. } in &scan.marked.copies {
+        let modified = scan.tree.at(*place).modified;
+        scan.tree.tell(*place, Entry::Unknown(why_apart(one)), modified);
     }
     for place in &scan.marked.unread {
         scan.tree.tell(*place, Entry::Unknown(Unknown::Changing), None);

@@ -121,6 +121,14 @@ pub fn resolve<F: Folder>(
             // The version here is not what stands there.
             put(&conflict, conflict.local.as_ref(), &mut wishes)?;
         }
+        if answer.is_ok() {
+            // A copy that shows the other version has done its part, unless somebody wrote into it.
+            let mut copies = shown.copies.iter().filter(|seen| seen.is_as_written);
+            let of = Some(conflict.path_on(Side::Local));
+            if let Some(copy) = copies.find(|seen| seen.marked.path().as_ref() == of) {
+                wishes.remove(&copy.path);
+            }
+        }
         match answer {
             Ok(Answer { strategy, content }) => {
                 bytes.extend(content);

@@ -1,12 +1,12 @@
-//! Markers in texts whose group asks for them: a conflict that is left open is shown in the text here, and one that a
-//! person settled there is taken for settled. See [`marked`].
+//! Conflicts that are shown in the folder here, because their group asks for it: one that is left open is shown in the text
+//! or beside it, and one that a person settled there is taken for settled. See [`marked`].
 
 use instep_core::config::Style as Wanted;
-use instep_core::conflict::{Conflict, ConflictKind, Version, VersionLeaf};
+use instep_core::conflict::{Conflict, ConflictKind, Version, VersionLeaf, copy_name};
 use instep_core::merge::{self, Merged, Style, Terms, Versions};
 use instep_core::node::{Body, Known, NodeId, PerSide, Row, Side, Value, Views};
-use instep_core::path::TreePath;
-use instep_core::plan::{Change, ChangeKind, Plan};
+use instep_core::path::{Name, TreePath};
+use instep_core::plan::{Change, ChangeKind, Places, Plan};
 use instep_core::policy::Policy;
 use instep_core::tree::{Leaf, LeafKind, Place};
 
@@ -19,22 +19,31 @@ use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::state::{ConflictRecord, RemoteRecord};
 
-/// What a cycle does with texts that show conflicts.
+/// What a cycle does with what shows conflicts.
 #[derive(Debug, Default)]
 pub(super) struct Marking {
-    /// Those that get markers.
+    /// The texts that get markers, and the copies that are written.
     pub shown: Vec<(NodeId, Marked)>,
-    /// Those that lose them, because the conflict is over.
-    pub cleared: Vec<NodeId>,
-    /// Those from which a person took them.
+    /// What goes because the conflict is over, with the path of the text.
+    pub cleared: Vec<(NodeId, TreePath)>,
+    /// Those that a person settled.
     pub settled: Vec<(NodeId, Marked)>,
 }
 
 impl Marking {
-    /// Answers whether a change of this node only writes or clears markers.
+    /// Answers whether a change of this node ends that a conflict is shown.
+    pub fn clears(&self, node: NodeId) -> bool {
+        self.cleared.iter().any(|one| one.0 == node)
+    }
+
+    /// A node for a copy, which no row ever knows.
+    fn next_node(&self) -> NodeId {
+        NodeId(u64::MAX - (self.shown.len() + self.cleared.len()) as u64)
+    }
+
+    /// Answers whether a change of this node only shows a conflict, or ends that.
     pub fn is_of(&self, node: NodeId) -> bool {
-        let mut nodes = self.shown.iter().map(|one| one.0).chain(self.cleared.iter().copied());
-        nodes.any(|other| other == node)
+        self.clears(node) || self.shown.iter().any(|one| one.0 == node)
     }
 }
 
@@ -66,6 +75,8 @@ impl<F: Folder> Cycle<'_, F> {
         (look, tools): (&Look, &mut Tools<'_, F>),
     ) -> Result<(), EngineError> {
         self.note_settled(plan, known);
+        self.copy_beside(plan, known, policy, record, look);
+        self.clear_copies(plan, record, look);
         for conflict in plan.conflicts.clone() {
             let Some((base, here, there)) = texts(&conflict) else { continue };
             let path = conflict.path_on(Side::Local).clone();
@@ -105,6 +116,69 @@ impl<F: Folder> Cycle<'_, F> {
         Ok(())
     }
 
+    /// Writes the other version beside files whose group wants to see it there.
+    fn copy_beside(
+        &mut self,
+        plan: &mut Plan,
+        known: &Known,
+        policy: &Policy,
+        record: &RemoteRecord,
+        look: &Look,
+    ) {
+        let tree = &look.scan.tree;
+        for conflict in plan.conflicts.clone() {
+            let Some((here, there)) = files(&conflict) else { continue };
+            let path = conflict.path_on(Side::Local).clone();
+            let wants = policy.groups.of(&path, false).is_some_and(|group| group.style == Wanted::Copy);
+            let is_shown = copies_of(look, record, &path).any(|seen| seen.marked.there() == leaf_of(there));
+            if !wants || is_shown || !self.is_asked_for(&path) || !policy.ways(&path, false).local {
+                continue;
+            }
+            let place = plan.places.local.of(conflict.node);
+            let (Some(place), Some(value)) = (place, value_here(plan, known, conflict.node)) else {
+                continue;
+            };
+            let machine = &policy.machines[Side::Remote];
+            let mut names = (1..100).map(|number| copy_name(&value.name, machine, there.content, number));
+            let is_free = |name: &Name| tree.child(tree.at(place).parent, name).is_none();
+            let Some((name, parent)) = names.find(is_free).zip(path.parent()) else { continue };
+            let (copy, node) = (parent.join(&name), self.marking.next_node());
+            let Some(leaf) = leaf_of(there) else { continue };
+            let after = Some(Value { parent: value.parent, name, body: Body::Leaf(leaf) });
+            plan.changes.local.push(Change { node, before: None, after, from: None, to: Some(copy.clone()) });
+            let one = Marked::beside(record.id, &path, &copy, (here, there));
+            self.marking.shown.push((node, one));
+        }
+    }
+
+    /// Takes copies away whose conflict is over, if nobody wrote into them; else they are files like any other then.
+    fn clear_copies(&mut self, plan: &mut Plan, record: &RemoteRecord, look: &Look) {
+        for seen in look.scan.marked.copies.iter().filter(|seen| seen.marked.remote == record.id) {
+            let Some(of) = seen.marked.path() else { continue };
+            let is_open = plan.conflicts.iter().any(|conflict| {
+                let there = files(conflict).and_then(|(_, there)| leaf_of(there));
+                *conflict.path_on(Side::Local) == of && there.is_some() && there == seen.marked.there()
+            });
+            if is_open || !seen.is_as_written || !self.is_asked_for(&of) {
+                continue;
+            }
+            let (node, entry) = (self.marking.next_node(), look.scan.tree.at(seen.place));
+            let parent = plan.places.local.iter().find(|(_, at)| *at == entry.parent).map(|(node, _)| node);
+            let parent = parent.unwrap_or(NodeId::ROOT);
+            let before = Some(Value { parent, name: entry.name.clone(), body: Body::Leaf(seen.leaf) });
+            plan.changes.local.push(Change {
+                node,
+                before,
+                after: None,
+                from: Some(seen.path.clone()),
+                to: None,
+            });
+            let places = plan.places.local.iter().chain([(node, seen.place)]).collect();
+            plan.places.local = Places::new(places);
+            self.marking.cleared.push((node, of));
+        }
+    }
+
     /// What a person settled is agreed on as the version there, also where that is all there is to do.
     fn note_settled(&self, plan: &mut Plan, known: &Known) {
         for (node, _) in &self.marking.settled {
@@ -119,7 +193,7 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// Where a conflict is over and nothing comes, the version here gets its place back.
     fn clear(&mut self, plan: &mut Plan, known: &Known, record: &RemoteRecord, look: &Look) {
-        for Seen { place, marked: one, path, is_as_written } in &look.scan.marked.shown {
+        for Seen { place, marked: one, path, is_as_written, .. } in &look.scan.marked.shown {
             let node = plan.places.local.iter().find(|(_, at)| at == place).map(|(node, _)| node);
             let (Some(node), Some(text)) = (node, one.text()) else { continue };
             let is_open = plan.conflicts.iter().any(|conflict| conflict.nodes.contains(&node));
@@ -150,7 +224,7 @@ impl<F: Folder> Cycle<'_, F> {
                 leaf.content = text;
             }
             plan.changes.local.push(change);
-            self.marking.cleared.push(node);
+            self.marking.cleared.push((node, path.clone()));
         }
     }
 
@@ -188,10 +262,14 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// Notes what is about to be shown, before it is.
     pub(super) fn note_meant(&mut self) -> Result<(), EngineError> {
-        if self.marking.shown.is_empty() {
+        if self.marking.shown.is_empty() && self.marking.cleared.is_empty() {
             return Ok(());
         }
-        let mut all = marked::all(&self.workspace.state)?;
+        // What this cycle takes away is no answer of a person's, however it ends.
+        let is_cleared = |path: &TreePath| self.marking.cleared.iter().any(|(_, cleared)| cleared == path);
+        let meant =
+            |one: Marked| if one.path().is_some_and(|path| is_cleared(&path)) { one.meant() } else { one };
+        let mut all: Vec<Marked> = marked::all(&self.workspace.state)?.into_iter().map(meant).collect();
         for (_, one) in &self.marking.shown {
             all.retain(|other| other.path() != one.path());
             all.push(one.clone());
@@ -224,13 +302,17 @@ impl<F: Folder> Cycle<'_, F> {
             .map(|(_, one)| one.path())
             .collect();
         for one in marked::all(&self.workspace.state)? {
-            let seen = look.scan.marked.shown.iter().find(|seen| seen.marked == one);
+            let met = &look.scan.marked;
+            let seen = met.shown.iter().chain(&met.copies).find(|seen| seen.marked.is_that(&one));
             let Some(stood) = one.path() else { continue };
-            let path = moved(seen.map_or(&stood, |seen| &seen.path), &thought.plan, applied);
-            let is_edited = seen.is_some_and(|seen| !seen.is_as_written);
+            let stands = seen.filter(|_| one.copy().is_none()).map_or(&stood, |seen| &seen.path);
+            let path = moved(stands, &thought.plan, applied);
+            let is_edited = one.copy().is_none() && seen.is_some_and(|seen| !seen.is_as_written);
             let stays = one.remote != record.id || is_edited || is_open(&path);
+            let mut cleared = self.marking.cleared.iter();
+            let is_gone = cleared.any(|(node, of)| *of == stood && !applied.failed.contains_key(node));
             let is_known = after.iter().any(|other| other.path().as_ref() == Some(&path));
-            if stays && !is_known && !settled.contains(&Some(stood)) {
+            if stays && !is_gone && !is_known && !settled.contains(&Some(stood)) {
                 let one = one.at(&path);
                 after.push(if seen.is_some_and(|seen| seen.is_as_written) { one.placed() } else { one });
             }
@@ -241,28 +323,59 @@ impl<F: Folder> Cycle<'_, F> {
     /// What there is to say of texts that got markers.
     pub(super) fn said_of_markers(&self, applied: &Applied) -> Vec<String> {
         let shown = self.marking.shown.iter().filter(|(node, _)| !applied.failed.contains_key(node));
-        let paths = shown.filter_map(|(_, one)| one.path());
-        let verb = if self.request.dry_run { "would show" } else { "shows" };
-        paths
-            .map(|path| {
-                format!(
-                    "{path} {verb} both versions between markers on this machine; edit them away and sync, or \
+        let (shows, stands) = match self.request.dry_run {
+            true => ("would show", "would stand"),
+            false => ("shows", "stands"),
+        };
+        let words = shown.filter_map(|(_, one)| {
+            let path = one.path()?;
+            Some(match one.copy() {
+                None => format!(
+                    "{path} {shows} both versions between markers on this machine; edit them away and sync, or \
                      `instep resolve` it"
-                )
+                ),
+                Some(copy) => format!(
+                    "the other version of {path} {stands} beside it as {copy}, on this machine; delete that once yours \
+                     is right, and sync, or `instep resolve` it"
+                ),
             })
-            .collect()
+        });
+        words.collect()
     }
 }
 
 /// The three files of a conflict of contents.
 fn texts(conflict: &Conflict) -> Option<(&VersionLeaf, &VersionLeaf, &VersionLeaf)> {
+    let (here, there) = files(conflict)?;
+    Some((file(&conflict.base)?, here, there))
+}
+
+/// The two files of a conflict of contents.
+fn files(conflict: &Conflict) -> Option<(&VersionLeaf, &VersionLeaf)> {
     if conflict.kind != ConflictKind::Content || conflict.settled {
         return None;
     }
-    fn file(version: &Option<Version>) -> Option<&VersionLeaf> {
-        version.as_ref()?.leaf.as_ref().filter(|leaf| leaf.kind == LeafKind::File)
-    }
-    Some((file(&conflict.base)?, file(&conflict.local)?, file(&conflict.remote)?))
+    Some((file(&conflict.local)?, file(&conflict.remote)?))
+}
+
+fn file(version: &Option<Version>) -> Option<&VersionLeaf> {
+    version.as_ref()?.leaf.as_ref().filter(|leaf| leaf.kind == LeafKind::File)
+}
+
+fn leaf_of(version: &VersionLeaf) -> Option<Leaf> {
+    let VersionLeaf { kind, content, size, exec } = *version;
+    (kind == LeafKind::File).then_some(Leaf { kind, content, size, exec })
+}
+
+/// The copies that show the other version of a file.
+fn copies_of<'l>(
+    look: &'l Look,
+    record: &RemoteRecord,
+    path: &TreePath,
+) -> impl Iterator<Item = &'l Seen> + use<'l> {
+    let (remote, path) = (record.id, path.clone());
+    let copies = look.scan.marked.copies.iter();
+    copies.filter(move |seen| seen.marked.remote == remote && seen.marked.path().as_ref() == Some(&path))
 }
 
 fn shown_at(look: &Look, place: Place) -> Option<&Seen> {

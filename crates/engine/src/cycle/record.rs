@@ -230,7 +230,9 @@ impl<F: Folder> Cycle<'_, F> {
         // What was removed from a place, and what moved there, are two things: each has a record of its own.
         let mut paths: BTreeMap<(TreePath, bool), PathRecord> = BTreeMap::new();
         for side in Side::BOTH {
-            let changes = thought.plan.changes[side].iter();
+            // What showed a conflict that is over is not to come back with an undo.
+            let changes =
+                thought.plan.changes[side].iter().filter(|change| !self.marking.clears(change.node));
             for change in
                 changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node))
             {

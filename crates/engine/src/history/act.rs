@@ -149,7 +149,10 @@ fn carry_out<F: Folder>(
         workspace.state.transact(|write| marked::note(write, &marked))?;
         marked::unplace(&mut workspace.state, &done)?;
     }
-    log(workspace, changes, deed, there, applied)
+    match deed.kind {
+        OperationKind::Resolve => log(workspace, &marked::as_logged(changes, &marked), deed, there, applied),
+        _ => log(workspace, changes, deed, there, applied),
+    }
 }
 
 /// Brings every content that is needed into the staging folder.

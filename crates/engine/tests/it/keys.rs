@@ -19,7 +19,7 @@ fn groups() -> Groups {
     let group = Group {
         kind: None,
         keep_local_keys,
-        ..Group::of("settings", &["**/settings.json", ".env", "texts/**"])
+        ..Group::of("settings", &["**/settings.*", ".env", "texts/**"])
     };
     Groups::new(&[group]).unwrap()
 }
@@ -67,6 +67,27 @@ fn each_machine_keeps_its_own_and_the_rest_is_the_same() {
     for machine in [&mut left, &mut right] {
         let outcome = machine.sync();
         assert!(outcome.done.is_empty() && outcome.operation.is_none(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn it_works_for_every_kind_of_file_with_keys() {
+    let cases = [
+        ("toml", "a = 1\nproxy = 'left'\n", "a = 2\nproxy = 'right'\n[window]\ntitle = 't'\n"),
+        ("yaml", "a: 1\nproxy: left\n", "a: 2\nproxy: right\nwindow:\n  title: t\n"),
+        ("json", "{\"a\": 1, \"proxy\": \"left\"}\n", "{\"a\": 2, \"proxy\": \"right\", \"window\": {}}\n"),
+    ];
+    for (ending, mine, other) in cases {
+        let file = format!("settings.{ending}");
+        let (mut left, mut right, place) = pair(&[(&file, mine)]);
+        right.write(&file, other);
+        right.sync();
+        left.sync();
+        let (mine, there) = (read(&left, &file), travels(&place));
+        assert!(mine.contains("left") && mine.contains('2') && mine.contains("window"), "{mine}");
+        assert!(!there.contains("left") && !there.contains("right") && there.contains('2'), "{there}");
+        assert_eq!(read(&right, &file), other);
+        assert_eq!(left.sync().done.len() + right.sync().done.len(), 0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Markers in texts whose group asks for them: what stands on the disk, what travels, and how the conflict closes.
+//! Conflicts shown in the folder, between markers or by a copy: what stands on the disk, what travels, and how they close.
 
 use std::fs;
 
@@ -21,8 +21,12 @@ const MARKED: &str =
 
 /// Two machines, both of which changed the second line of each file; the right one was first.
 fn contested(files: &[&str]) -> (Machine, Machine, MemoryPlace) {
+    contested_as(Style::Markers, files)
+}
+
+fn contested_as(style: Style, files: &[&str]) -> (Machine, Machine, MemoryPlace) {
     let place = MemoryPlace::new();
-    let group = Group { style: Style::Markers, ..Group::of("documents", &["**"]) };
+    let group = Group { style, ..Group::of("documents", &["**"]) };
     let machines = ["left", "right"].map(|name| {
         let mut machine = Machine::new(name, &place);
         machine.settings.groups = Groups::new(std::slice::from_ref(&group)).unwrap();
@@ -187,11 +191,25 @@ fn an_undo_takes_the_markers_out_and_leaves_the_conflict_open() {
     resolve::resolve(&mut left.workspace, &left.remote, &settings, &choices, &Silent).unwrap();
     let reach = Reach::open(&left.remote);
     undo(&mut left.workspace, Some(&reach), &settings, &UndoRequest::default(), &Silent).unwrap();
+    assert_eq!(read(&left, "a.md"), version("left"));
     assert_eq!(left.sync().conflicts.len(), 1);
     assert_eq!(
         (read(&left, "a.md"), there(&place)),
         (MARKED.to_owned(), format!("a.md={}", version("right")))
     );
+}
+
+#[test]
+fn an_undo_long_after_the_answer_brings_no_marker_back() {
+    let (mut left, mut right, place) = contested(&["a.md"]);
+    let settings = left.settings.clone();
+    resolve::resolve(&mut left.workspace, &left.remote, &settings, &[(1, Choice::There)], &Silent).unwrap();
+    left.sync();
+    right.sync();
+    let reach = Reach::open(&left.remote);
+    undo(&mut left.workspace, Some(&reach), &settings, &UndoRequest::default(), &Silent).unwrap();
+    left.sync();
+    assert_eq!(there(&place), format!("a.md={}", version("left")));
 }
 
 #[test]
@@ -263,6 +281,96 @@ fn an_answer_given_elsewhere_arrives_over_the_markers() {
     right.sync();
     let outcome = left.sync();
     assert_eq!((outcome.conflicts.len(), read(&left, "a.md")), (0, version("settled there")), "{outcome:?}");
+}
+
+/// The name of the copy that stands in the folder.
+fn copy(machine: &Machine) -> Option<String> {
+    let entries = fs::read_dir(&machine.root).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.map(|name| name.into_string().unwrap()).find(|name| name.starts_with("a.right-"))
+}
+
+#[test]
+fn a_copy_shows_the_other_version_beside_and_nothing_of_it_leaves() {
+    for file in ["a.md", "a.json"] {
+        let (mut left, mut right, place) = contested_as(Style::Copy, &[file]);
+        let name = copy(&left).unwrap();
+        assert_eq!((read(&left, file), read(&left, &name)), (version("left"), version("right")));
+        for _ in 0..2 {
+            let outcome = left.sync();
+            assert_eq!((outcome.conflicts.len(), outcome.conflicts_new), (1, 0));
+            assert!(is_quiet(&outcome), "{outcome:?}");
+        }
+        left.write(&name, "notes of my own\n");
+        left.sync();
+        right.sync();
+        assert_eq!((there(&place), right.drawing()), (format!("{file}={}", version("right")), there(&place)));
+        // Once the conflict is over, what somebody wrote into it is a file like any other.
+        let settings = left.settings.clone();
+        resolve::resolve(&mut left.workspace, &left.remote, &settings, &[(1, Choice::Here)], &Silent)
+            .unwrap();
+        left.sync();
+        left.sync();
+        assert_eq!(there(&place), format!("{file}={};{name}=notes of my own\n", version("left")));
+    }
+}
+
+#[test]
+fn a_copy_that_is_gone_says_that_what_stands_here_is_the_answer() {
+    let (mut left, mut right, place) = contested_as(Style::Copy, &["a.md"]);
+    left.write("a.md", &version("both"));
+    assert_eq!(left.sync().conflicts.len(), 1, "an edit alone is no answer");
+    let name = copy(&left).unwrap();
+    left.remove(&name);
+    let outcome = left.sync();
+    assert_eq!(
+        (outcome.conflicts.len(), there(&place)),
+        (0, format!("a.md={}", version("both"))),
+        "{outcome:?}"
+    );
+    right.sync();
+    assert_eq!(right.drawing(), left.drawing());
+    assert!(is_quiet(&left.sync()) && marked::all(&left.workspace.state).unwrap().is_empty());
+}
+
+#[test]
+fn a_copy_goes_with_its_conflict_and_is_kept() {
+    type Ending = fn(&mut Machine, &mut Machine);
+    let endings: [(&str, Ending); 3] = [
+        ("the other gave way", |_, right| right.write("a.md", BASE)),
+        ("the other has the same now", |_, right| right.write("a.md", &version("left"))),
+        ("it was resolved", |left, _| {
+            let settings = left.settings.clone();
+            resolve::resolve(&mut left.workspace, &left.remote, &settings, &[(1, Choice::There)], &Silent)
+                .unwrap();
+        }),
+    ];
+    for (what, end) in endings {
+        let (mut left, mut right, place) = contested_as(Style::Copy, &["a.md"]);
+        end(&mut left, &mut right);
+        right.sync();
+        assert_eq!(left.sync().conflicts.len(), 0, "{what}");
+        assert_eq!(copy(&left), None, "{what}");
+        assert!(is_quiet(&left.sync()), "{what}");
+        right.sync();
+        assert_eq!((left.drawing(), right.drawing()), (there(&place), there(&place)), "{what}");
+    }
+}
+
+#[test]
+fn a_newer_version_takes_the_place_of_the_copy_and_an_undo_is_no_answer() {
+    let (mut left, mut right, place) = contested_as(Style::Copy, &["a.md"]);
+    let first = copy(&left).unwrap();
+    right.write("a.md", &version("right again"));
+    right.sync();
+    left.sync();
+    let second = copy(&left).unwrap();
+    assert!(first != second && read(&left, &second) == version("right again"));
+    let settings = left.settings.clone();
+    let reach = Reach::open(&left.remote);
+    undo(&mut left.workspace, Some(&reach), &settings, &UndoRequest::default(), &Silent).unwrap();
+    let outcome = left.sync();
+    assert_eq!(outcome.conflicts.len(), 1, "{outcome:?}");
+    assert_eq!(there(&place), format!("a.md={}", version("right again")));
 }
 
 #[test]
