@@ -411,7 +411,9 @@ impl<F: Folder> Work<'_, '_, F> {
         let swaps = other_change.after.as_ref().is_some_and(|wanted| self.ground.is_at(change.node, wanted));
         let leaves_for_good = other_change.after.is_none()
             && other_change.before.as_ref().is_some_and(|v| v.body != Body::Folder);
+        // Under another spelling of the name, which the disk takes for the same, they can't change places.
         if !(swaps || leaves_for_good)
+            || !self.ground.is_at(other, after)
             || self.ground.is_below(other, change.node)
             || self.ground.is_below(change.node, other)
         {

@@ -258,9 +258,6 @@ pub trait Folder: Send + Sync {
     /// Exchanges two names in one step; fails with `Unsupported` where the disk can't.
     fn exchange(&self, one: (&Self::Dir, &Name), other: (&Self::Dir, &Name)) -> Result<(), FolderError>;
 
-    /// Gives a file a second name, for disks without exchange; fails with `Unsupported` where the disk can't.
-    fn link(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> Result<(), FolderError>;
-
     /// Renames over whatever file stands at the target. In our state folder; elsewhere only where the disk has no
     /// exchange and what stands there has been kept.
     fn replace(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> Result<(), FolderError>;

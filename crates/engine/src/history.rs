@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod contents;
+pub mod disconnect;
 pub mod export;
 pub mod follow;
 pub mod log;

@@ -185,6 +185,10 @@ impl<F: Folder> Recovery<'_, F> {
         if mutant::is_on("recovery-drops-old") {
             return Ok(self.folder.remove_file(&self.staging, slot)?);
         }
+        let is_vacant = new.is_some() && self.may_stand_aside() && self.is_free(path)?;
+        if is_vacant && self.put_back(slot, path, None)? {
+            return Ok(());
+        }
         if text != old && self.put_back(slot, path, new)? {
             self.notices.push(format!(
                 "{} was edited in the moment in which it was replaced; the edit is back in place.",
@@ -193,6 +197,17 @@ impl<F: Folder> Recovery<'_, F> {
             return Ok(());
         }
         self.keep(operation, slot, path, (found, new))
+    }
+
+    /// Where the disk knows no exchange, the old version stands aside for a moment in which nothing has its name.
+    fn may_stand_aside(&self) -> bool {
+        !self.folder.abilities().exchange && !mutant::is_on("stood-aside-is-gone")
+    }
+
+    /// Answers whether a path's folder is there, and the path is not.
+    fn is_free(&self, path: &[u8]) -> Result<bool, EngineError> {
+        let Some((dir, name)) = self.locate(path)? else { return Ok(false) };
+        Ok(self.folder.metadata(&dir, &name)?.is_none())
     }
 
     /// The step did not begin, or it came to its end and nobody wrote down what it kept. Then a person must be able to
@@ -463,6 +478,24 @@ mod tests {
     fn a_save_in_the_moment_in_which_an_edit_gets_its_name_back_keeps_the_name() {
         let found = recovered("an edit", &write(), Some("saved just now"));
         assert_eq!(texts(found), "f=saved just now | =an edit");
+    }
+
+    #[test]
+    fn an_old_version_that_stood_aside_gets_its_name_back_where_nothing_can_be_exchanged() {
+        let home = tempfile::tempdir().unwrap();
+        let recovered = |exchange: bool| {
+            let mut folder = Faulty::new(DiskFolder::create(home.path()).unwrap(), Vec::new());
+            folder.exchange = exchange;
+            fs::write(home.path().join(".instep/staging/q-1"), "old").unwrap();
+            let mut state = State::in_memory().unwrap();
+            let text = serde_json::to_string(&write()).unwrap();
+            state.transact(|write| write.journal("0000000000000001", 0, &[text])).unwrap();
+            recover(&folder, &mut state, Timestamp::from_seconds(1), None).unwrap();
+            fs::read_to_string(home.path().join("f")).ok()
+        };
+        // Elsewhere the name was never free: somebody removed the new version since.
+        assert_eq!(recovered(true), None);
+        assert_eq!(recovered(false).as_deref(), Some("old"));
     }
 
     #[test]

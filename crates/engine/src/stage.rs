@@ -14,11 +14,11 @@ use instep_core::path::Name;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{ObjectId, RemoteError, RemoteErrorKind, Sink};
 
-use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
+use crate::folder::{Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{Contents, content_of};
 
 /// How the names of slots begin into which a person's files step.
-const DISPLACING: [&[u8]; 3] = [b"q-", b"o-", b"p-"];
+const DISPLACING: [&[u8]; 2] = [b"q-", b"p-"];
 
 /// A content that waits in the staging folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Staging<'a, F: Folder> {
     folder: &'a F,
     dir: F::Dir,
     staged: BTreeMap<ContentId, Vec<Staged>>,
+    /// What the names of copies bear, so that two that stage at once don't meet.
+    tag: String,
     counter: u64,
 }
 
@@ -41,7 +43,12 @@ impl<'a, F: Folder> Staging<'a, F> {
     /// Opens the staging folder.
     pub fn open(folder: &'a F) -> Result<Self, FolderError> {
         let dir = folder.open_folder(&folder.state(), &name("staging"))?;
-        Ok(Staging { folder, dir, staged: BTreeMap::new(), counter: 0 })
+        Ok(Staging { folder, dir, staged: BTreeMap::new(), tag: String::new(), counter: 0 })
+    }
+
+    /// Opens it beside one that a cycle has open.
+    pub fn open_for(folder: &'a F, operation: &str) -> Result<Self, FolderError> {
+        Ok(Staging { tag: format!("{operation}-"), ..Staging::open(folder)? })
     }
 
     /// The open staging folder.
@@ -55,10 +62,8 @@ impl<'a, F: Folder> Staging<'a, F> {
     pub fn sweep(&self) -> Result<Vec<String>, FolderError> {
         let mut notices = Vec::new();
         for name in self.folder.list(&self.dir)?.names {
-            let Some(found) = self.folder.metadata(&self.dir, &name)? else { continue };
             let is_slot = DISPLACING.iter().any(|kind| name.as_bytes().starts_with(kind));
-            let has_another_name = found.kind == DiskKind::File && found.names > 1;
-            if is_slot && !has_another_name && !mutant::is_on("sweep-drops-slots") {
+            if is_slot && !mutant::is_on("sweep-drops-slots") {
                 notices.push(self.recover(&name)?);
             } else {
                 self.folder.remove_file(&self.dir, &name)?;
@@ -104,7 +109,7 @@ impl<'a, F: Folder> Staging<'a, F> {
     /// A name that is free in this cycle, for a copy.
     pub fn free_name(&mut self) -> Name {
         self.counter += 1;
-        name(&format!("c-{}", self.counter))
+        name(&format!("c-{}{}", self.tag, self.counter))
     }
 
     /// Stages bytes as they stream by, and names them. Not yet durable.

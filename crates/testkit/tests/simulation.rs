@@ -76,6 +76,26 @@ fn a_copy_whose_original_is_gone_is_durable_before_it_counts_as_moved() {
     story(40_619, &steps, "remote meanwhile edits crashes disk disks history policies");
 }
 
+#[test]
+fn what_gives_damaged_files_back_and_what_merges_stage_under_names_of_their_own() {
+    let steps = [0, 1, 2, 3, 5, 6, 7, 9, 10, 13, 23, 24, 25, 31];
+    story(70_722, &steps, "remote meanwhile edits crashes policies");
+}
+
+#[test]
+fn a_save_beside_on_a_disk_without_exchange_is_kept() {
+    let steps =
+        [11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 25, 26, 28, 29, 31, 32, 33, 34, 35, 36, 37, 38];
+    story(71_285, &steps, "remote meanwhile edits crashes disk backups disks policies");
+}
+
+#[test]
+fn a_folder_waits_for_a_file_that_is_to_move_into_it_and_has_its_name_in_another_case() {
+    let steps =
+        [1, 2, 7, 8, 10, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 26, 27, 29, 30, 32, 33, 34, 35, 36, 38, 39];
+    story(72_901, &steps, "remote meanwhile edits crashes disk disks history policies");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

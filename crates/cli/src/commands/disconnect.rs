@@ -64,7 +64,7 @@ fn forget_keys(opened: &mut Opened, keys: &[String], kept: &[String]) -> Result<
     let edits: Vec<Edit<'_>> = keys.iter().map(|key| Edit::Unset { key }).collect();
     opened.sources.change(Target::Here, &edits)?;
     // A base with a place used before the present one would outlive what a person said.
-    Ok(opened.workspace.state.transact(|write| write.forget_remotes_but(kept))?)
+    Ok(instep_engine::history::disconnect::disconnect(&mut opened.workspace, kept)?)
 }
 
 /// What this machine's own file says of a remote, by key; its address first.

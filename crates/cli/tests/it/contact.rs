@@ -119,6 +119,21 @@ fn a_disconnected_folder_forgets_what_was_agreed_with_every_place() {
 }
 
 #[test]
+fn an_undo_takes_nothing_back_at_a_remote_that_was_disconnected_since() {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "x", "1\n");
+    assert_eq!(pair.left.init(&pair.bare, &[]).code, 0);
+    assert_eq!(pair.left.run(["disconnect", "--yes"]).code, 0);
+    let log = pair.left.run(["log"]);
+    assert!(log.mentions("disconnect"), "{log}");
+    let joined = pair.left.init(&pair.bare, &[]);
+    assert_eq!(joined.code, 0, "{joined}");
+    let head = pair.bare.head();
+    pair.left.run(["undo", "--yes", "--no-pager"]);
+    assert_eq!(pair.bare.head(), head, "what was sent before the disconnect was taken back");
+}
+
+#[test]
 fn a_merge_program_that_fails_leaves_the_conflict_open() {
     let pair = Pair::new(&crate::program());
     for machine in pair.machines() {

@@ -33,7 +33,7 @@ pub struct Ground<'a, F: Folder> {
     open: BTreeMap<NodeId, F::Dir>,
     open_places: BTreeMap<Place, F::Dir>,
     parking: Option<F::Dir>,
-    leaving: BTreeMap<(NodeId, Name), NodeId>,
+    leaving: BTreeMap<(NodeId, Vec<u8>), NodeId>,
     leavers: BTreeMap<NodeId, (NodeId, Name)>,
     awaited: BTreeSet<NodeId>,
     touched: BTreeMap<NodeId, F::Dir>,
@@ -230,7 +230,8 @@ impl<'a, F: Folder> Ground<'a, F> {
             {
                 self.awaited.insert(spot.0);
                 self.leavers.insert(step.node, spot.clone());
-                self.leaving.insert(spot, step.node);
+                let key = self.name_key(spot.0, &spot.1);
+                self.leaving.insert(key, step.node);
             }
         }
     }
@@ -244,7 +245,8 @@ impl<'a, F: Folder> Ground<'a, F> {
 
     fn stay(&mut self, node: NodeId) {
         if let Some(spot) = self.leavers.remove(&node) {
-            self.leaving.remove(&spot);
+            let key = self.name_key(spot.0, &spot.1);
+            self.leaving.remove(&key);
         }
     }
 
@@ -255,7 +257,13 @@ impl<'a, F: Folder> Ground<'a, F> {
 
     /// The node that holds the name a value wants, and is still to leave it.
     pub fn holder(&self, wanted: &Value, but: NodeId) -> Option<NodeId> {
-        self.leaving.get(&(wanted.parent, wanted.name.clone())).copied().filter(|holder| *holder != but)
+        let key = self.name_key(wanted.parent, &wanted.name);
+        self.leaving.get(&key).copied().filter(|holder| *holder != but)
+    }
+
+    /// A name in a folder, as the disk compares it.
+    fn name_key(&self, parent: NodeId, name: &Name) -> (NodeId, Vec<u8>) {
+        (parent, self.folder.abilities().fold.key(name).into_owned())
     }
 
     /// Answers whether the name a value wants is still held by a node that is to leave it.
@@ -289,7 +297,8 @@ impl<'a, F: Folder> Ground<'a, F> {
                 if node == other {
                     self.stay(other);
                     self.leavers.insert(other, (parent, name.clone()));
-                    self.leaving.insert((parent, name), other);
+                    let key = self.name_key(parent, &name);
+                    self.leaving.insert(key, other);
                 }
             }
         }

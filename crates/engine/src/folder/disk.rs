@@ -297,12 +297,6 @@ impl Folder for DiskFolder {
         rename(one, other, RenameFlags::EXCHANGE).map_err(|e| failed("exchange", other.1, e))
     }
 
-    fn link(&self, from: (&DiskDir, &Name), to: (&DiskDir, &Name)) -> Result<(), FolderError> {
-        let no_flags = AtFlags::empty();
-        retried(|| rustix::fs::linkat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes(), no_flags))
-            .map_err(|e| failed("link", to.1, unsupported_link(e)))
-    }
-
     fn replace(&self, from: (&DiskDir, &Name), to: (&DiskDir, &Name)) -> Result<(), FolderError> {
         rename(from, to, RenameFlags::empty()).map_err(|e| failed("replace", to.1, e))
     }

@@ -26,10 +26,8 @@ pub enum Fault {
     SyncOnce(Errno),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
-    /// It can neither be exchanged nor get a second name, and this happens before it is replaced.
-    Copied(Box<dyn Fn() + Send + Sync>),
-    /// It can't be exchanged.
-    Alone,
+    /// It can't be exchanged, and this happens before anything takes its name.
+    Alone(Box<dyn Fn() + Send + Sync>),
     /// This happens before the first exchange with it.
     Exchanged(Box<dyn Fn() + Send + Sync>),
 }
@@ -40,6 +38,8 @@ pub struct Faulty {
     faults: BTreeMap<Vec<u8>, Fault>,
     /// How many folders and files may be open at once, besides the workspace itself.
     pub room: usize,
+    /// Whether it knows an exchange at all.
+    pub exchange: bool,
     open: Arc<AtomicUsize>,
     open_max: AtomicUsize,
     exchanges: AtomicUsize,
@@ -75,6 +75,7 @@ impl Faulty {
             disk,
             faults,
             room: usize::MAX,
+            exchange: true,
             open: Arc::default(),
             open_max,
             exchanges,
@@ -99,7 +100,7 @@ impl Faulty {
 
     fn check_plain(&self, verb: &'static str, name: &Name) -> Result<(), FolderError> {
         match self.faults.get(name.as_bytes()) {
-            Some(Fault::Copied(_)) => Err(FolderError::new(verb, name.as_bytes(), Errno::OPNOTSUPP)),
+            Some(Fault::Alone(_)) => Err(FolderError::new(verb, name.as_bytes(), Errno::OPNOTSUPP)),
             _ => Ok(()),
         }
     }
@@ -141,7 +142,8 @@ impl Folder for Faulty {
     type Dir = FaultyDir;
 
     fn abilities(&self) -> Abilities {
-        self.disk.abilities()
+        let abilities = self.disk.abilities();
+        Abilities { exchange: abilities.exchange && self.exchange, ..abilities }
     }
 
     fn location(&self) -> Option<PathBuf> {
@@ -222,14 +224,14 @@ impl Folder for Faulty {
     }
 
     fn place(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
+        if let Some(Fault::Alone(act)) = self.faults.get(to.1.as_bytes()) {
+            act();
+        }
         self.disk.place((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 
     fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
         self.check_plain("exchange", other.1)?;
-        if let Some(Fault::Alone) = self.faults.get(other.1.as_bytes()) {
-            return Err(FolderError::new("exchange", other.1.as_bytes(), Errno::OPNOTSUPP));
-        }
         if let Some(Fault::Exchanged(act)) = self.faults.get(other.1.as_bytes())
             && self.exchanges.fetch_add(1, Ordering::SeqCst) == 0
         {
@@ -238,15 +240,7 @@ impl Folder for Faulty {
         self.disk.exchange((&one.0.dir, one.1), (&other.0.dir, other.1))
     }
 
-    fn link(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
-        self.check_plain("link", from.1)?;
-        self.disk.link((&from.0.dir, from.1), (&to.0.dir, to.1))
-    }
-
     fn replace(&self, from: (&FaultyDir, &Name), to: (&FaultyDir, &Name)) -> Result<(), FolderError> {
-        if let Some(Fault::Copied(act)) = self.faults.get(to.1.as_bytes()) {
-            act();
-        }
         self.disk.replace((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 

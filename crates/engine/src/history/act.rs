@@ -121,11 +121,11 @@ fn carry_out<F: Folder>(
     let doubt = workspace.doubt()?;
     let folder = Arc::clone(&workspace.folder);
     let contents = Contents::open(&*folder)?;
-    let mut staging = Staging::open(&*folder)?;
+    let id = deed.id.to_string();
+    let mut staging = Staging::open_for(&*folder, &id)?;
     let marked = marked::unplace(&mut workspace.state, changes)?;
     gather(&workspace.state, changes, sources, &contents, &mut staging, observer)?;
     observer.observe(Event::Began { phase: Phase::Apply, files: Some(changes.len() as u64), bytes: None });
-    let id = deed.id.to_string();
     let setting = Setting {
         folder: &*folder,
         state: &mut workspace.state,

@@ -188,7 +188,19 @@ pub fn finish_half_undone<F: Folder>(
         let seen = scan(workspace, settings, observer)?;
         let deed = Deed { id: undo.id, kind: undo.kind, undoes: undo.undoes, message: None, waits: false };
         let part = Part { workspace, settings, local: &seen.tree, target: &target, observer };
-        let taken = part.take_back(&reach, Some(&deed))?;
+        let taken = match part.take_back(&reach, Some(&deed)) {
+            Err(EngineError::Remote(error)) if error.code == "E-HISTORY-MISSING" => {
+                // It would be missing at the next try, too, and no sync would ever come to its turn.
+                workspace.state.transact(|write| write.half_undone(remote_id, &id, false))?;
+                finished.notices.push(format!(
+                    "undo {} is done here alone: a version that was to come back at the remote is not in the history \
+                     any more",
+                    &id[..8]
+                ));
+                continue;
+            }
+            taken => taken?,
+        };
         undo.paths.extend(taken.records);
         undo.paths.sort_by(|a, b| a.path.cmp(&b.path));
         let value = serde_json::to_string(&undo).expect("because an operation is plain data");

@@ -120,8 +120,6 @@ fn what_stepped_aside_before_the_database_was_lost_comes_back() {
     fs::create_dir(staging.join("p-1234-2")).unwrap();
     fs::write(staging.join("p-1234-2/inside"), "more").unwrap();
     fs::write(staging.join("c-1"), "a copy").unwrap();
-    // Where a disk knows no exchange, what is replaced has two names for a moment.
-    fs::hard_link(left.root.join("f"), staging.join("o-1234-3")).unwrap();
     let outcome = left.sync();
     assert_eq!(outcome.notices.len(), 2, "{:?}", outcome.notices);
     let drawing = left.drawing();

@@ -1,6 +1,5 @@
 //! More than one place: each remote has a base of its own, and none is told what was meant for another.
 
-use instep_core::operation::{Counts, Operation, OperationId, OperationKind, Trigger};
 use instep_core::progress::Silent;
 use instep_engine::history::undo::{UndoRequest, Undone, undo};
 use instep_engine::reach::Reach;
@@ -21,25 +20,7 @@ fn take_back(machine: &mut Machine) -> Undone {
 
 /// Forgets all places, as `disconnect` does.
 fn disconnect(machine: &mut Machine) {
-    let operation = Operation {
-        id: OperationId(7),
-        time: machine.workspace.clock.now(),
-        machine: "left".to_owned(),
-        kind: OperationKind::Disconnect,
-        trigger: Trigger::Person,
-        person: None,
-        message: None,
-        counts: Counts::default(),
-        remote: None,
-        undoes: None,
-        paths: Vec::new(),
-    };
-    let value = serde_json::to_string(&operation).unwrap();
-    let work = |write: &instep_engine::state::Write<'_>| {
-        write.forget_all_remotes()?;
-        write.operation(&operation.id.to_string(), operation.time, &value)
-    };
-    machine.workspace.state.transact(work).unwrap();
+    instep_engine::history::disconnect::disconnect(&mut machine.workspace, &[]).unwrap();
 }
 
 #[test]

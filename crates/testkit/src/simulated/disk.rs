@@ -72,8 +72,6 @@ pub struct Kind {
     pub fold: Fold,
     /// It can exchange two names.
     pub exchange: bool,
-    /// It can give a file two names.
-    pub hard_links: bool,
     /// The steps of its clock.
     pub tick_ns: i64,
     /// It says when a file was born.
@@ -368,16 +366,6 @@ impl Disk {
         self.create(folder, name, Body::Link(target.to_vec()), 0o777)
     }
 
-    /// Gives a file one more name.
-    pub fn link(&mut self, number: Number, folder: Number, name: &[u8]) -> Result<(), Errno> {
-        let key = self.free_name(folder, name)?;
-        if matches!(self.inode(number)?.body, Body::Folder(_)) {
-            return Err(Errno::PERM);
-        }
-        self.set(vec![(folder, key, Some((name.to_vec(), number)))]);
-        Ok(())
-    }
-
     /// Takes a name away: a file's, or an empty folder's.
     pub fn remove(&mut self, folder: Number, name: &[u8], is_folder: bool) -> Result<(), Errno> {
         let number = self.find(folder, name)?;
@@ -538,13 +526,6 @@ impl Disk {
     pub fn dirty(&self) -> Vec<Number> {
         let dirty = self.inodes.iter().filter(|(_, inode)| inode.dirty.is_some());
         dirty.map(|(number, _)| *number).collect()
-    }
-
-    /// Answers whether nobody can find what is written to a file: it has no name any more, on a disk on which what is
-    /// displaced can only be copied.
-    pub fn is_out_of_reach(&self, number: Number) -> bool {
-        let keeps = self.kind.exchange || self.kind.hard_links;
-        !keeps && self.inode(number).is_ok_and(|inode| inode.names == 0)
     }
 
     /// Makes a folder's names durable, and what they depend on.

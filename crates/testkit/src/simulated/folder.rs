@@ -304,16 +304,6 @@ impl Folder for SimulatedFolder {
         })
     }
 
-    fn link(&self, from: (&SimulatedDir, &Name), to: (&SimulatedDir, &Name)) -> Result<(), FolderError> {
-        self.change("link", to.1, &[from, to], |disk| {
-            if !disk.kind.hard_links {
-                return Err(Errno::OPNOTSUPP);
-            }
-            let number = disk.find(from.0.0, from.1.as_bytes())?;
-            disk.link(number, to.0.0, to.1.as_bytes())
-        })
-    }
-
     fn replace(&self, from: (&SimulatedDir, &Name), to: (&SimulatedDir, &Name)) -> Result<(), FolderError> {
         self.change("replace", to.1, &[from, to], |disk| {
             disk.rename((from.0.0, from.1.as_bytes()), (to.0.0, to.1.as_bytes()), Rename::Replacing)

@@ -116,7 +116,7 @@ impl Machine {
     pub fn disconnect(&mut self) {
         self.restart();
         self.shared.enter().tell(format_args!("disconnects"));
-        let forgotten = self.workspace.state.transact(|write| write.forget_remotes_but(&[]));
+        let forgotten = instep_engine::history::disconnect::disconnect(&mut self.workspace, &[]);
         if let Err(error) = forgotten {
             self.shared.enter().tell(format_args!("  {}", words(&error)));
         }

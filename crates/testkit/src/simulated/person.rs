@@ -264,9 +264,7 @@ fn use_handle(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let bytes = station.disk.data(number)?.to_vec();
     let verb = if whole { "rewrite" } else { "append to" };
     tell(station, chaos, format_args!("{verb} open file {number} = {}", words(&bytes)));
-    if !station.disk.is_out_of_reach(number) {
-        chaos.ledger.rewrite(station.index, number, ContentId::of(&bytes));
-    }
+    chaos.ledger.rewrite(station.index, number, ContentId::of(&bytes));
     Ok(())
 }
 

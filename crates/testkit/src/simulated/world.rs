@@ -375,7 +375,6 @@ fn disk_kind(chance: &mut Random, knows: bool) -> Kind {
     let mut kind = Kind {
         fold: Fold::default(),
         exchange: true,
-        hard_links: true,
         tick_ns: 1,
         births: true,
         reuses: false,
@@ -384,7 +383,8 @@ fn disk_kind(chance: &mut Random, knows: bool) -> Kind {
     if knows {
         kind.fold.case = chance.percent(15);
         kind.exchange = chance.percent(80);
-        kind.hard_links = chance.percent(80);
+        // It stood for something once; without it, every seed would be another world.
+        _ = chance.percent(80);
         kind.tick_ns = [1, 4_000_000, 10_000_000, 1_000_000_000, 2_000_000_000][chance.below(5)];
         kind.births = chance.percent(60);
         kind.reuses = chance.percent(50);
