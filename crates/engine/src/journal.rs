@@ -350,6 +350,7 @@ fn interrupted(id: OperationId, machine: &str, time: Timestamp, mut paths: Vec<P
         message: Some("interrupted".to_owned()),
         counts: Counts::default(),
         remote: None,
+        address: None,
         undoes: None,
         paths,
     }

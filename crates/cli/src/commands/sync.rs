@@ -163,11 +163,6 @@ fn all(
     for (place, end) in places.iter().zip(ends) {
         match end {
             Ok(end) => {
-                if end == Exit::Conflicts {
-                    let name = &place.name;
-                    let hint = format!("`instep conflicts --remote {name}` shows those with {name}.");
-                    context.terminal.hint(Some(hint));
-                }
                 exit = exit.and(end);
             }
             Err(error) => {

@@ -31,6 +31,7 @@ fn disconnect(machine: &mut Machine) {
         message: None,
         counts: Counts::default(),
         remote: None,
+        address: None,
         undoes: None,
         paths: Vec::new(),
     };
