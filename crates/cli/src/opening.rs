@@ -30,6 +30,10 @@ use crate::set_up::host_name;
 /// How long a command waits for another one in the same workspace.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What there is to say when the database was made anew.
+pub const RENEWED: &str = "The state database was damaged (E-STATE-CORRUPT); it was put aside as \
+                           `.instep/state.db.damaged` and made anew. The next sync compares both sides anew and deletes nothing.";
+
 /// The branch, unless the settings or a person name another.
 pub const BRANCH: &str = "main";
 
@@ -111,6 +115,9 @@ impl Context {
         };
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
         let workspace = enter(&machine)?;
+        if workspace.renewed {
+            self.terminal.warn(RENEWED);
+        }
         if let Some(error) = invalid {
             let good = workspace.state.good_settings()?.and_then(|good| sources.load_with(good, &[]).ok());
             let Some(good) = good else { return Err(error) };

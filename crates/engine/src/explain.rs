@@ -14,7 +14,7 @@ use crate::cycle::rules::{self, SETTINGS};
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
-use crate::history::act::scan;
+use crate::history::act::scan_agreed;
 use crate::history::{log, wish};
 use crate::reach::Reach;
 use crate::workspace::Workspace;
@@ -73,7 +73,7 @@ pub fn explain<F: Folder>(
 ) -> Result<Explained, EngineError> {
     let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
-    let seen = scan(workspace, &settings, observer)?;
+    let seen = scan_agreed(workspace, &settings, record.as_ref(), observer)?;
     let known = match &record {
         Some(record) => workspace.state.known(record.id)?,
         None => Known::default(),

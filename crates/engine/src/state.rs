@@ -267,9 +267,8 @@ impl State {
         while let Some(row) = found.next()? {
             let inode = row.get::<_, i64>(0)? as u64;
             // A digest that makes no sense is as good as none: the file is read again.
-            if let Ok(digest) = codec::decode_digest(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?) {
-                digests.push(digest);
-            }
+            let value = row.get_ref(1)?.as_blob().ok();
+            digests.extend(value.and_then(|value| codec::decode_digest(inode, value).ok()));
         }
         Ok(DigestCache::new(digests))
     }
@@ -282,7 +281,8 @@ impl State {
         while let Some(row) = found.next()? {
             let inode = row.get::<_, i64>(0)? as u64;
             // As with digests: the file is looked at anew.
-            records.extend(codec::decode_form(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?).ok());
+            let value = row.get_ref(1)?.as_blob().ok();
+            records.extend(value.and_then(|value| codec::decode_form(inode, value).ok()));
         }
         Ok(FormCache::new(records))
     }

@@ -234,7 +234,7 @@ fn look(
         let record = key.as_deref().map(|key| opened.workspace.state.remote(key)).transpose()?;
         let (state, folder) = (&opened.workspace.state, &*opened.workspace.folder);
         let settings = rules::now(state, folder, &opened.source_of_all(), record.as_ref())?;
-        Some(act::scan(&opened.workspace, &settings, &progress)?)
+        Some(act::scan_agreed(&opened.workspace, &settings, record.as_ref(), &progress)?)
     } else {
         None
     };

@@ -10,7 +10,7 @@ use instep_engine::cycle::outcome::{Done, OpenConflict, Outcome};
 use instep_engine::state::Failures;
 use serde_json::{Map, Value, json};
 
-use super::outcome::{Counts, done_json, held_json, place};
+use super::outcome::{Counts, done_json, held_json, place, told};
 use super::{Columns, Icon, Look, Tone, conflict, count, joined, path_object, rfc3339, units, units_json};
 use crate::failure::{CommandError, Exit};
 
@@ -192,7 +192,8 @@ fn part(look: &Look, text: &mut String, status: &Status) {
         Some(machine) => format!("Changed on {}", escape(machine.as_bytes())),
         None => "Changed there".to_owned(),
     };
-    let (merged, rest): (Vec<_>, Vec<_>) = status.outcome.done.iter().partition(|done| done.merged.is_some());
+    let (merged, rest): (Vec<&Done>, Vec<_>) =
+        told(&status.outcome.done).into_iter().partition(|done| done.merged.is_some());
     let (here, arriving): (Vec<_>, Vec<_>) = rest.into_iter().partition(|done| done.side == Side::Remote);
     let merged: Vec<&Done> = merged.into_iter().filter(|done| done.side == Side::Local).collect();
     for (title, list) in

@@ -15,15 +15,17 @@ use instep_core::remote::{ObjectId, Remote};
 use super::contents::Contents;
 use super::wish;
 use crate::apply::{self, Applied, Setting};
+use crate::cycle::far::as_known;
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
+use crate::cycle::think::reopen;
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form;
 use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::{Receiver, Staging};
-use crate::state::State;
+use crate::state::{RemoteRecord, State};
 use crate::workspace::Workspace;
 
 /// What an act came to.
@@ -57,6 +59,21 @@ pub fn scan<F: Folder>(
     form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
     crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
+}
+
+/// Looks at the folder as a cycle with a remote does: a folder that is agreed on is one, though nothing that takes part
+/// stands in it now.
+pub fn scan_agreed<F: Folder>(
+    workspace: &Workspace<F>,
+    settings: &SyncSettings,
+    record: Option<&RemoteRecord>,
+    observer: &dyn Observer,
+) -> Result<Scan, EngineError> {
+    let mut seen = scan(workspace, settings, observer)?;
+    if let Some(record) = record {
+        reopen(&mut seen.tree, &as_known(&workspace.state.known(record.id)?), &seen.ways);
+    }
+    Ok(seen)
 }
 
 /// What an act is, for the log.
