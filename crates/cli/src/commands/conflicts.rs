@@ -26,7 +26,7 @@ pub struct ConflictsArguments {
     #[arg(value_name = "ID-OR-PATH")]
     pub which: Option<String>,
     /// Only of this kind: content, name, move, held, problem.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = ["content", "name", "move", "held", "problem"], hide_possible_values = true)]
     pub kind: Option<String>,
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
