@@ -24,10 +24,13 @@ pub struct Imported {
     pub left: Vec<(usize, String)>,
     /// The other program encrypted what it sent.
     pub encrypted: bool,
+    /// It holds what is for one machine alone: a key, or where the data lives.
+    pub is_private: bool,
 }
 
 impl Imported {
-    fn exclude(&mut self, pattern: String) {
+    /// Leaves out what matches the pattern.
+    pub fn exclude(&mut self, pattern: String) {
         self.adds.push(("sync.exclude", pattern));
     }
 }

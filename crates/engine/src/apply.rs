@@ -6,6 +6,7 @@
 
 mod beside;
 mod ground;
+mod keys;
 mod leaf;
 mod order;
 
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::filter::Groups;
 use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Side, Value};
 use instep_core::path::TreePath;
@@ -49,12 +51,16 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub tree: &'a Tree,
     /// What lies on the disk, where that is not what travels.
     pub forms: &'a Forms,
+    /// The groups, which say what is to lie there of what comes.
+    pub groups: &'a Groups,
     /// Which entry each node is.
     pub places: &'a Places,
     /// The operation's id, for the journal and the history.
     pub operation: &'a str,
     /// The present moment.
     pub now: Timestamp,
+    /// Up to when nothing is believed to be durable; see [`doubt`](crate::doubt).
+    pub doubt: Option<Timestamp>,
     /// Who hears of it.
     pub observer: &'a dyn Observer,
 }
@@ -82,10 +88,9 @@ struct Placed {
 }
 
 /// Carries out the changes of the local side.
-pub fn apply<'a, F: Folder>(
-    setting: Setting<'a, '_, F>,
-    changes: &'a [Change],
-) -> Result<Applied, EngineError> {
+pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> Result<Applied, EngineError> {
+    let arriving = keys::arriving(&mut setting, changes)?;
+    let changes = &arriving.changes[..];
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }
@@ -101,7 +106,7 @@ pub fn apply<'a, F: Folder>(
     let mut work = Work {
         ground: Ground::new(setting.folder, setting.tree, setting.places),
         changes: changes.iter().map(|change| (change.node, change)).collect(),
-        applied: Applied::default(),
+        applied: Applied { failed: arriving.failed, ..Applied::default() },
         placed: Vec::new(),
         journaled: 0,
         all_durable,
@@ -117,8 +122,8 @@ fn count_uses(changes: &[Change]) -> BTreeMap<ContentId, usize> {
     let mut uses = BTreeMap::new();
     for change in changes {
         let Some(Body::Leaf(leaf)) = change.after.as_ref().map(|value| value.body) else { continue };
-        let before = change.before.as_ref().and_then(|value| value.body.kind_and_content());
-        if before != Some((leaf.kind, leaf.content)) {
+        let after = change.after.as_ref();
+        if change.before.as_ref().zip(after).is_none_or(|(before, after)| order::is_written(before, after)) {
             *uses.entry(leaf.content).or_default() += 1;
         }
     }
@@ -495,7 +500,6 @@ impl<F: Folder> Work<'_, '_, F> {
     /// Makes it all durable, and looks once more at what was put in place: a file that is still as we staged it needs
     /// no reading next time.
     fn finish(mut self) -> Result<Applied, EngineError> {
-        self.bring_back_parked()?;
         if self.changes.is_empty() {
             return Ok(self.applied);
         }
@@ -515,27 +519,13 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(self.applied)
     }
 
-    /// A step that failed half-way left something in its slot, and the next cycle drops all that stands in the staging
-    /// folder without an open journal: each slot is settled now, as after a crash.
+    /// A step that failed half-way left something in its slot, or parked it, and the next cycle drops all that stands in
+    /// the staging folder without an open journal: each slot is settled now, as after a crash.
     fn settle(&mut self) -> Result<(), EngineError> {
         let has_failed = !self.applied.failed.is_empty() && !mutant::is_on("failed-steps-unsettled");
         if self.journaled > 0 && has_failed {
             let Setting { folder, state, now, .. } = &mut self.setting;
             self.applied.notices = crate::journal::recover(*folder, state, *now, None)?.notices;
-        }
-        Ok(())
-    }
-
-    /// What is still parked when all is over goes back to where it stood.
-    fn bring_back_parked(&mut self) -> Result<(), EngineError> {
-        for (node, slot) in self.ground.parked() {
-            let change = self.changes[&node];
-            let Some(before) = &change.before else { continue };
-            let Some(dir) = self.ground.dir(before.parent)? else { continue };
-            let from = (self.setting.staging.dir(), &slot);
-            if self.setting.folder.place(from, (&dir, &before.name)).is_ok() {
-                self.ground.relocate(node, before);
-            }
         }
         Ok(())
     }

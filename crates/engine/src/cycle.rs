@@ -15,10 +15,12 @@ pub mod rules;
 pub mod settings;
 
 mod abroad;
+mod anew;
 pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
+mod marking;
 pub(crate) mod merging;
 mod occupied;
 mod record;
@@ -41,6 +43,7 @@ use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, RemoteError, Revision, Snapshot};
 use instep_core::tree::{Tree, Unknown};
 
+use crate::conflict::marked;
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::form;
@@ -54,8 +57,10 @@ use crate::state::RemoteRecord;
 use crate::workspace::Workspace;
 
 use abroad::Believed;
+use anew::Anew;
 use damage::Damaged;
 use far::Objects;
+use marking::Marking;
 use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
@@ -70,6 +75,18 @@ const RULE_TRIES: u32 = 3;
 
 /// Makes the folder and the remote agree, as far as the request lets it.
 pub fn run<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    source: &dyn SettingsSource,
+    request: &Request,
+    observer: &dyn Observer,
+) -> Result<Outcome, EngineError> {
+    let outcome = passes(workspace, remote, source, request, observer);
+    workspace.note_refusals();
+    outcome
+}
+
+fn passes<F: Folder>(
     workspace: &mut Workspace<F>,
     remote: &dyn Remote,
     source: &dyn SettingsSource,
@@ -99,9 +116,11 @@ pub fn run<F: Folder>(
         }
     }
     let mut restless = BTreeMap::<TreePath, u32>::new();
+    let mut anew = Anew::default();
     for attempt in 1..=STALE_TRIES {
         let mut cycle = Cycle::new(workspace, remote, source, request, observer, &restless, &mut notices);
         cycle.held_back.clone_from(&held_back);
+        cycle.anew.clone_from(&anew);
         match cycle.pass(true) {
             Ok(mut outcome) => {
                 if !request.dry_run {
@@ -117,6 +136,11 @@ pub fn run<F: Folder>(
                 // What was to travel in place of a file may not be had from it any more.
                 workspace.state.transact(|write| write.forget_forms())?;
                 let why = "files changed while they were sent; looking again".to_owned();
+                observer.observe(Event::Retrying { why, wait_ms: 0 });
+            }
+            Err(PassEnd::Anew(written)) => {
+                anew = written;
+                let why = "files were written anew that the disk had refused; looking again".to_owned();
                 observer.observe(Event::Retrying { why, wait_ms: 0 });
             }
             Err(PassEnd::Failed(EngineError::Remote(error))) if error.class() == Class::Stale => {
@@ -148,7 +172,7 @@ pub fn look<F: Folder>(
     let mut outcome = match cycle.pass(fetch) {
         Ok(outcome) => outcome,
         Err(PassEnd::Failed(error)) => return Err(error),
-        Err(PassEnd::Changed(_)) => unreachable!("because a preview sends nothing"),
+        Err(PassEnd::Changed(_) | PassEnd::Anew(_)) => unreachable!("because a preview sends nothing"),
     };
     outcome.notices.splice(0..0, notices);
     Ok(outcome)
@@ -208,10 +232,14 @@ struct Cycle<'a, F: Folder> {
     rewound: bool,
     /// What an undo was completed for at the remote just now: it must not go out again in the same breath.
     held_back: BTreeSet<TreePath>,
+    /// What was written anew in earlier passes.
+    anew: Anew,
     /// What can't change here now, and why.
     waiting: Vec<Held>,
     /// The conflicts that this cycle settles as it was answered on other machines.
     believed: Vec<Believed>,
+    /// The texts that it gives markers, or takes them from.
+    marking: Marking,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -222,6 +250,8 @@ enum PassEnd {
     Failed(EngineError),
     /// These files changed while they were sent.
     Changed(Vec<TreePath>),
+    /// Files were written anew that may not be on the disk.
+    Anew(Anew),
 }
 
 impl<E: Into<EngineError>> From<E> for PassEnd {
@@ -285,8 +315,10 @@ impl<'a, F: Folder> Cycle<'a, F> {
             restarted: false,
             rewound: false,
             held_back: BTreeSet::new(),
+            anew: Anew::default(),
             waiting: Vec::new(),
             believed: Vec::new(),
+            marking: Marking::default(),
         }
     }
 
@@ -382,6 +414,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         // Without asking, what is known is as old as the last question.
         let asked = if fetch { Some(self.workspace.clock.now()) } else { record.checked };
         let (remote, restless, damaged) = (self.remote, &self.restless, &self.damaged);
+        let unsure = &self.anew.unsure;
         let seen = record.seen.clone();
         let refuses = |path: &TreePath, size: u64| {
             if restless.contains(path) {
@@ -393,6 +426,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
                            back, and deleting it says that nobody needs it"
                         .to_owned();
                 return Some(Unknown::Unfit { code: "E-DAMAGED", why });
+            }
+            if let Some(held) = unsure.get(path) {
+                return Some(Unknown::Unfit { code: held.code, why: held.why.clone() });
             }
             if let Some(invalid) = settings.invalid_at(path) {
                 return Some(invalid);
@@ -450,7 +486,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let mut scan = scan?;
         let (head, ahead) = asked_for?;
-        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        let forms = self.workspace.state.forms()?;
+        form::outgoing(tools.folder, &mut scan, &forms, &settings.groups, Some(&mut tools.staging))?;
+        marked::outgoing(tools.folder, &mut scan, marked::all(&self.workspace.state)?)?;
         crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known, objects })
     }
@@ -462,7 +500,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
         record: &RemoteRecord,
         look: &mut Look,
     ) -> Result<Option<Outcome>, EngineError> {
-        if record.head.is_none() || record.head != look.head || !self.is_whole() {
+        let is_settled = !look.scan.marked.settled.is_empty();
+        if record.head.is_none() || record.head != look.head || !self.is_whole() || is_settled {
             return Ok(None);
         }
         let stamp = self.stamp(settings, &look.scan.tree, look.head.as_ref());

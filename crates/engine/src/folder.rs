@@ -285,6 +285,9 @@ pub trait Folder: Send + Sync {
     /// Makes all that was written to this file system durable.
     fn sync_all(&self) -> Result<(), FolderError>;
 
+    /// How often a wait for the disk, for contents, has failed since this folder was opened.
+    fn refusals(&self) -> u64;
+
     /// The present moment by the file system's own clock, to which times of modification compare.
     fn now(&self) -> Result<Timestamp, FolderError>;
 }

@@ -300,9 +300,16 @@ impl<F: Folder> Recovery<'_, F> {
 
     fn bring_back(&mut self, slot: &Name, paths: &[&Vec<u8>]) -> Result<(), EngineError> {
         for path in paths {
-            let Some((dir, name)) = self.locate(path)? else { continue };
-            if placed(self.folder.place((&self.staging, slot), (&dir, &name)))? {
-                return Ok(());
+            let place = || -> Result<bool, EngineError> {
+                let Some((dir, name)) = self.locate(path)? else { return Ok(false) };
+                Ok(placed(self.folder.place((&self.staging, slot), (&dir, &name)))?)
+            };
+            match place() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // A folder that is closed to us keeps nothing from standing elsewhere.
+                Err(EngineError::Folder(error)) if error.failure() == FolderFailure::Denied => {}
+                Err(error) => return Err(error),
             }
         }
         let root = self.folder.root();
@@ -390,6 +397,8 @@ mod tests {
     use std::fs;
     use std::sync::atomic::Ordering;
 
+    use rustix::io::Errno;
+
     use super::*;
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::{Fault, Faulty};
@@ -407,7 +416,8 @@ mod tests {
                 fs::write(&file, text).unwrap();
             }
         };
-        let folder = Faulty::new(disk, vec![("f", Fault::Exchanged(Box::new(act)))]);
+        let faults = vec![("f", Fault::Exchanged(Box::new(act))), ("closed", Fault::Open(Errno::ACCESS))];
+        let folder = Faulty::new(disk, faults);
         let mut state = State::in_memory().unwrap();
         let text = serde_json::to_string(entry).unwrap();
         state.transact(|write| write.journal("0000000000000001", 0, &[text])).unwrap();
@@ -466,5 +476,16 @@ mod tests {
         };
         assert_eq!(texts(recovered("parked", &park("to"), None)), "f=new to=parked | ");
         assert_eq!(texts(recovered("parked", &park("f"), None)), "f=new from=parked | ");
+    }
+
+    #[test]
+    fn what_was_parked_is_not_kept_from_its_place_by_a_folder_that_is_closed() {
+        let park = |from: &str| Entry::Park {
+            slot: "q-1".to_owned(),
+            from: from.as_bytes().to_vec(),
+            to: b"closed/to".to_vec(),
+        };
+        assert_eq!(texts(recovered("parked", &park("from"), None)), "f=new from=parked | ");
+        assert_eq!(texts(recovered("parked", &park("closed/from"), None)), "f=new recovered-1=parked | ");
     }
 }

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod conflict;
 pub mod cycle;
 pub mod digest;
+pub mod doubt;
 pub mod explain;
 pub mod failure;
 pub mod folder;

@@ -43,6 +43,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub wait: fn(Duration),
     /// Its database was damaged when it was opened: it was put aside and made anew.
     pub renewed: bool,
+    /// How many refusals of the disk are on record; see [`Folder::refusals`].
+    pub refusals: u64,
     root: PathBuf,
     _lock: Option<WorkspaceLock>,
 }
@@ -153,6 +155,7 @@ impl Workspace {
             boot: boot(),
             wait: std::thread::sleep,
             renewed: false,
+            refusals: 0,
             root: root.to_owned(),
             _lock: None,
         })
@@ -180,6 +183,7 @@ impl Workspace {
             boot: boot(),
             wait: std::thread::sleep,
             renewed: false,
+            refusals: 0,
             root: root.to_owned(),
             _lock: Some(lock),
         })
@@ -205,6 +209,7 @@ impl<F: Folder> Workspace<F> {
             boot: None,
             wait,
             renewed: false,
+            refusals: 0,
             root,
             _lock: None,
         }

@@ -6,7 +6,7 @@
 //! ```text
 //! head      for-each-ref | ls-remote
 //! snapshot  fetch, cat-file --batch        upload   fast-import
-//! fetch     cat-file --batch               prepare  mktree --batch, commit-tree
+//! fetch     cat-file --batch               prepare  index-pack, of a pack of our own making
 //! tidy      repack --geometric             commit   push, on the expected head or not at all
 //! ```
 
@@ -16,9 +16,11 @@ mod failure;
 mod history;
 mod local;
 mod locks;
+mod mend;
 mod notes;
 mod objects;
 mod ours;
+mod pack;
 mod parts;
 mod program;
 mod push;
@@ -29,9 +31,10 @@ mod tidy;
 mod tree;
 mod visibility;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -54,7 +57,8 @@ pub use visibility::Visibility;
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
-use ours::{is_whole, make_missing, make_ours, not_here, not_there, put_aside};
+use ours::{is_whole, make_missing, make_ours, not_here, not_there};
+use pack::Pack;
 use parts::Parts;
 use program::{Program, Scope};
 use shelf::Shelf;
@@ -407,54 +411,48 @@ impl GitRemote {
         let _ = tidy::tidy(&self.program);
     }
 
+    /// Hands over what stands in our copy, after bringing it there where it does not; answers what nobody has.
+    fn receive(
+        &self,
+        wanted: &[Oid],
+        into: &mut dyn Sink,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Oid>, RemoteError> {
+        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
+        let mut absent = receive(wanted)?;
+        for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
+            if absent.is_empty() {
+                return Ok(absent);
+            }
+            bring(self)?;
+            absent = receive(&absent)?;
+        }
+        if !absent.is_empty() {
+            // It may have come with a note, and our copy was made anew since.
+            self.bring_listed_notes()?;
+            absent = receive(&absent)?;
+        }
+        Ok(absent)
+    }
+
     fn hold(&self, reference: &str, oid: Oid) -> Result<(), RemoteError> {
         let mut call = self.program.call(Scope::Ours)?;
         call.args(["-c", "core.logAllRefUpdates=always", "-c", "core.fsync=none", "update-ref", reference]);
         call.args([oid.to_string()]).answer().map(drop)
     }
+}
 
-    /// Our own repository is a copy, and most of it is not waited for to reach the disk: if a power cut damaged it, it
-    /// is made anew, and the step is done once more.
-    fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
-        match step() {
-            Err(error) if self.remake(&error)? => step(),
-            other => other,
-        }
-    }
+/// Notes what a sink has taken.
+struct Noting<'s> {
+    into: &'s mut dyn Sink,
+    received: BTreeSet<ObjectId>,
+}
 
-    /// As [`GitRemote::mended`], for a step that needs what was sent before: the caller begins again.
-    fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
-        match step() {
-            Err(error) if self.remake(&error)? => Err(RemoteError::new(
-                RemoteErrorKind::Stale,
-                "E-GIT-REMADE",
-                "Our own copy of the repository was damaged and was made anew; nothing is lost.",
-            )
-            .caused_by(error)),
-            other => other,
-        }
-    }
-
-    /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
-    fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if self.beside || !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
-            return Ok(false);
-        }
-        let mut call = self.program.call(Scope::Ours)?;
-        for oddity in program::HARMLESS {
-            call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
-        }
-        let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
-        // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
-        if is_sound && error.code != "E-GIT-OBJECT" {
-            return Ok(false);
-        }
-        put_aside(self.program.directory())?;
-        *locked(&self.written) = None;
-        locked(&self.sent).clear();
-        self.program.forget();
-        make_ours(&self.program)?;
-        Ok(true)
+impl Sink for Noting<'_> {
+    fn receive(&mut self, object: ObjectId, size: u64, content: &mut dyn Read) -> Result<(), RemoteError> {
+        self.into.receive(object, size, content)?;
+        self.received.insert(object);
+        Ok(())
     }
 }
 
@@ -547,23 +545,16 @@ impl Remote for GitRemote {
     ) -> Result<(), RemoteError> {
         let wanted = wanted.iter().map(Oid::of).collect::<Result<Vec<_>, _>>()?;
         self.check_copy()?;
-        let mut receive = |wanted: &[Oid]| contents::receive(&self.program, wanted, into, observer);
-        let absent = self.mended_from_start(|| {
-            let mut absent = receive(&wanted)?;
-            for bring in [GitRemote::fetch_branch, GitRemote::refetch_branch] {
-                if absent.is_empty() {
-                    break;
-                }
-                bring(self)?;
-                absent = receive(&absent)?;
+        let mut noting = Noting { into, received: BTreeSet::new() };
+        let absent = match self.receive(&wanted, &mut noting, observer) {
+            // Nobody who reads begins again for our copy's sake: what came has come, and the rest is brought.
+            Err(error) if self.remake(&error)? => {
+                let is_left = |oid: &&Oid| !noting.received.contains(&(**oid).into());
+                let left: Vec<Oid> = wanted.iter().filter(is_left).copied().collect();
+                self.receive(&left, &mut noting, observer)?
             }
-            if !absent.is_empty() {
-                // It may have come with a note, and our copy was made anew since.
-                self.bring_listed_notes()?;
-                absent = receive(&absent)?;
-            }
-            Ok(absent)
-        })?;
+            received => received?,
+        };
         // All that the remote has is here now: to make our copy anew would bring no more.
         absent.first().map_or(Ok(()), |&oid| Err(objects::missing(oid)))
     }
@@ -588,17 +579,16 @@ impl Remote for GitRemote {
 
     fn prepare(&self, expected: Option<&Revision>, draft: &Draft) -> Result<Revision, RemoteError> {
         let parent = expected.map(oid_of).transpose()?;
-        let write = || {
-            let tree = tree::write(&self.program, draft)?;
-            commit::write(&self.program, draft, tree, parent, self.clock.now())
-        };
-        let oid = self.mended_from_start(|| match write() {
-            // What the draft builds on may have been lost with our copy.
-            Err(error) if parent.is_some() && matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-OBJECT") => {
+        let oid = self.mended_from_start(|| {
+            let mut pack = Pack::new();
+            let tree = tree::write(&mut pack, draft)?;
+            if let Some(parent) = parent
+                && !self.has(&mut Objects::of(&self.program), parent)?
+            {
+                // It was lost with our copy, and what the draft takes over from it too.
                 self.fetch_branch()?;
-                write()
             }
-            other => other,
+            commit::write(&self.program, pack, draft, tree, parent, self.clock.now())
         })?;
         let machine = draft.machine.id.clone();
         *locked(&self.written) = Some(Written { oid, parent, machine });
@@ -618,7 +608,11 @@ impl Remote for GitRemote {
         self.mended_from_start(|| {
             self.check_parent(&push)?;
             parts = self.send_parts(&push)?;
-            push.run(&self.program, || self.found_head())
+            let pushed = push.run(&self.program, || self.found_head());
+            pushed.map_err(|error| match error.code {
+                "E-GIT-CORRUPT" | "E-GIT-FAILED" if !self.is_all_here(&push) => objects::missing(push.new),
+                _ => error,
+            })
         })?;
         parts.iter().for_each(Parts::remove);
         locked(&self.sent).clear();

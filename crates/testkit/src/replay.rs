@@ -5,6 +5,7 @@
 //! before, and compares with what git's own merge makes of them.
 
 mod checkout;
+pub mod files;
 
 use std::fmt;
 use std::io;

@@ -65,6 +65,17 @@ fn what_is_only_made_executable_is_durable_before_it_is_agreed() {
     story(1, &[5, 7, 26, 27, 29], "");
 }
 
+#[test]
+fn what_the_disk_refused_is_not_agreed_on_because_a_later_wait_succeeds() {
+    story(31_677, &[6, 9, 30, 31], "edits crashes disk policies");
+}
+
+#[test]
+fn a_copy_whose_original_is_gone_is_durable_before_it_counts_as_moved() {
+    let steps = [2, 6, 7, 9, 10, 11, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 31, 32, 35, 37];
+    story(40_619, &steps, "remote meanwhile edits crashes disk disks history policies");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

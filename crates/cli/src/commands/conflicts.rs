@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace, RuleText};
+use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace, RuleText, Values};
 use instep_core::node::Side;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
@@ -25,12 +25,15 @@ pub struct ConflictsArguments {
     /// Show this one: `c3`, or its path; `desktop:c3` of another machine.
     #[arg(value_name = "ID-OR-PATH")]
     pub which: Option<String>,
-    /// Only of this kind: content, name, move, held, problem.
-    #[arg(long, value_name = "KIND", value_parser = ["content", "name", "move", "held", "problem"], hide_possible_values = true)]
+    /// Only of this kind.
+    #[arg(long, value_name = "KIND", value_parser = ["content", "name", "move", "held", "problem"])]
     pub kind: Option<String>,
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
+    /// Show values, also of files whose values are not shown by themselves.
+    #[arg(long)]
+    pub show_values: bool,
     /// Only those with this remote.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
@@ -59,7 +62,7 @@ pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, Co
         && let [only] = open.as_slice()
     {
         opened.choose(remote)?;
-        show(context, &opened, opened.remote()?.as_ref(), only)?;
+        show(context, &opened, opened.remote()?.as_ref(), only, arguments.show_values)?;
         return Ok(Exit::Done);
     }
     tell(context, &chosen);
@@ -194,13 +197,15 @@ pub fn show(
     opened: &Opened,
     remote: &dyn Remote,
     open: &OpenConflict,
+    show_values: bool,
 ) -> Result<(), CommandError> {
     let look = &context.terminal.look;
     let progress = Progress::new(&context.terminal, false);
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &progress)?;
     drop(progress);
     let mut text = render::one(look, open);
-    for pair in pairs(open, contents) {
+    let values = opened.values(&open.conflict.path, show_values)?;
+    for pair in pairs(open, contents, values) {
         text.push('\n');
         text.push_str(&difference::unified(look, &pair));
     }
@@ -210,7 +215,7 @@ pub fn show(
 }
 
 /// What to compare: base with each side, or the sides with each other.
-fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
+fn pairs(open: &OpenConflict, contents: ConflictContents, values: Values) -> Vec<Pair> {
     let name = |side: Side| {
         let here = if side == Side::Local { ", here" } else { "" };
         format!("{}{here}", escape(open.machines[side].as_bytes()))
@@ -221,6 +226,7 @@ fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
         new_name: new.0.to_owned(),
         old: old.1.clone(),
         new: new.1.clone(),
+        values,
     };
     let (here, there) = (name(Side::Local), name(Side::Remote));
     match &contents.base {

@@ -81,7 +81,7 @@ pub struct InitArguments {
 pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, CommandError> {
     check_options(arguments)?;
     let root = folder(context, arguments)?;
-    let imported = import(context, arguments)?;
+    let imported = import(context, arguments, &root)?;
     let typed = address_text(context, arguments, &imported, &root)?;
     let place = Typed {
         text: &typed,
@@ -154,11 +154,12 @@ fn check_options(arguments: &InitArguments) -> Result<(), CommandError> {
     arguments.preset.as_deref().map(preset::find).transpose().map(drop)
 }
 
-/// What another program's file comes to. What can't be carried over is told before anything is set up.
-fn import(context: &Context, arguments: &InitArguments) -> Result<Imported, CommandError> {
+/// What another program's file comes to. What can't be carried over is told before anything is set up, and a file that
+/// names a key or an address does not travel: it is for one machine.
+fn import(context: &Context, arguments: &InitArguments, root: &Path) -> Result<Imported, CommandError> {
     let Some(file) = &arguments.from else { return Ok(Imported::default()) };
     let path = context.surroundings.folder.join(file);
-    let imported = import::read(&path)?;
+    let mut imported = import::read(&path)?;
     for (line, why) in &imported.left {
         context.terminal.warn(&format!(
             "{} line {line} is left out: {}.",
@@ -172,7 +173,20 @@ fn import(context: &Context, arguments: &InitArguments) -> Result<Imported, Comm
             .because("The other program encrypted what it sent; this version sends files as they are.")
             .hinted("`--encrypt none` if the repository is private enough."));
     }
+    let inside = path.canonicalize().ok().and_then(|path| Some(path.strip_prefix(root).ok()?.to_owned()));
+    if let (true, Some(inside)) = (imported.is_private, inside) {
+        imported.exclude(format!("/{}", literally(&inside.to_string_lossy())));
+        context.terminal.say(&format!(
+            "{} names a key or an address, so it stays on this machine: it is excluded.",
+            shown(file)
+        ));
+    }
     Ok(imported)
+}
+
+/// A path as a pattern that matches nothing else.
+fn literally(path: &str) -> String {
+    path.chars().flat_map(|c| "\\*?[".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// The folder that becomes a workspace: there, whole, and not one that would take in the whole machine.
@@ -312,9 +326,29 @@ fn farewell(context: &Context, arguments: &InitArguments, opened: &Opened, addre
     context.terminal.say(&format!("\n{}\n", written(opened)));
     context.terminal.say(&format!("On your other machine:     instep clone {quoted}"));
     if arguments.remote.is_none() {
-        let from = arguments.from.as_deref().map(|file| quoted_text(&file.to_string_lossy()));
-        let from = from.map(|file| format!("--from {file} ")).unwrap_or_default();
-        let again = format!("instep init {from}--remote {quoted} --yes");
-        context.terminal.say(&format!("Same thing, no questions:  {again}"));
+        let again = again(arguments);
+        context
+            .terminal
+            .say(&format!("Same thing, no questions:  instep init {again}--remote {quoted} --yes"));
     }
+}
+
+/// The options that were typed.
+fn again(arguments: &InitArguments) -> String {
+    let path = |path: &Option<PathBuf>| path.as_deref().map(|path| path.to_string_lossy().into_owned());
+    let mut words: Vec<String> = path(&arguments.folder).iter().map(|folder| quoted_text(folder)).collect();
+    let mut option = |name: &str, value: Option<&str>| {
+        words.extend(value.map(|value| format!("--{name} {}", quoted_text(value))));
+    };
+    option("branch", arguments.branch.as_deref());
+    option("kind", arguments.kind.as_deref());
+    option("preset", arguments.preset.as_deref());
+    option("encrypt", arguments.encrypt.as_deref());
+    arguments.include.iter().for_each(|glob| option("include", Some(glob)));
+    arguments.exclude.iter().for_each(|glob| option("exclude", Some(glob)));
+    option("from", path(&arguments.from).as_deref());
+    option("name", arguments.name.as_deref());
+    let flags = [("--allow-public", arguments.allow_public), ("--allow-http", arguments.allow_http)];
+    words.extend(flags.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned()));
+    words.iter().map(|word| format!("{word} ")).collect()
 }

@@ -86,10 +86,10 @@ fn take(imported: &mut Imported, key: &str, value: &str) -> Result<Option<&'stat
     }
     match key {
         "sync.encryption_key" => {
-            imported.encrypted = true;
+            (imported.encrypted, imported.is_private) = (true, true);
             return Err("a key is never imported, and this version does not encrypt".to_owned());
         }
-        "sync.remote" => imported.address = Some(value),
+        "sync.remote" => (imported.address, imported.is_private) = (Some(value), true),
         "sync.branch" => imported.branch = Some(value).filter(|branch| branch != crate::opening::BRANCH),
         // As it is anyway.
         "sync.enabled" if value == "true" => {}

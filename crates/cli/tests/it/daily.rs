@@ -327,3 +327,27 @@ fn a_file_that_was_named_and_is_not_there_is_wrong_usage() {
     }
     assert_eq!(read(&pair.right, "x.txt"), "right\n");
 }
+
+#[test]
+fn a_version_in_conflict_keeps_its_time_while_other_files_are_sent() {
+    let pair = agreed();
+    let date = |machine: &Machine, year: u64| {
+        let file = fs::File::options().write(true).open(machine.folder().join("x.txt")).unwrap();
+        let years = std::time::Duration::from_secs((year - 1970) * 31_557_600);
+        file.set_modified(std::time::UNIX_EPOCH + years).unwrap();
+    };
+    write(&pair.left, "x.txt", "left\n");
+    date(&pair.left, 2020);
+    write(&pair.right, "x.txt", "right\n");
+    date(&pair.right, 2022);
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    write(&pair.left, "other", "1");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let shown = json(&pair.right.run(["conflicts", "--json"]));
+    let there = shown["conflicts"][0]["there"]["modified"].as_str().unwrap();
+    assert!(there.starts_with("2020") || there.starts_with("2019-12-31"), "{shown}");
+    assert_eq!(pair.right.run(["resolve", "--all", "--keep", "newest"]).code, 0);
+    assert_eq!(read(&pair.right, "x.txt"), "right\n");
+}

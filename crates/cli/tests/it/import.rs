@@ -91,7 +91,7 @@ fn settings_of_a_private_sync_are_taken_over_but_for_its_key() {
         sync:
           conflict_strategy: merge   # merge, ask-user, last-write-wins, keep-local, keep-remote, or both
           gitignore: off   # off, respect, or only-ignored
-          exclude: ['*secret*', 'checkpoint-*test*']
+          exclude: ['*secret*', 'checkpoint-*test*', /orchestrator.config.yml]
           sync_interval: 60
         groups:
           checkpoints:

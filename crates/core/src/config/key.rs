@@ -37,6 +37,8 @@ pub enum Effect {
     Full,
     /// It does not yet: the program says so, and works without it.
     Later,
+    /// It does, but for this value.
+    LaterFor(&'static str),
     /// It does not yet, and whoever gave it relies on it to keep something in: the program must not send.
     LaterGuard,
 }
@@ -109,9 +111,11 @@ pub const KEYS: &[KeySpec] = &[
     key("groups.*.kind", Kind::Word(FILE_KINDS)),
     key("groups.*.id", Kind::Text),
     key("groups.*.conflict_strategy", Kind::Word(STRATEGIES)),
-    key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"])).effect(Effect::Later).or("none"),
-    key("groups.*.show_values", Kind::Bool).effect(Effect::Later).or("false"),
-    key("groups.*.keep_local_keys", Kind::List).effect(Effect::LaterGuard),
+    key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"]))
+        .effect(Effect::LaterFor("copy"))
+        .or("none"),
+    key("groups.*.show_values", Kind::Bool),
+    key("groups.*.keep_local_keys", Kind::List),
     key("groups.*.regenerate", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("remotes.*.url", Kind::Text).reach(Reach::Trusted),
     key("remotes.*.branch", Kind::Text),

@@ -98,6 +98,10 @@ impl Settings {
         let later = self.entries.iter().filter(|entry| entry.spec.effect != Effect::Full);
         let given = later.filter_map(|entry| Some((entry, entry.acting.last()?)));
         given
+            .filter(|(entry, given)| match entry.spec.effect {
+                Effect::LaterFor(word) => given.value.to_string() == word,
+                _ => true,
+            })
             .filter(|(entry, given)| {
                 given.origin.layer > LayerKind::BuiltIn
                     && entry.spec.default_value().as_ref() != Some(&given.value)

@@ -7,7 +7,7 @@ mod file;
 
 use std::collections::BTreeMap;
 
-use super::{Joined, Merged, Reason, Terms, Three, Versions, contents, dotenv, set, toml, yaml};
+use super::{Joined, Judge, Merged, Reason, Terms, Three, Versions, contents, dotenv, set, toml, yaml};
 use crate::generate::Random;
 use crate::node::Side;
 use crate::path::Name;
@@ -154,10 +154,10 @@ impl Laws<'_> {
     fn alone(&self, base: &str, local: &str, remote: &str) -> Result<Joined, Reason> {
         let three = Three { base: base.as_bytes(), local: local.as_bytes(), remote: remote.as_bytes() };
         match self.kind {
-            Kind::Dotenv => dotenv::merge(&three),
+            Kind::Dotenv => dotenv::merge(&three, Judge::Nobody),
             Kind::Set => set::merge(&three),
-            Kind::Toml => toml::merge(&three, None),
-            Kind::Yaml => yaml::merge(&three, None),
+            Kind::Toml => toml::merge(&three, Judge::Nobody),
+            Kind::Yaml => yaml::merge(&three, Judge::Nobody),
         }
     }
 

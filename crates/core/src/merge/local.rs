@@ -13,7 +13,7 @@
 use super::dotenv;
 use super::json;
 use super::json::tree::{Body, Dialect, Document, Form, Item, Value, is_blank, parse};
-use super::{Grammar, Joined, Reason, Terms, Three, Versions};
+use super::{CONTENT_BYTES_MAX, Grammar, Joined, Judge, Reason, Terms, Three, Versions};
 use crate::config::FileKind;
 use crate::path::Name;
 
@@ -21,18 +21,25 @@ use crate::path::Name;
 #[derive(Debug, Clone, Copy)]
 pub struct LocalKeys<'k> {
     name: &'k Name,
+    kind: FileKind,
     keys: &'k [String],
 }
 
 impl<'k> LocalKeys<'k> {
-    /// Takes the name of the file, which tells how it is written, and the keys: `proxy`, or `window.zoomLevel` for a key
-    /// of that name as well as for one within another.
-    pub fn new(name: &'k Name, keys: &'k [String]) -> Self {
-        LocalKeys { name, keys }
+    /// Takes the name of the file and the kind that its group says, which tell how it is written, and the keys: `proxy`,
+    /// or `window.zoomLevel` for a key of that name as well as for one within another.
+    pub fn new(name: &'k Name, kind: Option<FileKind>, keys: &'k [String]) -> Self {
+        LocalKeys { name, kind: kind.unwrap_or(FileKind::Settings), keys }
     }
 
     /// What travels of a file.
     pub fn outgoing(&self, disk: &[u8]) -> Result<Vec<u8>, Reason> {
+        if disk.len() > CONTENT_BYTES_MAX {
+            return Err(Reason::TooLarge);
+        }
+        if disk.trim_ascii().is_empty() {
+            return Ok(disk.to_vec());
+        }
         match self.grammar(disk) {
             Grammar::Json => {
                 let document = read_json(disk)?;
@@ -54,7 +61,7 @@ impl<'k> LocalKeys<'k> {
     pub fn incoming(&self, travelling: &[u8], disk: Option<&[u8]>) -> Result<Vec<u8>, Reason> {
         // Who sent it may not have known that they stay.
         let remote = self.outgoing(travelling)?;
-        let Some(disk) = disk else { return Ok(remote) };
+        let Some(disk) = disk.filter(|disk| !disk.trim_ascii().is_empty()) else { return Ok(remote) };
         let base = self.outgoing(disk)?;
         if base == remote {
             return Ok(disk.to_vec());
@@ -72,13 +79,13 @@ impl<'k> LocalKeys<'k> {
                 let terms = Terms { kind: Some(FileKind::Settings), ..Terms::of(self.name) };
                 json::merge(&terms, &Versions { base: Some(base), local, remote })
             }
-            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }),
+            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }, Judge::Nobody),
             _ => Err(Reason::Opaque),
         }
     }
 
     fn grammar(&self, text: &[u8]) -> Grammar {
-        let terms = Terms { kind: Some(FileKind::Settings), ..Terms::of(self.name) };
+        let terms = Terms { kind: Some(self.kind), ..Terms::of(self.name) };
         Grammar::of(&terms, &[text])
     }
 
@@ -145,7 +152,7 @@ mod tests {
     /// What travels of a text; the law is checked on the way.
     fn outgoing(file: &str, disk: &str) -> Result<String, Reason> {
         let (name, keys) = (name(file), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let travels = local.outgoing(disk.as_bytes())?;
         assert_eq!(local.outgoing(&travels).as_ref(), Ok(&travels), "nothing is left to take out");
         let back = local.incoming(&travels, Some(disk.as_bytes()));
@@ -155,7 +162,7 @@ mod tests {
 
     fn incoming(file: &str, travels: &str, disk: &str) -> Result<String, Reason> {
         let (name, keys) = (name(file), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let lies = local.incoming(travels.as_bytes(), Some(disk.as_bytes()))?;
         assert_eq!(local.outgoing(&lies).as_deref(), Ok(travels.as_bytes()), "nothing of them leaves");
         Ok(String::from_utf8(lies).unwrap())
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn what_somebody_sent_before_the_rule_never_overwrites_ours() {
         let (name, keys) = (name("settings.json"), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let lies =
             local.incoming(b"{\"a\": 2, \"proxy\": \"theirs\"}", Some(b"{\"a\": 1, \"proxy\": \"mine\"}"));
         assert_eq!(lies.as_deref(), Ok(&b"{\"a\": 2, \"proxy\": \"mine\"}"[..]));
@@ -208,6 +215,7 @@ mod tests {
             ("settings.json", "{\"proxy\": 1"),
             ("settings.json", "{\"proxy\": 1, \"proxy\": 2}"),
             (".env", "A='1' and more\nPORT=2\n"),
+            (".env", "A=1\nset PORT=2\n"),
             ("notes.txt", "proxy = 1"),
             ("settings.yaml", "proxy: 1\n"),
         ] {

@@ -14,13 +14,13 @@ use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value as Written};
 use super::dotenv::line;
 use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Identity, Value, agrees};
-use super::{Grammar, Joined, Reason, Three, by_lines};
-use crate::node::{PerSide, Side};
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
+use crate::node::PerSide;
 
 /// How deep brackets are looked into; what is deeper is one piece.
 const DEPTH_MAX: usize = 32;
 
-pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
+pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Toml.word());
     let opened = Frame::open_all(three)?;
     let mut versions = Vec::new();
@@ -38,11 +38,11 @@ pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Re
     let says = |joined: &Joined| {
         let (_, text) = Frame::open(&joined.content);
         let version = std::str::from_utf8(&text).ok().and_then(|text| Document::parse(text).ok());
-        version.is_some_and(|it| agrees(Some(&table_value(it.as_table())), Some(base), sides, later))
+        version.is_some_and(|it| agrees(Some(&table_value(it.as_table())), Some(base), sides, judge))
     };
     let joined = match &blocks {
         [Some(base), Some(local), Some(remote)] => {
-            let (merged, clashes) = outline::merge(base, local, remote, later)?;
+            let (merged, clashes) = outline::merge(base, local, remote, judge)?;
             outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes)
         }
         _ => by_lines(Grammar::Toml, three)?,

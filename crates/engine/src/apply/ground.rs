@@ -313,15 +313,6 @@ impl<'a, F: Folder> Ground<'a, F> {
         matches!(self.spots.get(&node), Some(Spot::Parked(_)))
     }
 
-    /// All that stand aside.
-    pub fn parked(&self) -> Vec<(NodeId, Name)> {
-        let parked = |(node, spot): (&NodeId, &Spot)| match spot {
-            Spot::Parked(slot) => Some((*node, slot.clone())),
-            _ => None,
-        };
-        self.spots.iter().filter_map(parked).collect()
-    }
-
     /// Makes the new names durable: each folder that was touched for a handful of changes, else all at once.
     pub fn sync(
         &self,

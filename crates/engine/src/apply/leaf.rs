@@ -8,7 +8,8 @@ use instep_core::plan::Change;
 use instep_core::tree::{Leaf, LeafKind};
 
 use super::order::Step;
-use super::{Placed, StepError, Tried, Work};
+use super::{Placed, Setting, StepError, Tried, Work};
+use crate::doubt::is_doubtful;
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{content_of, read_through};
 use crate::journal::kept_kind;
@@ -122,16 +123,34 @@ impl<F: Folder> Work<'_, '_, F> {
     /// What is about to be displaced is to be found again, whatever its writer waited for: the new version is durable,
     /// and a power cut must not leave that alone.
     fn make_durable(
-        &self,
+        &mut self,
         change: &Change,
         (dir, name): (&F::Dir, &Name),
         found: &Metadata,
     ) -> Result<(), StepError> {
+        if found.kind == DiskKind::File && is_doubtful(found, self.setting.doubt) {
+            self.keep_copy(change, (dir, name))?;
+        }
         let is_done = self.all_durable || mutant::is_on("displaced-not-durable");
         if is_done || found.kind != DiskKind::File {
             return Ok(());
         }
         self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
+    }
+
+    /// A copy in the history, which is durable by itself: the one that is displaced may not be.
+    fn keep_copy(&mut self, change: &Change, at: (&F::Dir, &Name)) -> Result<(), StepError> {
+        let expected = self.lies_there(change).or(change.before.as_ref().and_then(|v| v.body.content()));
+        let Some(content) = expected else { return Err(self.raced(change)) };
+        let Setting { staging, contents, .. } = &mut self.setting;
+        let kept = staging.stage_copy(at, content).and_then(|is_same| {
+            if is_same { staging.keep(content, contents).map(|()| true) } else { Ok(false) }
+        });
+        match kept {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.raced(change)),
+            Err(error) => Err(self.held(change, &error)),
+        }
     }
 
     /// A file that is about to be displaced: if it is a database, nobody has it open and what it holds is kept whole.
@@ -157,6 +176,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        self.keep_travelling(change, (&dir, &name))?;
         let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
         let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
@@ -318,6 +338,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        self.keep_travelling(change, (&dir, &name))?;
         let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
         let asides = match change.from.as_ref().filter(|_| database) {
@@ -379,12 +400,14 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     use instep_core::clock::{Clock, Timestamp};
-    use instep_core::progress::Silent;
+    use instep_core::progress::{Event, Observer, Silent};
     use instep_core::remote::MachineStamp;
     use instep_remote::memory::MemoryPlace;
 
+    use crate::cycle::outcome::Outcome;
     use crate::cycle::request::Request;
     use crate::cycle::settings::SyncSettings;
     use crate::folder::disk::DiskFolder;
@@ -405,14 +428,100 @@ mod tests {
     }
 
     fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State, faults: Vec<(&str, Fault)>) -> State {
+        sync_told(root, place, name, state, faults, &Silent).0
+    }
+
+    /// Answers the outcome too, and how often it was asked who has a file open.
+    fn sync_told(
+        root: &Path,
+        place: &MemoryPlace,
+        name: &str,
+        state: State,
+        faults: Vec<(&str, Fault)>,
+        observer: &dyn Observer,
+    ) -> (State, Outcome, usize) {
         let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
         let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
         let clock = Arc::new(Fixed(name.len() as u64));
         let mut workspace = Workspace::assemble(folder, state, stamp, clock, root.to_owned());
         let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
         let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });
-        crate::cycle::run(&mut workspace, &remote, &settings, &request, &Silent).unwrap();
-        workspace.state
+        let outcome = crate::cycle::run(&mut workspace, &remote, &settings, &request, observer).unwrap();
+        let questions = workspace.folder.questions.load(Ordering::SeqCst);
+        (workspace.state, outcome, questions)
+    }
+
+    /// Two folders in step: these files at the left, and at the right what came of them.
+    fn pair(home: &Path, files: &[(&str, &str)]) -> (MemoryPlace, [std::path::PathBuf; 2], [State; 2]) {
+        let roots = ["left", "right"].map(|name| home.join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir(&roots[0]).unwrap();
+        for (name, text) in files {
+            fs::write(roots[0].join(name), text).unwrap();
+        }
+        let left = sync(&roots[0], &place, "left", new(), Vec::new());
+        let right = sync(&roots[1], &place, "right", new(), Vec::new());
+        (place, roots, [left, right])
+    }
+
+    /// Interrupts as soon as one of the files has left its place.
+    struct Parked(std::path::PathBuf);
+
+    impl Observer for Parked {
+        fn observe(&self, _: Event) {}
+
+        fn is_cancelled(&self) -> bool {
+            self.0.is_dir() && ["a", "b"].iter().any(|name| !self.0.join(name).exists())
+        }
+    }
+
+    #[test]
+    fn a_parked_file_that_is_left_behind_does_not_come_back_under_another_name() {
+        let home = tempfile::tempdir().unwrap();
+        let (place, [left, right], [ours, theirs]) =
+            pair(home.path(), &[("a", "first content"), ("b", "second content")]);
+        fs::rename(right.join("a"), right.join("c")).unwrap();
+        fs::rename(right.join("b"), right.join("a")).unwrap();
+        fs::rename(right.join("c"), right.join("b")).unwrap();
+        sync(&right, &place, "right", theirs, Vec::new());
+        // Two files that change places on a disk without exchange: one steps aside for the other.
+        let faults = vec![("a", Fault::Alone), ("b", Fault::Alone)];
+        let (ours, outcome, _) = sync_told(&left, &place, "left", ours, faults, &Parked(left.clone()));
+        assert_eq!(outcome.held.len(), 2, "it was not interrupted: {outcome:?}");
+        let names = |root: &Path| {
+            let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = entries.filter_map(|name| name.into_string().ok()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&left), [".instep", "a", "b"]);
+        assert_eq!(fs::read_to_string(left.join("a")).unwrap(), "first content");
+        sync(&left, &place, "left", ours, Vec::new());
+        assert_eq!(names(&left), [".instep", "a", "b"]);
+        assert_eq!(fs::read_to_string(left.join("a")).unwrap(), "second content");
+    }
+
+    #[test]
+    fn who_has_a_file_open_is_asked_of_databases_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let (place, [left, right], [ours, theirs]) = pair(home.path(), &[("f", "1"), ("g", "1"), ("h", "1")]);
+        for name in ["f", "g"] {
+            fs::write(right.join(name), "changed").unwrap();
+        }
+        fs::remove_file(right.join("h")).unwrap();
+        let base = rusqlite::Connection::open(right.join("d.db")).unwrap();
+        base.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+        drop(base);
+        let theirs = sync(&right, &place, "right", theirs, Vec::new());
+        let (ours, _, questions) = sync_told(&left, &place, "left", ours, Vec::new(), &Silent);
+        assert_eq!(fs::read_to_string(left.join("f")).unwrap(), "changed");
+        assert_eq!(questions, 0, "each question looks at the open files of all processes");
+        let base = rusqlite::Connection::open(right.join("d.db")).unwrap();
+        base.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        drop(base);
+        sync(&right, &place, "right", theirs, Vec::new());
+        let (_, _, questions) = sync_told(&left, &place, "left", ours, Vec::new(), &Silent);
+        assert!(questions > 0, "a database that is replaced may be open");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A change as one or two steps, and their first order.
 
-use instep_core::node::{Body, NodeId};
+use instep_core::node::{Body, NodeId, Value};
 use instep_core::path::Name;
 use instep_core::plan::Change;
 
@@ -60,7 +60,7 @@ pub fn steps(changes: &[Change]) -> Vec<Step> {
                 if before.parent != after.parent || before.name != after.name {
                     push(&mut steps, change.node, StepKind::Move);
                 }
-                if before.body.kind_and_content() != after.body.kind_and_content() {
+                if is_written(before, after) {
                     push(&mut steps, change.node, StepKind::Write);
                 } else if before.body != after.body {
                     push(&mut steps, change.node, StepKind::SetExec);
@@ -74,6 +74,11 @@ pub fn steps(changes: &[Change]) -> Vec<Step> {
         push(&mut steps, change.node, if folder { StepKind::CreateFolder } else { StepKind::CreateLeaf });
     }
     steps
+}
+
+/// Answers whether a change writes. One that changes nothing is asked for to write the same anew.
+pub fn is_written(before: &Value, after: &Value) -> bool {
+    before.body.kind_and_content() != after.body.kind_and_content() || before == after
 }
 
 fn push(steps: &mut Vec<Step>, node: NodeId, kind: StepKind) {

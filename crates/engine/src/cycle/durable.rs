@@ -50,7 +50,7 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
 
 /// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
 /// or makes executable, holds what a person's program wrote.
-fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
+pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
     let plan = &thought.plan;
     let changes: BTreeMap<NodeId, &Change> =
         plan.changes.local.iter().map(|change| (change.node, change)).collect();
@@ -61,7 +61,14 @@ fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
         match changes.get(&row.id) {
             Some(change) => {
                 let stays = content(change.before.as_ref()) == content(change.after.as_ref());
-                stays && content(known) != content(agreed)
+                // What stands under another name than before may be a copy, and the file that was durable may be gone.
+                let by_content = mutant::is_on("copy-is-the-original");
+                stays
+                    && (if by_content {
+                        content(known) != content(agreed)
+                    } else {
+                        known != change.before.as_ref()
+                    })
             }
             None => known != agreed,
         }
@@ -70,7 +77,7 @@ fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
 }
 
 /// What has gone since is noticed when it is sent.
-fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+pub(super) fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match done {
         Err(EngineError::Folder(error))
             if matches!(error.failure(), FolderFailure::Missing | FolderFailure::Raced) =>

@@ -10,6 +10,7 @@ use instep_core::path::{DEPTH_MAX, Name, TreePath};
 use instep_core::remote::{Listed, ListedKind, ObjectId, Snapshot};
 use instep_core::tree::{Entry, Leaf, LeafKind, NewEntry, Place, Tree, TreeBuilder, Unknown};
 
+use super::outcome::OpenConflict;
 use super::rules::{Invalid, SETTINGS};
 use super::settings::SyncSettings;
 use crate::folder::Abilities;
@@ -51,6 +52,19 @@ impl Far {
             }
         }
         empty.into_iter().filter_map(|(place, why)| Some((self.listed[place.0 as usize]?, why))).collect()
+    }
+
+    /// Dates the versions that wait in a conflict as they were when they came: a later commit of other files says
+    /// nothing of theirs, and its own time is not when they were modified.
+    pub fn date(&mut self, open: &[OpenConflict], told: &BTreeMap<TreePath, Timestamp>) {
+        for version in open.iter().filter_map(|open| open.conflict.remote.as_ref()) {
+            let Some(place) = self.tree.find(&version.path) else { continue };
+            let entry = self.tree.at(place).entry.clone();
+            let is_same = matches!((&entry, version.leaf), (Entry::Leaf(here), Some(then)) if here.content == then.content);
+            if is_same && version.modified.is_some() && !told.contains_key(&version.path) {
+                self.tree.tell(place, entry, version.modified);
+            }
+        }
     }
 }
 

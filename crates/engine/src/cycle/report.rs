@@ -57,6 +57,7 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = recorded.new;
         outcome.conflicts = recorded.records.into_iter().map(conflict::read).collect::<Result<_, _>>()?;
         outcome.plan = Some(self.plan_file(settings, look, &thought.plan));
+        outcome.notices.extend(self.said_of_markers(&Applied::default()));
         Ok(outcome)
     }
 
@@ -70,7 +71,8 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Outcome {
         let mut done: Vec<Done> = Vec::new();
         for side in Side::BOTH {
-            for change in &thought.plan.changes[side] {
+            for change in thought.plan.changes[side].iter().filter(|change| !self.marking.is_of(change.node))
+            {
                 if side == Side::Remote || !applied.failed.contains_key(&change.node) {
                     done.push(done_of(side, change, look, thought));
                 }

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use instep_core::clock::Timestamp;
@@ -60,6 +61,7 @@ pub struct DiskFolder {
     device: Device,
     opener: Opener,
     abilities: Abilities,
+    refusals: AtomicU64,
 }
 
 impl DiskFolder {
@@ -96,6 +98,14 @@ impl DiskFolder {
         Self::assemble(path, opener, root, state)
     }
 
+    /// Counts a wait for the disk that failed.
+    fn heard(&self, answer: rustix::io::Result<()>) -> rustix::io::Result<()> {
+        if answer.is_err() {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
     fn assemble(path: &Path, opener: Opener, root: OwnedFd, state: OwnedFd) -> Result<Self, FolderError> {
         let failed = |verb, name: &str, e: Errno| FolderError::new(verb, name.as_bytes(), e);
         let device = Device::of(&root).map_err(|e| FolderError::new("look at", path_bytes(path), e))?;
@@ -116,6 +126,7 @@ impl DiskFolder {
             device,
             opener,
             abilities,
+            refusals: AtomicU64::new(0),
         })
     }
 
@@ -340,7 +351,7 @@ impl Folder for DiskFolder {
     fn sync_file(&self, folder: &DiskDir, name: &Name) -> Result<(), FolderError> {
         let file = self.open_file(folder, name)?;
         // Not repeated: after a failed one the next would succeed, with nothing written.
-        rustix::fs::fsync(&file.file).map_err(|e| failed("sync", name, e))
+        self.heard(rustix::fs::fsync(&file.file)).map_err(|e| failed("sync", name, e))
     }
 
     fn sync_folder(&self, folder: &DiskDir) -> Result<(), FolderError> {
@@ -348,7 +359,12 @@ impl Folder for DiskFolder {
     }
 
     fn sync_all(&self) -> Result<(), FolderError> {
-        rustix::fs::syncfs(&self.root).map_err(|e| FolderError::new("sync", path_bytes(&self.path), e))
+        let answer = self.heard(rustix::fs::syncfs(&self.root));
+        answer.map_err(|e| FolderError::new("sync", path_bytes(&self.path), e))
+    }
+
+    fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> Result<Timestamp, FolderError> {

@@ -22,10 +22,14 @@ pub enum Fault {
     Look(Errno),
     /// It can't be removed.
     Remove(Errno),
+    /// It can't be made durable the first time; the next time succeeds, as Linux has it.
+    SyncOnce(Errno),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
     /// It can neither be exchanged nor get a second name, and this happens before it is replaced.
     Copied(Box<dyn Fn() + Send + Sync>),
+    /// It can't be exchanged.
+    Alone,
     /// This happens before the first exchange with it.
     Exchanged(Box<dyn Fn() + Send + Sync>),
 }
@@ -41,6 +45,9 @@ pub struct Faulty {
     exchanges: AtomicUsize,
     /// How often all was made durable.
     pub syncs: AtomicUsize,
+    /// How often it was asked who has a file open.
+    pub questions: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 /// An open folder that knows its name.
@@ -63,8 +70,18 @@ impl Faulty {
     pub fn new(disk: DiskFolder, faults: Vec<(&str, Fault)>) -> Self {
         let faults = faults.into_iter().map(|(name, fault)| (name.as_bytes().to_vec(), fault)).collect();
         let zero = || AtomicUsize::new(0);
-        let (open_max, exchanges, syncs) = (zero(), zero(), zero());
-        Faulty { disk, faults, room: usize::MAX, open: Arc::default(), open_max, exchanges, syncs }
+        let (open_max, exchanges, syncs, questions, refused) = (zero(), zero(), zero(), zero(), zero());
+        Faulty {
+            disk,
+            faults,
+            room: usize::MAX,
+            open: Arc::default(),
+            open_max,
+            exchanges,
+            syncs,
+            questions,
+            refused,
+        }
     }
 
     /// The most folders and files that were open at once.
@@ -132,6 +149,7 @@ impl Folder for Faulty {
     }
 
     fn openers(&self, folder: &FaultyDir, name: &Name) -> Result<Openers, FolderError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
         self.disk.openers(&folder.dir, name)
     }
 
@@ -209,6 +227,9 @@ impl Folder for Faulty {
 
     fn exchange(&self, one: (&FaultyDir, &Name), other: (&FaultyDir, &Name)) -> Result<(), FolderError> {
         self.check_plain("exchange", other.1)?;
+        if let Some(Fault::Alone) = self.faults.get(other.1.as_bytes()) {
+            return Err(FolderError::new("exchange", other.1.as_bytes(), Errno::OPNOTSUPP));
+        }
         if let Some(Fault::Exchanged(act)) = self.faults.get(other.1.as_bytes())
             && self.exchanges.fetch_add(1, Ordering::SeqCst) == 0
         {
@@ -245,6 +266,11 @@ impl Folder for Faulty {
     }
 
     fn sync_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        if let Some(Fault::SyncOnce(errno)) = self.faults.get(name.as_bytes())
+            && self.refused.fetch_or(1, Ordering::SeqCst) == 0
+        {
+            return Err(FolderError::new("sync", name.as_bytes(), *errno));
+        }
         self.disk.sync_file(&folder.dir, name)
     }
 
@@ -255,6 +281,10 @@ impl Folder for Faulty {
     fn sync_all(&self) -> Result<(), FolderError> {
         self.syncs.fetch_add(1, Ordering::SeqCst);
         self.disk.sync_all()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.disk.refusals() + self.refused.load(Ordering::SeqCst) as u64
     }
 
     fn now(&self) -> Result<Timestamp, FolderError> {

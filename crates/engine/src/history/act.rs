@@ -15,6 +15,7 @@ use instep_core::remote::{ObjectId, Remote};
 use super::contents::Contents;
 use super::wish;
 use crate::apply::{self, Applied, Setting};
+use crate::conflict::marked;
 use crate::cycle::far::as_known;
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
@@ -56,7 +57,7 @@ pub fn scan<F: Folder>(
         observer,
     };
     let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, &settings.groups, None)?;
     crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
 }
@@ -122,9 +123,25 @@ pub fn act<F: Folder>(
     there: Vec<PathRecord>,
     observer: &dyn Observer,
 ) -> Result<Acted, EngineError> {
+    let acted = carry_out(workspace, seen, changes, deed, sources, there, observer);
+    workspace.note_refusals();
+    acted
+}
+
+fn carry_out<F: Folder>(
+    workspace: &mut Workspace<F>,
+    seen: &Scan,
+    changes: &[Change],
+    deed: &Deed,
+    sources: &Sources<'_>,
+    there: Vec<PathRecord>,
+    observer: &dyn Observer,
+) -> Result<Acted, EngineError> {
+    let doubt = workspace.doubt()?;
     let folder = Arc::clone(&workspace.folder);
     let contents = Contents::open(&*folder)?;
     let mut staging = Staging::open(&*folder)?;
+    let marked = marked::unplace(&mut workspace.state, changes)?;
     gather(&workspace.state, changes, sources, &contents, &mut staging, observer)?;
     observer.observe(Event::Began { phase: Phase::Apply, files: Some(changes.len() as u64), bytes: None });
     let id = deed.id.to_string();
@@ -135,13 +152,22 @@ pub fn act<F: Folder>(
         staging: &mut staging,
         tree: &seen.tree,
         forms: &seen.forms,
+        groups: &seen.groups,
         places: &wish::places(&seen.tree),
         operation: &id,
         now: workspace.clock.now(),
+        doubt,
         observer,
     };
     let applied = apply::apply(setting, changes)?;
     observer.observe(Event::Ended { phase: Phase::Apply });
+    if !applied.failed.is_empty() {
+        // What could not be changed stands as it did.
+        let done: Vec<Change> =
+            changes.iter().filter(|one| !applied.failed.contains_key(&one.node)).cloned().collect();
+        workspace.state.transact(|write| marked::note(write, &marked))?;
+        marked::unplace(&mut workspace.state, &done)?;
+    }
     log(workspace, changes, deed, there, applied)
 }
 

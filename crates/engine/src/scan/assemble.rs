@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
+use instep_core::filter::Groups;
 use instep_core::path::{Name, TreePath};
 use instep_core::tree::{Entry, Key, NewEntry, Place, Tree, TreeBuilder, Unknown};
 
 use super::look::file_leaf;
 use super::walk::{FileRead, Inside, Walked};
 use super::{Scan, ScanCounts};
+use crate::conflict::marked::Met;
 use crate::digest::{Digest, DigestCache};
 use crate::form::Forms;
 
@@ -28,7 +30,9 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     let mut ways = BTreeMap::new();
     let (tree, databases) = build(walked.root, folders, &databases, &empty, &mut ways);
     let (ignore, forms) = (walked.ignore, Forms::default());
-    Scan { tree, fresh, stale, databases, forms, formed: Vec::new(), counts, ignore, ways, started }
+    let (formed, groups) = (Vec::new(), Groups::default());
+    let marked = Met::default();
+    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, ways, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {

@@ -10,7 +10,8 @@ use instep_core::remote::{Draft, MachineStamp, RemoteError, Stamp};
 use instep_core::renames::Rename;
 
 use super::failure;
-use super::objects::Oid;
+use super::objects::{Kind, Oid};
+use super::pack::Pack;
 use super::program::{Program, Scope};
 use super::quote::{quote, unquote};
 
@@ -156,7 +157,7 @@ fn parse_move(value: &str) -> Option<Rename> {
 /// The message of a draft, trailers and all.
 pub(super) fn message_of(draft: &Draft) -> String {
     let title = draft.message.trim();
-    let mut text = if title.is_empty() { "Sync".to_owned() } else { title.replace('\0', " ") };
+    let mut text = if title.is_empty() { "Sync".to_owned() } else { title.to_owned() };
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.push_str("\n\nInstep-Version: ");
     text.push_str(VERSION);
@@ -175,12 +176,14 @@ pub(super) fn message_of(draft: &Draft) -> String {
         text.push_str(&format!("\nInstep-Move: {} -> {}", quote(from.as_bytes()), quote(to.as_bytes())));
     }
     text.push('\n');
-    text
+    // A commit that holds one ends there, to git.
+    text.replace('\0', " ")
 }
 
-/// Writes the commit of a draft whose tree is written; nobody sees it yet.
+/// Adds the commit of a draft whose folders are in the pack, and puts all of it into our repository; nobody sees it yet.
 pub(super) fn write(
     program: &Program,
+    mut pack: Pack,
     draft: &Draft,
     tree: Oid,
     parent: Option<Oid>,
@@ -188,36 +191,60 @@ pub(super) fn write(
 ) -> Result<Oid, RemoteError> {
     let settings = program.settings()?;
     let machine = if draft.machine.name.is_empty() { "instep" } else { &draft.machine.name };
-    let name = settings.name.clone().unwrap_or_else(|| machine.to_owned());
-    let email = settings.email.clone().unwrap_or_else(|| format!("{machine}@instep"));
+    let name = printable(settings.name.as_deref().unwrap_or(machine));
+    let email = printable(settings.email.as_deref().unwrap_or(&format!("{machine}@instep")));
     let now = now.seconds().max(0);
     let author = draft.time.seconds().clamp(0, now);
-    let mut call = program.call(Scope::Talking)?;
-    call.args(["-c", "core.fsync=none", "-c", "i18n.commitEncoding=UTF-8", "commit-tree"]);
+    let message = message_of(draft);
     if settings.signs {
-        call.args(["-S"]);
+        pack.take_in(program)?;
+        return sign(program, (&name, &email), (author, now), tree, parent, &message);
     }
+    let mut body = format!("tree {tree}\n");
+    if let Some(parent) = parent {
+        body.push_str(&format!("parent {parent}\n"));
+    }
+    body.push_str(&format!("author {name} <{email}> {author} +0000\n"));
+    body.push_str(&format!("committer {name} <{email}> {now} +0000\n\n{message}"));
+    let oid = pack.add(Kind::Commit, body.as_bytes())?;
+    pack.take_in(program)?;
+    Ok(oid)
+}
+
+/// Writes a commit that git signs, with the key and the program that the person has chosen for it.
+fn sign(
+    program: &Program,
+    (name, email): (&str, &str),
+    (author, now): (i64, i64),
+    tree: Oid,
+    parent: Option<Oid>,
+    message: &str,
+) -> Result<Oid, RemoteError> {
+    let mut call = program.call(Scope::Talking)?;
+    call.args(["-c", "core.fsync=none", "-c", "i18n.commitEncoding=UTF-8", "commit-tree", "-S"]);
     if let Some(parent) = parent {
         call.args(["-p".to_owned(), parent.to_string()]);
     }
     call.args(["-F", "-"]).args([tree.to_string()]);
     for (role, seconds) in [("AUTHOR", author), ("COMMITTER", now)] {
-        call.env(&format!("GIT_{role}_NAME"), printable(&name));
-        call.env(&format!("GIT_{role}_EMAIL"), printable(&email));
+        call.env(&format!("GIT_{role}_NAME"), name);
+        call.env(&format!("GIT_{role}_EMAIL"), email);
         call.env(&format!("GIT_{role}_DATE"), format!("@{seconds} +0000"));
     }
-    let answer = call.answer_to(message_of(draft).as_bytes()).map_err(|error| match error.code {
+    let answer = call.answer_to(message.as_bytes()).map_err(|error| match error.code {
         // The program that signs says why in words of its own.
-        "E-GIT-FAILED" if settings.signs => failure::not_signed(error),
+        "E-GIT-FAILED" => failure::not_signed(error),
         _ => error,
     })?;
     Oid::parse(answer.trim_ascii_end()).ok_or_else(|| failure::protocol("git did not name a commit", &answer))
 }
 
-/// Git refuses an identity of punctuation alone; an environment can't hold a zero byte.
+/// What an identity may be: git's own commands refuse one of punctuation alone, and drop what would end it early.
 fn printable(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    if text.chars().any(char::is_alphanumeric) { text } else { "instep".to_owned() }
+    let is_crude = |c: char| c <= ' ' || ".,:;<>\"\\'".contains(c);
+    let text: String = text.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect();
+    let text = text.trim_matches(is_crude);
+    if text.chars().any(char::is_alphanumeric) { text.to_owned() } else { "instep".to_owned() }
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use instep_core::progress::Silent;
 use instep_core::remote::{OfferedContent, RemoteError, RemoteErrorKind, Source};
 
 use super::objects::{Kind, Objects, Oid};
+use super::pack::Pack;
 use super::parts::push_of;
-use super::program::{Program, Scope};
+use super::program::Program;
 use super::push::refusal;
+use super::tree::body_of_files;
 use super::{GitRemote, contents, failure, local, locked, locks};
 
 /// Where they stand at the host.
@@ -198,10 +200,11 @@ fn write(
     }
     rows.sort();
     rows.dedup();
-    let lines: String = rows.iter().map(|(name, oid)| format!("100644 blob {oid}\t{name}\n")).collect();
-    let mut call = program.call(Scope::Ours)?;
-    let answer = call.args(["-c", "core.fsync=none", "mktree"]).answer_to(lines.as_bytes())?;
-    Oid::parse(answer.trim_ascii_end()).ok_or_else(|| failure::protocol("git did not name a folder", &answer))
+    let files = rows.iter().map(|(name, oid)| (name.as_str(), *oid));
+    let mut pack = Pack::new();
+    let folder = pack.add(Kind::Tree, &body_of_files(files, None))?;
+    pack.take_in(program)?;
+    Ok(folder)
 }
 
 /// The text, beside the contents that another source has.

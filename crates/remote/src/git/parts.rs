@@ -8,9 +8,11 @@
 use instep_core::remote::RemoteError;
 
 use super::failure;
-use super::objects::Oid;
+use super::objects::{Kind, Oid};
+use super::pack::Pack;
 use super::program::{Call, Program, Scope};
 use super::push::refusal;
+use super::tree::body_of_files;
 
 /// How much goes in one part: hosts refuse packs of 2 GB and more.
 pub(super) const BYTES_MAX: u64 = 1 << 30;
@@ -54,15 +56,12 @@ impl<'a> Parts<'a> {
     }
 
     fn write(&self, part: &[(Oid, u64)], past: Option<Oid>) -> Result<Oid, RemoteError> {
-        let mut lines: String =
-            part.iter().enumerate().map(|(at, (oid, _))| format!("100644 blob {oid}\t{at}\n")).collect();
-        if let Some(past) = past {
-            lines.push_str(&format!("040000 tree {past}\tpast\n"));
-        }
-        let mut call = self.program.call(Scope::Ours)?;
-        let answer = call.args(["-c", "core.fsync=none", "mktree"]).answer_to(lines.as_bytes())?;
-        Oid::parse(answer.trim_ascii_end())
-            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
+        let names: Vec<String> = (0..part.len()).map(|at| at.to_string()).collect();
+        let files = names.iter().map(String::as_str).zip(part.iter().map(|(oid, _)| *oid));
+        let mut pack = Pack::new();
+        let folder = pack.add(Kind::Tree, &body_of_files(files, past.map(|past| ("past", past))))?;
+        pack.take_in(self.program)?;
+        Ok(folder)
     }
 }
 

@@ -96,6 +96,8 @@ impl Push<'_> {
             Ok(found) if found != self.expected => Err(stale()),
             Ok(_) => Err(match refused {
                 Some(reason) if local::is_passing(&reason) => failure::of(outcome),
+                // What was sent was not whole: the words above it say whose fault that is.
+                Some(reason) if reason.contains("unpacker error") => failure::of(outcome),
                 Some(reason) if reason.contains("checked out") => local::checked_out(self.reference),
                 Some(reason) => failure::rejected(&reason).caused_by(said(outcome)),
                 None => failure::of(outcome),

@@ -4,7 +4,6 @@
 //! lead elsewhere refuses the whole tree, what no workspace can hold is listed as unfit.
 
 use std::collections::HashSet;
-use std::io::BufRead;
 
 use instep_core::path::{Name, PathError, escape};
 use instep_core::remote::{Draft, Drafted, Listed, ListedKind, ObjectId, RemoteError};
@@ -12,7 +11,7 @@ use instep_core::tree::LeafKind;
 
 use super::failure;
 use super::objects::{Kind, Objects, Oid, missing};
-use super::program::{Program, Running, Scope};
+use super::pack::Pack;
 use super::shelf::Shelf;
 
 /// The longest name that file systems hold.
@@ -27,6 +26,7 @@ const ENTRIES_MAX: usize = 2_000_000;
 
 /// The part of a mode that tells what it is.
 const TYPE_MASK: u32 = 0o170000;
+const FILE: u32 = 0o100644;
 const FOLDER: u32 = 0o040000;
 const LINK: u32 = 0o120000;
 const SUBMODULE: u32 = 0o160000;
@@ -226,8 +226,8 @@ fn mode_of(drafted: &Drafted) -> Result<u32, RemoteError> {
     })
 }
 
-/// Writes the folders of a draft that have no name yet, innermost first; answers the whole tree's name.
-pub(super) fn write(program: &Program, draft: &Draft) -> Result<Oid, RemoteError> {
+/// Adds the folders of a draft that have no name yet, innermost first; answers the whole tree's name.
+pub(super) fn write(pack: &mut Pack, draft: &Draft) -> Result<Oid, RemoteError> {
     let mut folders: Vec<Vec<u32>> = vec![Vec::new(); draft.entries.len()];
     let mut root = Vec::new();
     let mut covered = vec![false; draft.entries.len()];
@@ -243,109 +243,61 @@ pub(super) fn write(program: &Program, draft: &Draft) -> Result<Oid, RemoteError
         }
     }
     let mut named: Vec<Option<ObjectId>> = draft.entries.iter().map(|entry| entry.object).collect();
-    let mut writer = Writer { program, running: None };
     for at in (0..draft.entries.len()).rev() {
         if draft.entries[at].kind == ListedKind::Folder && named[at].is_none() && !covered[at] {
-            named[at] = Some(writer.write(draft, &folders[at], &named)?.into());
+            named[at] = Some(add_folder(pack, draft, &folders[at], &named)?.into());
         }
     }
-    let root = writer.write(draft, &root, &named)?;
-    writer.finish()?;
-    Ok(root)
+    add_folder(pack, draft, &root, &named)
 }
 
-/// One `mktree --batch`, started when first needed.
-struct Writer<'a> {
-    program: &'a Program,
-    running: Option<Running>,
+fn add_folder(
+    pack: &mut Pack,
+    draft: &Draft,
+    children: &[u32],
+    named: &[Option<ObjectId>],
+) -> Result<Oid, RemoteError> {
+    let mut rows = Vec::with_capacity(children.len());
+    let mut seen = HashSet::new();
+    for &child in children {
+        let entry = &draft.entries[child as usize];
+        let object = named[child as usize].ok_or_else(|| unnamed(entry))?;
+        let twice = !seen.insert(entry.name.as_bytes());
+        let reserved = entry.name.is_reserved() && !matches!(entry.kind, ListedKind::Unfit { .. });
+        if twice || reserved {
+            return Err(failure::protocol("A draft holds a name that must not be", entry.name.as_bytes()));
+        }
+        rows.push(Raw { mode: mode_of(entry)?, name: entry.name.as_bytes(), oid: Oid::of(&object)? });
+    }
+    pack.add(Kind::Tree, &body_of(rows))
 }
 
-impl Writer<'_> {
-    fn write(
-        &mut self,
-        draft: &Draft,
-        children: &[u32],
-        named: &[Option<ObjectId>],
-    ) -> Result<Oid, RemoteError> {
-        let mut rows = Vec::with_capacity(children.len());
-        let mut seen = HashSet::new();
-        for &child in children {
-            let entry = &draft.entries[child as usize];
-            let object = named[child as usize].ok_or_else(|| unnamed(entry))?;
-            let twice = !seen.insert(entry.name.as_bytes());
-            let reserved = entry.name.is_reserved() && !matches!(entry.kind, ListedKind::Unfit { .. });
-            if twice || reserved {
-                return Err(failure::protocol(
-                    "A draft holds a name that must not be",
-                    entry.name.as_bytes(),
-                ));
-            }
-            rows.push(Raw { mode: mode_of(entry)?, name: entry.name.as_bytes(), oid: Oid::of(&object)? });
-        }
-        let is_unfit = |&child: &u32| matches!(draft.entries[child as usize].kind, ListedKind::Unfit { .. });
-        if children.iter().any(is_unfit) { self.write_literally(rows) } else { self.ask(&lines_of(&rows)) }
-    }
-
-    /// Writes a folder as the bytes that it is: an unfit entry is carried over even if git would not take it, such as a
-    /// mode that means nothing or a submodule that names a file.
-    fn write_literally(&self, mut rows: Vec<Raw<'_>>) -> Result<Oid, RemoteError> {
-        // A folder is sorted as if its name ended in a slash.
-        let end = |row: &Raw<'_>| (row.mode & TYPE_MASK == FOLDER).then_some(b'/');
-        rows.sort_by(|a, b| {
-            let (ends, names) = ((end(a), end(b)), (a.name.iter(), b.name.iter()));
-            names.0.copied().chain(ends.0).cmp(names.1.copied().chain(ends.1))
-        });
-        let mut body = Vec::with_capacity(rows.len() * 60);
-        for row in &rows {
-            body.extend_from_slice(format!("{:o} ", row.mode).as_bytes());
-            body.extend_from_slice(row.name);
-            body.push(0);
-            body.extend_from_slice(&row.oid.0);
-        }
-        let mut call = self.program.call(Scope::Ours)?;
-        call.args(["-c", "core.fsync=none", "-c", "core.compression=1"]);
-        let answer =
-            call.args(["hash-object", "-t", "tree", "-w", "--literally", "--stdin"]).answer_to(&body)?;
-        Oid::parse(answer.trim_ascii_end())
-            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
-    }
-
-    fn ask(&mut self, lines: &[u8]) -> Result<Oid, RemoteError> {
-        if self.running.is_none() {
-            let mut call = self.program.call(Scope::Ours)?;
-            call.args(["-c", "core.fsync=none", "-c", "core.compression=1", "mktree", "-z", "--batch"]);
-            self.running = Some(call.start()?);
-        }
-        let running = self.running.as_mut().expect("because it was just started");
-        let mut answer = Vec::new();
-        let asked = running.send(lines).and_then(|()| running.stdout.read_until(b'\n', &mut answer));
-        asked.map_err(|error| running.fail(error))?;
-        if answer.is_empty() {
-            return Err(running.fail(std::io::ErrorKind::UnexpectedEof.into()));
-        }
-        Oid::parse(answer.trim_ascii_end())
-            .ok_or_else(|| failure::protocol("git did not name a folder", &answer))
-    }
-
-    fn finish(mut self) -> Result<(), RemoteError> {
-        match self.running.take() {
-            Some(mut running) => running.finish().map(drop),
-            None => Ok(()),
-        }
-    }
+/// A folder of files, and of one folder more.
+pub(super) fn body_of_files<'a>(
+    files: impl Iterator<Item = (&'a str, Oid)>,
+    folder: Option<(&'a str, Oid)>,
+) -> Vec<u8> {
+    let row = |mode, (name, oid): (&'a str, Oid)| Raw { mode, name: name.as_bytes(), oid };
+    body_of(files.map(|file| row(FILE, file)).chain(folder.map(|folder| row(FOLDER, folder))).collect())
 }
 
-/// What `mktree` reads.
-fn lines_of(rows: &[Raw<'_>]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(rows.len() * 80 + 1);
-    for row in rows {
-        let kind = if row.mode == FOLDER { "tree" } else { "blob" };
-        lines.extend_from_slice(format!("{:06o} {kind} {}\t", row.mode, row.oid).as_bytes());
-        lines.extend_from_slice(row.name);
-        lines.push(0);
+/// The bytes of a folder. An unfit entry is carried over as it is, even if git's own commands would not write it, such as
+/// a mode that means nothing or a submodule that names a file.
+fn body_of(mut rows: Vec<Raw<'_>>) -> Vec<u8> {
+    // A folder is sorted as if its name ended in a slash.
+    let end = |row: &Raw<'_>| (row.mode & TYPE_MASK == FOLDER).then_some(b'/');
+    rows.sort_by(|a, b| {
+        let (ends, names) = ((end(a), end(b)), (a.name.iter(), b.name.iter()));
+        names.0.copied().chain(ends.0).cmp(names.1.copied().chain(ends.1))
+    });
+    let mut body = Vec::with_capacity(rows.iter().map(|row| row.name.len() + 28).sum());
+    for row in &rows {
+        body.extend_from_slice(format!("{:o} ", row.mode).as_bytes());
+        body.extend_from_slice(row.name);
+        body.push(0);
+        body.extend_from_slice(&row.oid.0);
     }
-    lines.push(0);
-    lines
+    body
 }
 
 fn unnamed(entry: &Drafted) -> RemoteError {

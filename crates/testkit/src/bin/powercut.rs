@@ -4,11 +4,15 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the test kit prints its report")]
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use instep_testkit::powercut::{guest, host};
+
+/// The exit code where a Linux can't run as a program: nothing was tested.
+const NOT_HERE: u8 = 3;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("the harness failed: {error}");
-            ExitCode::FAILURE
+            if error.kind() == ErrorKind::Unsupported { ExitCode::from(NOT_HERE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs until all cuts are done, time is over or something failed.
+/// Runs until all cuts are done, time is over or something failed. Fails with `Unsupported` where the guest can't run.
 pub fn run(request: &Request) -> io::Result<Report> {
     let began = Instant::now();
     let mut report = Report::default();
@@ -189,6 +189,9 @@ impl<'a> World<'a> {
                 return Ok(false);
             }
             let ended = guest.0.try_wait()?.is_some();
+            if ended && report.cuts == 0 && steps.last() == Some(&Step::Started) {
+                return Err(io::Error::new(ErrorKind::Unsupported, "user-mode Linux does not start here"));
+            }
             if ended || began.elapsed() > CHECK_MAX {
                 let what = if ended { "the guest stopped" } else { "the guest hangs" };
                 report.failures.push(format!("{what} after {:?}", steps.last()));

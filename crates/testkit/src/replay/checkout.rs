@@ -29,7 +29,7 @@ impl History {
         if made.success() { Ok(history) } else { Err(io::Error::other("git can't clone the repository")) }
     }
 
-    fn git(&self) -> Command {
+    pub(super) fn git(&self) -> Command {
         let mut git = git();
         git.arg("--git-dir").arg(&self.0);
         git
@@ -126,7 +126,7 @@ impl Checkout<'_> {
     }
 }
 
-fn git() -> Command {
+pub(super) fn git() -> Command {
     let mut git = Command::new("git");
     git.args(["-c", "safe.directory=*", "-c", "core.autocrlf=false", "-c", "core.bare=false"]);
     git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_ATTR_NOSYSTEM", "1");
@@ -149,7 +149,7 @@ fn output(command: &mut Command) -> io::Result<String> {
     String::from_utf8(output.stdout).map_err(io::Error::other)
 }
 
-fn lines(command: &mut Command) -> io::Result<Vec<String>> {
+pub(super) fn lines(command: &mut Command) -> io::Result<Vec<String>> {
     Ok(output(command)?.lines().map(str::to_owned).collect())
 }
 

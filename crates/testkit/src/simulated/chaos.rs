@@ -29,11 +29,13 @@ pub enum Layer {
     History,
     /// Strategies and directions.
     Policies,
+    /// Machines disconnect, and come back as on first contact.
+    Contact,
 }
 
 impl Layer {
     /// All of them.
-    pub const ALL: [Layer; 10] = [
+    pub const ALL: [Layer; 11] = [
         Layer::Remote,
         Layer::Meanwhile,
         Layer::Edits,
@@ -44,6 +46,7 @@ impl Layer {
         Layer::Disks,
         Layer::History,
         Layer::Policies,
+        Layer::Contact,
     ];
 
     /// Reads a word, as `crashes`.

@@ -43,14 +43,26 @@ pub struct Inode {
     dirty: Option<i64>,
     /// The person wrote it last, and not the engine.
     by_person: bool,
-    /// Writing it back failed at this moment: what was written is gone, and the system says so only that one time.
-    dropped: Option<i64>,
+    dropped: Dropped,
     modified: i64,
     changed: i64,
     born: i64,
     mode: u32,
     names: u64,
     parent: Option<Number>,
+}
+
+/// Whether writing a file back failed: then what was written is gone, and the system says so only that one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dropped {
+    /// It did not.
+    No,
+    /// It did, in the present act.
+    Now,
+    /// It did, and that is on record.
+    Heard,
+    /// It did, and the program that was told ended before it could write that down, or its record is lost.
+    Forgotten,
 }
 
 /// What kind of disk it is.
@@ -166,7 +178,7 @@ impl Disk {
             ground,
             dirty: None,
             by_person: self.by_person,
-            dropped: None,
+            dropped: Dropped::No,
             modified: now,
             changed: now,
             born: now,
@@ -457,7 +469,7 @@ impl Disk {
         change(data);
         (inode.modified, inode.changed) = (now, now);
         inode.dirty.get_or_insert(true_now);
-        (inode.by_person, inode.dropped) = (by_person, None);
+        (inode.by_person, inode.dropped) = (by_person, Dropped::No);
         Ok(())
     }
 
@@ -494,7 +506,7 @@ impl Disk {
     pub fn sync_file(&mut self, number: Number) -> Result<(), Errno> {
         let inode = self.inode_mut(number)?;
         if let Body::File(data) = &inode.body
-            && inode.dropped.is_none()
+            && inode.dropped == Dropped::No
         {
             inode.ground = Body::File(data.clone());
             inode.dirty = None;
@@ -504,10 +516,22 @@ impl Disk {
 
     /// Writing a file back fails: the next try will succeed, with nothing written.
     pub fn fail_sync(&mut self, number: Number) {
-        let now = self.true_now;
         if let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.dirty.is_some()) {
-            inode.dropped.get_or_insert(now);
+            inode.dropped = Dropped::Now;
         }
+    }
+
+    /// An act ended: what could not be written back in it is on record, or nobody knows of it any more.
+    pub fn end_act(&mut self, on_record: bool) {
+        let ended = if on_record { Dropped::Heard } else { Dropped::Forgotten };
+        let now = self.inodes.values_mut().filter(|inode| inode.dropped == Dropped::Now);
+        now.for_each(|inode| inode.dropped = ended);
+    }
+
+    /// The record of what could not be written back is lost.
+    pub fn forget_refusals(&mut self) {
+        let dropped = self.inodes.values_mut().filter(|inode| inode.dropped != Dropped::No);
+        dropped.for_each(|inode| inode.dropped = Dropped::Forgotten);
     }
 
     /// All files that wait to be written back.
@@ -612,7 +636,8 @@ impl Disk {
         }
         for inode in self.inodes.values_mut().filter(|inode| inode.dirty.is_some()) {
             if let (Body::File(data), Body::File(ground)) = (&inode.body, &inode.ground) {
-                let left = if inode.dropped.is_some() { ground.clone() } else { torn(data, ground, chance) };
+                let left =
+                    if inode.dropped != Dropped::No { ground.clone() } else { torn(data, ground, chance) };
                 inode.ground = Body::File(left);
             }
         }
@@ -624,15 +649,15 @@ impl Disk {
         let mut disk = self.clone();
         disk.settle(|change| change.by_person && change.at >= since);
         disk.log.clear();
-        // Also what the disk refused before: it told the sync that met it, and no later one can know of it.
+        // Also what the disk refused, if no sync can know of it any more.
         let is_theirs = |inode: &Inode| {
-            let is_new = inode.dirty.is_some_and(|at| at >= since);
-            inode.by_person && (is_new || inode.dropped.is_some_and(|at| at < since))
+            inode.by_person
+                && (inode.dropped == Dropped::Forgotten || inode.dirty.is_some_and(|at| at >= since))
         };
         let theirs: Vec<Number> =
             disk.inodes.iter().filter(|(_, inode)| is_theirs(inode)).map(|(number, _)| *number).collect();
         for number in theirs {
-            disk.inodes.get_mut(&number).unwrap().dropped = None;
+            disk.inodes.get_mut(&number).unwrap().dropped = Dropped::No;
             disk.sync_file(number).unwrap();
         }
         disk.fall();
@@ -644,7 +669,8 @@ impl Disk {
         self.log.clear();
         for inode in self.inodes.values_mut() {
             inode.body = inode.ground.clone();
-            (inode.names, inode.parent, inode.dirty, inode.dropped) = (0, None, None, None);
+            (inode.names, inode.parent, inode.dirty) = (0, None, None);
+            inode.dropped = Dropped::No;
         }
         let mut folders = vec![ROOT];
         while let Some(folder) = folders.pop() {

@@ -181,6 +181,7 @@ fn sync(shared: &Shared, number: Number, name: &[u8]) -> Result<(), FolderError>
     let mut entered = shared.enter();
     if answer.is_err() && !entered.station.down {
         entered.station.disk.fail_sync(number);
+        entered.station.refusals += 1;
     }
     drop(entered);
     answer
@@ -367,6 +368,7 @@ impl Folder for SimulatedFolder {
         if answer.is_err() {
             let mut entered = self.shared.enter();
             let is_down = entered.station.down;
+            entered.station.refusals += u64::from(!is_down);
             for number in entered.station.disk.dirty().into_iter().filter(|_| !is_down) {
                 if entered.chaos.chance.percent(50) {
                     entered.station.disk.fail_sync(number);
@@ -374,6 +376,10 @@ impl Folder for SimulatedFolder {
             }
         }
         answer
+    }
+
+    fn refusals(&self) -> u64 {
+        self.shared.enter().station.refusals
     }
 
     fn now(&self) -> Result<Timestamp, FolderError> {

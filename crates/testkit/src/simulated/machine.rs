@@ -81,6 +81,7 @@ impl Machine {
             crash_in: None,
             crashed: Crash::Kill,
             fault: None,
+            refusals: 0,
             acting: false,
             faulted: false,
             edited: false,
@@ -104,8 +105,21 @@ impl Machine {
 
     /// Loses the database.
     pub fn drop_database(&mut self) {
-        self.shared.enter().tell(format_args!("the state database is dropped"));
+        let mut entered = self.shared.enter();
+        entered.tell(format_args!("the state database is dropped"));
+        entered.station.disk.forget_refusals();
+        drop(entered);
         self.workspace.state = open_state(&self.shared);
+    }
+
+    /// Disconnects, as the command does: what both sides agreed on is forgotten. The next sync is a first contact.
+    pub fn disconnect(&mut self) {
+        self.restart();
+        self.shared.enter().tell(format_args!("disconnects"));
+        let forgotten = self.workspace.state.transact(|write| write.forget_remotes_but(&[]));
+        if let Err(error) = forgotten {
+            self.shared.enter().tell(format_args!("  {}", words(&error)));
+        }
     }
 
     /// Starts again if it is down; answers whether it was.
@@ -165,6 +179,10 @@ impl Machine {
         let mut entered = self.shared.enter();
         entered.station.acting = false;
         entered.chaos.depth -= 1;
+        // The program ends with each act: what it could not write down of a refusal, nobody knows any more.
+        let on_record = entered.station.refusals == self.workspace.refusals;
+        entered.station.disk.end_act(on_record);
+        entered.station.refusals = self.workspace.refusals;
         (entered.station.crash_in, entered.station.fault) = (None, None);
         if entered.station.down {
             return Ok(None);

@@ -66,6 +66,8 @@ pub struct Station {
     pub crashed: Crash,
     /// What fails.
     pub fault: Option<Fault>,
+    /// How often a wait for the disk has failed, as far as the program knows.
+    pub refusals: u64,
     /// The engine works on it.
     pub acting: bool,
     /// A fault or an edit came in the present act.

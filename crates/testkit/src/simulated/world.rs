@@ -174,6 +174,7 @@ impl World {
                 drop(machine);
                 self.put_back();
             }
+            98 if lock(&self.chaos).has(Layer::Contact) => machine.disconnect(),
             _ => machine.sync_somehow(),
         }
     }

@@ -144,6 +144,29 @@ impl Item<'_> {
         }
         bytes
     }
+
+    /// Answers whether it says something else than it did before: another value or other comments. In another order, the
+    /// names of an object say the same.
+    pub fn says_more_than(&self, before: &Item<'_>) -> bool {
+        self.essence() != before.essence()
+            && (self.value.meaning() != before.value.meaning() || self.comments() != before.comments())
+    }
+
+    /// All comments in it and around it, in order of what they say.
+    fn comments(&self) -> Vec<&[u8]> {
+        let mut found = Vec::new();
+        for part in [self.lead, self.colon, self.value.text, self.tail, self.after] {
+            let mut rest = part.as_bytes();
+            while let Some(first) = rest.first() {
+                let comment = comment_length(rest).filter(|_| *first == b'/');
+                let length = if *first == b'"' { string_length(rest) } else { comment.unwrap_or(1) };
+                found.extend(comment.map(|length| &rest[..length]));
+                rest = &rest[length..];
+            }
+        }
+        found.sort_unstable();
+        found
+    }
 }
 
 /// The text without the white space outside of strings and comments.

@@ -304,7 +304,7 @@ fn a_parent_that_flips_between_folder_and_link_never_leads_out() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // The two names change places until the other thread has had its rounds.
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            while !done.load(Ordering::Relaxed) {
                 folder.exchange((&root, &name("d")), (&root, &name("link"))).unwrap();
             }
         });
@@ -316,7 +316,7 @@ fn a_parent_that_flips_between_folder_and_link_never_leads_out() {
             assert!(folder.metadata(&dir, &name("witness")).unwrap().is_none());
             folder.remove_file(&dir, &name("new")).unwrap();
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
     });
     let names: Vec<_> =
         fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

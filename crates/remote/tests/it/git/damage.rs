@@ -45,6 +45,25 @@ fn our_own_copy_is_made_anew() {
 }
 
 #[test]
+fn what_is_read_from_a_damaged_copy_comes_at_once() {
+    for lab in each_way() {
+        let drawn = Sketch::new().file("f", "1").file("g", "2").file("h", "3");
+        let first = publish(&lab.open(), None, &drawn);
+        let ours = lab.folder.path().join("ours.git");
+        let open = || lab.try_open_in("ours.git", "main", false).unwrap();
+        let listed = open().snapshot(&first, None).unwrap().entries;
+        let wanted: Vec<_> = listed.iter().map(|entry| entry.object).collect();
+        read(&open(), &first);
+        empty_objects(&ours);
+        let mut taken = Taken::default();
+        // A restore, an undo, a verify ask once and don't begin again.
+        open().fetch(&wanted, &mut taken, &instep_core::progress::Silent).unwrap();
+        taken.0.sort();
+        assert_eq!(taken.0, ["1", "2", "3"], "{}", lab.address);
+    }
+}
+
+#[test]
 fn a_repository_of_ours_that_lost_its_first_files_is_made_anew() {
     let lab = Lab::by_path();
     let first = publish(&lab.open(), None, &one_file("1"));
@@ -125,7 +144,8 @@ fn a_damaged_draft_is_begun_again() {
     remote.snapshot(&first, None).unwrap();
     let draft = draft_of(&remote, &one_file("2"));
     empty_objects(&lab.folder.path().join("ours.git"));
-    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    let prepared = remote.prepare(Some(&first), &draft);
+    let error = prepared.and_then(|prepared| remote.commit(Some(&first), &prepared)).unwrap_err();
     assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
@@ -166,7 +186,8 @@ fn a_draft_of_objects_that_a_power_cut_took_is_begun_again() {
         fs::create_dir(ours.join(folder)).unwrap();
     }
     let remote = lab.try_open_in("ours.git", "main", false).unwrap();
-    let error = remote.prepare(Some(&first), &draft).unwrap_err();
+    let prepared = remote.prepare(Some(&first), &draft);
+    let error = prepared.and_then(|prepared| remote.commit(Some(&first), &prepared)).unwrap_err();
     assert_eq!((error.code, error.class()), ("E-GIT-REMADE", Class::Stale), "{error:?}");
     let second = publish(&remote, Some(&first), &one_file("2"));
     assert_eq!(read(&lab.open(), &second), one_file("2"));
@@ -363,6 +384,22 @@ fn an_object_that_nobody_has_is_told_and_costs_our_copy_nothing() {
         }
         assert!(!ours.with_extension("damaged").exists(), "nothing was put aside");
         assert_eq!(read(&remote, &first), one_file("1"));
+    }
+}
+
+/// Notes what came.
+#[derive(Default)]
+struct Taken(Vec<String>);
+
+impl instep_core::remote::Sink for Taken {
+    fn receive(
+        &mut self,
+        _: instep_core::remote::ObjectId,
+        _: u64,
+        content: &mut dyn std::io::Read,
+    ) -> Result<(), instep_core::remote::RemoteError> {
+        self.0.push(std::io::read_to_string(content).unwrap());
+        Ok(())
     }
 }
 
