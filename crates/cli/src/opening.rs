@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use instep_core::config::{Flag, RemotePlace, Settings, Symlinks};
 use instep_core::content::ContentId;
-use instep_core::filter::{Filter, GlobError, Groups, Units};
-use instep_core::path::escape;
+use instep_core::filter::{Filter, GlobError, Groups, Units, Values};
+use instep_core::path::{TreePath, escape};
 use instep_core::policy::{Direction, Links};
 use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
@@ -323,12 +323,13 @@ impl Opened {
         }
     }
 
+    /// How much of a file's contents is shown, unless a person asks to see them.
+    pub fn values(&self, path: &TreePath, are_asked_for: bool) -> Result<Values, CommandError> {
+        Ok(if are_asked_for { Values::Shown } else { self.source().read()?.groups.values(path) })
+    }
+
     /// The path of the workspace that a typed one means.
-    pub fn tree_path(
-        &self,
-        context: &Context,
-        typed: &Path,
-    ) -> Result<instep_core::path::TreePath, CommandError> {
+    pub fn tree_path(&self, context: &Context, typed: &Path) -> Result<TreePath, CommandError> {
         crate::place::tree_path(self.workspace.root(), &context.surroundings.folder, typed)
     }
 

@@ -180,8 +180,8 @@ pub struct Group {
     pub strategy: Option<Strategy>,
     /// Where the other version is shown in a conflict.
     pub style: Style,
-    /// Whether their values may be shown.
-    pub show_values: bool,
+    /// Whether their values are shown, if somebody said it.
+    pub show_values: Option<bool>,
     /// The keys that stay on each machine.
     pub keep_local_keys: Vec<String>,
     /// The command that makes them anew.
@@ -205,7 +205,7 @@ impl Group {
             id: None,
             strategy: None,
             style: Style::None,
-            show_values: false,
+            show_values: None,
             keep_local_keys: Vec::new(),
             regenerate: None,
         }

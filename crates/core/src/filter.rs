@@ -21,7 +21,7 @@ use crate::path::TreePath;
 
 pub use explain::{Explanation, IgnoreFiles};
 pub use folder::{FolderFiles, FolderRules};
-pub use group::{Groups, UnitCounts, Units};
+pub use group::{Groups, Staying, UnitCounts, Units, Values};
 pub use rule::{GlobError, GlobFault, RulePlace, RuleRef, RuleText};
 
 use group::Sets;

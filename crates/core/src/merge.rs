@@ -22,6 +22,7 @@ mod summary;
 pub mod text;
 mod toml;
 mod value;
+mod without;
 mod yaml;
 
 use gix_imara_diff::InternedInput;
@@ -31,6 +32,7 @@ use crate::node::{PerSide, Side};
 use crate::path::Name;
 use grammar::Grammar;
 
+pub use markers::remain as markers_remain;
 pub use summary::{Clash, Summary};
 pub use text::{Pick, Region, differences, overlaps, put_together, regions};
 
@@ -67,6 +69,39 @@ pub struct Terms<'t> {
     pub newest: bool,
     /// The side that was modified later, if that is known.
     pub later: Option<Side>,
+    /// What a person decided; where both sides changed one value, nothing else decides then.
+    pub picks: Option<&'t [Side]>,
+}
+
+/// Who decides where both sides gave one key different values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judge<'t> {
+    /// Nobody: it is a conflict.
+    Nobody,
+    /// The value of the side that was modified later is taken.
+    Later(Side),
+    /// A person, place by place, as the merge meets them. Where nothing is said yet, this machine's value stands.
+    Person(&'t [Side]),
+}
+
+impl Judge<'_> {
+    /// Whose value is taken at the place of that number.
+    fn winner(self, place: usize) -> Option<Side> {
+        match self {
+            Judge::Nobody => None,
+            Judge::Later(side) => Some(side),
+            Judge::Person(picks) => Some(picks.get(place).copied().unwrap_or(Side::Local)),
+        }
+    }
+
+    /// Answers whether a value may stand in the result where both sides have another.
+    fn allows<T: PartialEq>(self, value: &T, sides: PerSide<&T>) -> bool {
+        match self {
+            Judge::Nobody => false,
+            Judge::Later(side) => value == sides[side],
+            Judge::Person(_) => value == sides.local || value == sides.remote,
+        }
+    }
 }
 
 /// What a text shows where both sides changed it.
@@ -82,7 +117,16 @@ pub enum Style<'t> {
 impl<'t> Terms<'t> {
     /// The terms of a file of which nothing is known but its name.
     pub fn of(name: &'t Name) -> Self {
-        Terms { name, kind: None, id: None, style: Style::None, newest: false, later: None }
+        Terms { name, kind: None, id: None, style: Style::None, newest: false, later: None, picks: None }
+    }
+
+    /// Who decides, if time may.
+    fn judge(&self) -> Judge<'t> {
+        match (self.picks, self.later) {
+            (Some(picks), _) => Judge::Person(picks),
+            (None, Some(later)) => Judge::Later(later),
+            (None, None) => Judge::Nobody,
+        }
     }
 }
 
@@ -97,6 +141,8 @@ pub enum Merged {
         content: Vec<u8>,
         /// How many places overlap.
         places: usize,
+        /// How many signs a marker has.
+        signs: usize,
     },
     /// No merge can be sure.
     Undecided(Reason),
@@ -184,6 +230,16 @@ pub fn contents(terms: &Terms<'_>, versions: &Versions<'_>) -> Merged {
     }
 }
 
+/// Merges as a person decides about each key that both sides changed: `picks` holds their answers in order, and this
+/// machine's value stands where there is none yet. The clashes of the summary are the places. None where more than the
+/// values of keys is in question, or nothing is.
+pub fn by_picks(terms: &Terms<'_>, versions: &Versions<'_>, picks: &[Side]) -> Option<Joined> {
+    match contents(&Terms { picks: Some(picks), style: Style::None, ..*terms }, versions) {
+        Merged::Clean(joined) if !joined.summary.clashes.is_empty() => Some(joined),
+        _ => None,
+    }
+}
+
 /// Three contents of which no two are equal.
 #[derive(Debug, Clone, Copy)]
 struct Three<'v> {
@@ -219,10 +275,10 @@ fn join(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<Joined, Reason> {
         Grammar::Text => by_lines(grammar, three),
         Grammar::Json => json::merge(terms, versions),
         Grammar::JsonLines | Grammar::Log => lines::merge(grammar, three),
-        Grammar::Dotenv => dotenv::merge(three),
+        Grammar::Dotenv => dotenv::merge(three, terms.picks.map_or(Judge::Nobody, Judge::Person)),
         Grammar::List => set::merge(three),
-        Grammar::Toml => toml::merge(three, terms.later),
-        Grammar::Yaml => yaml::merge(three, terms.later),
+        Grammar::Toml => toml::merge(three, terms.judge()),
+        Grammar::Yaml => yaml::merge(three, terms.judge()),
     }
 }
 
@@ -243,7 +299,10 @@ fn mark(terms: &Terms<'_>, versions: &Versions<'_>, reason: Reason) -> Merged {
             if Grammar::of(terms, &[base, local, remote]) == Grammar::Text =>
         {
             match regions(base, local, remote) {
-                Ok(regions) => Merged::Marked { content: markers::write(&regions, names), places },
+                Ok(regions) => {
+                    let (content, signs) = markers::write(&regions, names);
+                    Merged::Marked { content, places, signs }
+                }
                 Err(reason) => Merged::Undecided(reason),
             }
         }
@@ -270,6 +329,12 @@ fn check(versions: &[&[u8]]) -> Result<(), Reason> {
 fn check_cost(input: &InternedInput<&[u8]>) -> Result<(), Reason> {
     let is_affordable = budget::is_affordable(&input.before, &input.after, input.interner.num_tokens());
     if is_affordable { Ok(()) } else { Err(Reason::TooDifferent) }
+}
+
+/// Answers whether a file is a list of variables: its group says so, or its name.
+pub fn is_dotenv(name: &Name, kind: Option<FileKind>) -> bool {
+    let is_merge = matches!(kind, Some(FileKind::Records | FileKind::Settings));
+    Grammar::of(&Terms { kind: kind.filter(|_| !is_merge), ..Terms::of(name) }, &[]) == Grammar::Dotenv
 }
 
 /// Answers whether a content is text. Bytes that are not UTF-8 are no obstacle, as older encodings have them; control

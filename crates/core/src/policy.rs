@@ -198,6 +198,22 @@ impl Policy {
         self.mirror && self.limit != Direction::Both
     }
 
+    /// The side that alone counts: where all goes one way for good, or one side is made equal to the other.
+    pub fn source(&self) -> Option<Side> {
+        let way = if self.mirrors() { self.limit } else { self.direction };
+        match way {
+            Direction::Both => None,
+            Direction::Push => Some(Side::Local),
+            Direction::Pull => Some(Side::Remote),
+        }
+    }
+
+    /// The side that alone may change this time, where changes go both ways otherwise: those of the other side wait.
+    pub fn limited_to(&self) -> Option<Side> {
+        let is_limit = self.direction == Direction::Both && !self.mirrors();
+        Side::BOTH.into_iter().find(|side| is_limit && !self.limit.changes(side.other()))
+    }
+
     /// Which sides a path may change on.
     pub fn ways(&self, path: &TreePath, is_folder: bool) -> PerSide<bool> {
         let ways = self.groups.ways(path, is_folder, self.direction);

@@ -29,7 +29,7 @@ mod world;
 use crate::conflict::ConflictKind;
 use crate::node::{Known, PerSide, Side};
 use crate::plan::{MergeAnswer, MergeInput, Plan};
-use crate::policy::{Direction, Policy, Strategy};
+use crate::policy::{Policy, Strategy};
 use crate::tree::Tree;
 use index::Index;
 use value::Idx;
@@ -78,15 +78,16 @@ impl World<'_> {
                 return;
             }
             self.begin_round();
-            match self.policy.direction {
-                Direction::Push if !self.policy.groups.have_directions() => self.follow(Side::Local),
-                Direction::Pull if !self.policy.groups.have_directions() => self.follow(Side::Remote),
-                _ => {
+            let one_way = self.policy.source().filter(|_| !self.policy.groups.have_directions());
+            match one_way {
+                Some(source) => self.follow(source),
+                None => {
                     self.merge_values();
                     self.revive_parents();
                     self.break_cycles();
                     self.make_copies();
                     self.settle_names();
+                    self.keep_to_limit();
                 }
             }
             self.hold_until_sound();

@@ -6,6 +6,7 @@
 
 mod beside;
 mod ground;
+mod keys;
 mod leaf;
 mod order;
 
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
+use instep_core::filter::Groups;
 use instep_core::mutant;
 use instep_core::node::{Body, NodeId, Side, Value};
 use instep_core::path::TreePath;
@@ -49,6 +51,8 @@ pub struct Setting<'a, 'f, F: Folder> {
     pub tree: &'a Tree,
     /// What lies on the disk, where that is not what travels.
     pub forms: &'a Forms,
+    /// The groups, which say what is to lie there of what comes.
+    pub groups: &'a Groups,
     /// Which entry each node is.
     pub places: &'a Places,
     /// The operation's id, for the journal and the history.
@@ -84,10 +88,9 @@ struct Placed {
 }
 
 /// Carries out the changes of the local side.
-pub fn apply<'a, F: Folder>(
-    setting: Setting<'a, '_, F>,
-    changes: &'a [Change],
-) -> Result<Applied, EngineError> {
+pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> Result<Applied, EngineError> {
+    let arriving = keys::arriving(&mut setting, changes)?;
+    let changes = &arriving.changes[..];
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }
@@ -103,7 +106,7 @@ pub fn apply<'a, F: Folder>(
     let mut work = Work {
         ground: Ground::new(setting.folder, setting.tree, setting.places),
         changes: changes.iter().map(|change| (change.node, change)).collect(),
-        applied: Applied::default(),
+        applied: Applied { failed: arriving.failed, ..Applied::default() },
         placed: Vec::new(),
         journaled: 0,
         all_durable,

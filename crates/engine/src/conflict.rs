@@ -1,6 +1,7 @@
 //! Conflicts on record: how they lie in the database, and what they are called here.
 
 pub mod abroad;
+pub mod marked;
 pub mod resolve;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,7 @@ pub(crate) mod ask;
 mod damage;
 mod deliver;
 mod durable;
+mod marking;
 pub(crate) mod merging;
 mod occupied;
 mod record;
@@ -42,6 +43,7 @@ use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, RemoteError, Revision, Snapshot};
 use instep_core::tree::{Tree, Unknown};
 
+use crate::conflict::marked;
 use crate::failure::{Danger, EngineError};
 use crate::folder::Folder;
 use crate::form;
@@ -58,6 +60,7 @@ use abroad::Believed;
 use anew::Anew;
 use damage::Damaged;
 use far::Objects;
+use marking::Marking;
 use outcome::{Held, Outcome};
 use request::Request;
 use rules::Rules;
@@ -98,7 +101,7 @@ fn passes<F: Folder>(
     let mut held_back = BTreeSet::new();
     if may_finish_undos(request) {
         let settings = rules::in_force(&workspace.state, source, Rules::default())?;
-        if settings.direction != Direction::Pull {
+        if settings.way() != Direction::Pull {
             match finish_half_undone(workspace, remote, &settings, observer) {
                 Ok(finished) => {
                     notices.extend(finished.notices);
@@ -235,6 +238,8 @@ struct Cycle<'a, F: Folder> {
     waiting: Vec<Held>,
     /// The conflicts that this cycle settles as it was answered on other machines.
     believed: Vec<Believed>,
+    /// The texts that it gives markers, or takes them from.
+    marking: Marking,
     /// What there is to say beside the outcome.
     notices: &'a mut Vec<String>,
 }
@@ -313,6 +318,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             anew: Anew::default(),
             waiting: Vec::new(),
             believed: Vec::new(),
+            marking: Marking::default(),
         }
     }
 
@@ -383,7 +389,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
     /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
         let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
-        if self.request.direction != Direction::Both {
+        // A workspace that goes one way may be asked to go the other for once; one that goes both is only limited.
+        let overrides = settings.direction != Direction::Both || self.request.mirror;
+        if self.request.direction != Direction::Both && overrides {
             settings.direction = self.request.direction;
         }
         // A limit of the settings, as of a remote that is only read, holds whatever was asked for.
@@ -480,7 +488,9 @@ impl<'a, F: Folder> Cycle<'a, F> {
         };
         let mut scan = scan?;
         let (head, ahead) = asked_for?;
-        form::outgoing(tools.folder, &mut scan, &self.workspace.state.forms()?, Some(&mut tools.staging))?;
+        let forms = self.workspace.state.forms()?;
+        form::outgoing(tools.folder, &mut scan, &forms, &settings.groups, Some(&mut tools.staging))?;
+        marked::outgoing(tools.folder, &mut scan, marked::all(&self.workspace.state)?)?;
         crate::scan::exec::recall(&*self.workspace.folder, &self.workspace.state, &mut scan.tree)?;
         Ok(Look { scan, head, asked, ahead, known, objects })
     }
@@ -492,7 +502,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
         record: &RemoteRecord,
         look: &mut Look,
     ) -> Result<Option<Outcome>, EngineError> {
-        if record.head.is_none() || record.head != look.head || !self.is_whole() {
+        let is_settled = !look.scan.marked.settled.is_empty();
+        if record.head.is_none() || record.head != look.head || !self.is_whole() || is_settled {
             return Ok(None);
         }
         let stamp = self.stamp(settings, &look.scan.tree, look.head.as_ref());

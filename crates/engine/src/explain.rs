@@ -8,12 +8,13 @@ use instep_core::path::TreePath;
 use instep_core::progress::Observer;
 use instep_core::tree::{Entry, Unknown};
 
-use crate::conflict;
+use crate::conflict::{self, marked};
 use crate::cycle::outcome::OpenConflict;
 use crate::cycle::rules::{self, SETTINGS};
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::keys;
 use crate::history::act::scan;
 use crate::history::{log, wish};
 use crate::reach::Reach;
@@ -57,6 +58,10 @@ pub struct Explained {
     pub modified: Option<Timestamp>,
     /// What the remote held when it was last asked.
     pub there: Option<(&'static str, u64)>,
+    /// It shows a conflict between markers.
+    pub is_marked: bool,
+    /// The keys of it that stay on this machine.
+    pub stays: Vec<String>,
     /// The operation in which both sides last agreed on it.
     pub agreed: Option<(OperationId, Timestamp)>,
     /// When the remote was last asked.
@@ -74,6 +79,7 @@ pub fn explain<F: Folder>(
     let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
+    let marked = marked::meet(&*workspace.folder, &seen, marked::all(&workspace.state)?)?;
     let known = match &record {
         Some(record) => workspace.state.known(record.id)?,
         None => Known::default(),
@@ -81,6 +87,9 @@ pub fn explain<F: Folder>(
     let row = find(&known, path);
     let place = seen.tree.find(path);
     let entry = place.map(|place| &seen.tree.at(place).entry);
+    let apart = marked.copies.iter().find(|seen| seen.path == *path);
+    let apart = apart.map(|seen| Entry::Unknown(marked::why_apart(&seen.marked)));
+    let entry = apart.as_ref().or(entry);
     let is_folder = matches!(entry, Some(Entry::Folder)) || workspace_folder(&seen.tree, path);
     let rules = settings.filter.explain(path, is_folder, &seen.ignore);
     let agreed =
@@ -110,6 +119,11 @@ pub fn explain<F: Folder>(
         here: entry.and_then(wish::held).as_ref().and_then(wish::body).as_ref().map(self::word),
         modified: place.and_then(|place| seen.tree.at(place).modified),
         there: row.and_then(|id| known.row(id)?.views.side(Side::Remote)).map(word),
+        is_marked: marked.shown.iter().any(|seen| seen.path == *path),
+        stays: match entry {
+            Some(Entry::Folder) | None => Vec::new(),
+            Some(_) => keys::staying(&settings.groups, path).map_or_else(Vec::new, |staying| staying.keys),
+        },
         agreed,
         checked: record.and_then(|record| record.checked),
     })

@@ -2,17 +2,20 @@
 //!
 //! The tree of a scan holds what travels, so that no one further on needs to know of forms; what lies on the disk stands
 //! beside it, in [`Forms`], for whoever touches the file. What was found is remembered ([`FormRecord`]), so that a file
-//! to which nothing happened costs a look. There is one form: a database travels as a copy of one moment, see
-//! [`database`].
+//! to which nothing happened costs a look. There are two: a database travels as a copy of one moment, see [`database`];
+//! a file of settings travels without the keys that stay on each machine, see [`keys`]. A text that shows a conflict is a
+//! third case, see [`marked`](crate::conflict::marked).
 
 pub mod database;
+pub mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::database::{owner, sidecars};
-use instep_core::tree::{Entry, Key, Place, Tree, Unknown};
+use instep_core::filter::Groups;
+use instep_core::tree::{Entry, Key, Place, Unknown};
 
 use crate::cycle::merging::open_parent;
 use crate::failure::EngineError;
@@ -20,9 +23,22 @@ use crate::folder::{DiskKind, Folder};
 use crate::scan::{Scan, unknown};
 use crate::stage::Staging;
 
+/// Why something else travels than what lies on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is a database.
+    Database,
+    /// Some of its keys stay here.
+    Keys,
+    /// It shows a conflict between markers, and the version that stood there before is what travels.
+    Markers,
+}
+
 /// What lies on the disk, where that is not what travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Formed {
+    /// Why.
+    pub way: Way,
     /// The content of the file itself; `None` if it would not hold still.
     pub disk: Option<ContentId>,
     /// Its length in bytes.
@@ -66,15 +82,27 @@ impl FormCache {
     }
 }
 
-/// Puts into the tree of a scan what travels. Copies go to the staging folder; without one nothing is written, and what
-/// can't be named without a copy gets a name that nothing else has.
+/// Puts into the tree of a scan what travels, by what the groups say. Copies go to the staging folder; without one nothing
+/// is written, and what can't be named without a copy gets a name that nothing else has.
 pub fn outgoing<F: Folder>(
+    folder: &F,
+    scan: &mut Scan,
+    known: &FormCache,
+    groups: &Groups,
+    staging: Option<&mut Staging<'_, F>>,
+) -> Result<(), EngineError> {
+    scan.groups = groups.clone();
+    databases(folder, scan, known, staging)?;
+    keys::outgoing(folder, scan, known)
+}
+
+fn databases<F: Folder>(
     folder: &F,
     scan: &mut Scan,
     known: &FormCache,
     mut staging: Option<&mut Staging<'_, F>>,
 ) -> Result<(), EngineError> {
-    for place in candidates(&scan.tree, &scan.databases, known) {
+    for place in candidates(scan, known) {
         let (dir, name) = match open_parent(folder, &scan.tree, place) {
             Ok(opened) => opened,
             Err(EngineError::Folder(error)) => {
@@ -104,11 +132,13 @@ pub fn outgoing<F: Folder>(
 
 /// The files that may travel in a form, in order: those that were found to, those with a log or a journal beside them, and
 /// the databases that were read just now.
-fn candidates(tree: &Tree, databases: &[Place], known: &FormCache) -> BTreeSet<Place> {
-    let mut candidates: BTreeSet<Place> = databases.iter().copied().collect();
+fn candidates(scan: &Scan, known: &FormCache) -> BTreeSet<Place> {
+    let tree = &scan.tree;
+    let mut candidates: BTreeSet<Place> = scan.databases.iter().copied().collect();
     for place in tree.places() {
         let entry = tree.at(place);
-        let is_known = entry.key.is_some_and(|key| known.get(key).is_some());
+        let record = entry.key.and_then(|key| known.get(key));
+        let is_known = record.is_some_and(|record| !keys::is_of(record, scan, place));
         if is_known && !matches!(entry.entry, Entry::Folder) {
             candidates.insert(place);
         }
@@ -139,7 +169,7 @@ fn leave_out_sidecars(scan: &mut Scan, database: Place) {
 /// Stages what travels in place of a file, if that still is this content; answers whether it is staged.
 pub fn stage<F: Folder>(
     folder: &F,
-    tree: &Tree,
+    scan: &Scan,
     place: Place,
     content: ContentId,
     staging: &mut Staging<'_, F>,
@@ -147,8 +177,20 @@ pub fn stage<F: Folder>(
     if staging.has(content) {
         return Ok(true);
     }
+    let tree = &scan.tree;
     let (dir, name) = open_parent(folder, tree, place)?;
     if folder.metadata(&dir, &name)?.is_none_or(|found| found.kind != DiskKind::File) {
+        return Ok(false);
+    }
+    if scan.forms.get(&place).is_some_and(|formed| formed.way == Way::Keys) {
+        let travels = keys::read(folder, (&dir, &name), &tree.path(place), &scan.groups)?;
+        if let Some(travels) = travels {
+            staging.write(&mut travels.as_slice())?;
+        }
+        return Ok(staging.has(content));
+    }
+    if scan.forms.get(&place).is_some_and(|formed| formed.way == Way::Markers) {
+        // The version that stood there before is kept, and found among what is.
         return Ok(false);
     }
     let known = FormCache::default();

@@ -21,12 +21,13 @@ mod walk;
 pub(crate) use walk::unknown;
 
 use instep_core::clock::Timestamp;
-use instep_core::filter::{Filter, IgnoreFiles};
+use instep_core::filter::{Filter, Groups, IgnoreFiles};
 use instep_core::path::TreePath;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Key, Place, Tree, Unknown};
 
+use crate::conflict::marked::Met;
 use crate::cycle::rules::Rules;
 use crate::digest::{Digest, DigestCache};
 use crate::failure::EngineError;
@@ -68,6 +69,10 @@ pub struct Scan {
     pub forms: Forms,
     /// What was found of such files.
     pub formed: Vec<FormRecord>,
+    /// What shows conflicts between markers.
+    pub marked: Met,
+    /// The groups by which it was found.
+    pub groups: Groups,
     /// How much there is, and was read.
     pub counts: ScanCounts,
     /// The ignore files that were met.

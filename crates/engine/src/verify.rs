@@ -290,7 +290,7 @@ fn look<F: Folder>(
             observer,
         };
         let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-        form::outgoing(&*workspace.folder, &mut scan, &forms, None)?;
+        form::outgoing(&*workspace.folder, &mut scan, &forms, &settings.groups, None)?;
         crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
         Ok(scan)
     };

@@ -16,6 +16,7 @@ mod failure;
 mod history;
 mod local;
 mod locks;
+mod mend;
 mod notes;
 mod objects;
 mod ours;
@@ -56,7 +57,7 @@ pub use visibility::Visibility;
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
 use objects::{Kind, Objects, Oid};
-use ours::{is_whole, make_missing, make_ours, not_here, not_there, put_aside};
+use ours::{is_whole, make_missing, make_ours, not_here, not_there};
 use pack::Pack;
 use parts::Parts;
 use program::{Program, Scope};
@@ -405,17 +406,6 @@ impl GitRemote {
         Err(failure::protocol("A draft was made for another head", push.new.to_string().as_bytes()))
     }
 
-    /// Answers whether our copy has all that a commit adds to the head: asked when the commit did not arrive.
-    fn is_all_here(&self, push: &push::Push<'_>) -> bool {
-        let past = push.expected.map(|oid| format!("^{oid}"));
-        let mut call = match self.program.call(Scope::Ours) {
-            Ok(call) => call,
-            Err(_) => return true,
-        };
-        call.args(["rev-list", "--objects", "--quiet"]).args([push.new.to_string()]).args(past);
-        call.run(&[]).is_ok_and(|outcome| outcome.status.success())
-    }
-
     /// What can't be put together now is the next time; real damage shows where objects are read.
     fn tidy(&self) {
         let _ = tidy::tidy(&self.program);
@@ -449,50 +439,6 @@ impl GitRemote {
         let mut call = self.program.call(Scope::Ours)?;
         call.args(["-c", "core.logAllRefUpdates=always", "-c", "core.fsync=none", "update-ref", reference]);
         call.args([oid.to_string()]).answer().map(drop)
-    }
-
-    /// Our own repository is a copy, and most of it is not waited for to reach the disk: if a power cut damaged it, it
-    /// is made anew, and the step is done once more.
-    fn mended<T>(&self, step: impl Fn() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
-        match step() {
-            Err(error) if self.remake(&error)? => step(),
-            other => other,
-        }
-    }
-
-    /// As [`GitRemote::mended`], for a step that needs what was sent before: the caller begins again.
-    fn mended_from_start<T>(&self, step: impl FnOnce() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
-        match step() {
-            Err(error) if self.remake(&error)? => Err(RemoteError::new(
-                RemoteErrorKind::Stale,
-                "E-GIT-REMADE",
-                "Our own copy of the repository was damaged and was made anew; nothing is lost.",
-            )
-            .caused_by(error)),
-            other => other,
-        }
-    }
-
-    /// If an error comes from damage in our own repository, puts that aside and makes an empty one.
-    fn remake(&self, error: &RemoteError) -> Result<bool, RemoteError> {
-        if self.beside || !matches!(error.code, "E-GIT-CORRUPT" | "E-GIT-FAILED" | "E-GIT-OBJECT") {
-            return Ok(false);
-        }
-        let mut call = self.program.call(Scope::Ours)?;
-        for oddity in program::HARMLESS {
-            call.args(["-c".to_owned(), format!("fsck.{oddity}=ignore")]);
-        }
-        let is_sound = call.args(["fsck", "--no-dangling", "--no-progress"]).run(&[])?.status.success();
-        // An object that no ref reaches is missed by nobody but the draft that names it: git's check is silent of it.
-        if is_sound && error.code != "E-GIT-OBJECT" {
-            return Ok(false);
-        }
-        put_aside(self.program.directory())?;
-        *locked(&self.written) = None;
-        locked(&self.sent).clear();
-        self.program.forget();
-        make_ours(&self.program)?;
-        Ok(true)
     }
 }
 

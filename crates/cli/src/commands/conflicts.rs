@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace, RuleText};
+use instep_core::filter::{Decision, Filter, FilterRules, IgnoreFiles, RulePlace, RuleText, Values};
 use instep_core::node::Side;
 use instep_core::path::escape;
 use instep_core::remote::Remote;
@@ -31,6 +31,9 @@ pub struct ConflictsArguments {
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
+    /// Show values, also of files whose values are not shown by themselves.
+    #[arg(long)]
+    pub show_values: bool,
     /// Those with this remote; with the first if none is named.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
@@ -54,7 +57,7 @@ pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, Co
     };
     let chosen = choose(context, &opened, &open, which)?;
     if let ([only], false) = (chosen.as_slice(), context.terminal.json) {
-        show(context, &opened, opened.remote()?.as_ref(), only)?;
+        show(context, &opened, opened.remote()?.as_ref(), only, arguments.show_values)?;
         return Ok(Exit::Done);
     }
     tell(context, &chosen);
@@ -161,13 +164,15 @@ pub fn show(
     opened: &Opened,
     remote: &dyn Remote,
     open: &OpenConflict,
+    show_values: bool,
 ) -> Result<(), CommandError> {
     let look = &context.terminal.look;
     let progress = Progress::new(&context.terminal, false);
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &progress)?;
     drop(progress);
     let mut text = render::one(look, open);
-    for pair in pairs(open, contents) {
+    let values = opened.values(&open.conflict.path, show_values)?;
+    for pair in pairs(open, contents, values) {
         text.push('\n');
         text.push_str(&difference::unified(look, &pair));
     }
@@ -177,7 +182,7 @@ pub fn show(
 }
 
 /// What to compare: base with each side, or the sides with each other.
-fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
+fn pairs(open: &OpenConflict, contents: ConflictContents, values: Values) -> Vec<Pair> {
     let name = |side: Side| {
         let here = if side == Side::Local { ", here" } else { "" };
         format!("{}{here}", escape(open.machines[side].as_bytes()))
@@ -188,6 +193,7 @@ fn pairs(open: &OpenConflict, contents: ConflictContents) -> Vec<Pair> {
         new_name: new.0.to_owned(),
         old: old.1.clone(),
         new: new.1.clone(),
+        values,
     };
     let (here, there) = (name(Side::Local), name(Side::Remote));
     match &contents.base {

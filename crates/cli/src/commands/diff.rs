@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use instep_core::conflict::Version;
 use instep_core::content::ContentId;
+use instep_core::filter::{Groups, Values};
 use instep_core::node::{PerSide, Side};
 use instep_core::path::{TreePath, escape};
 use instep_core::plan::ChangeKind;
@@ -15,6 +16,8 @@ use instep_engine::cycle;
 use instep_engine::cycle::glance::glance;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
+use instep_engine::cycle::settings::SettingsSource as _;
+use instep_engine::form::keys;
 use instep_engine::history::restore;
 use instep_engine::reach::Reach;
 use serde_json::json;
@@ -49,6 +52,9 @@ pub struct DiffArguments {
     /// From what both last agreed on to each side.
     #[arg(long)]
     pub base: bool,
+    /// Show values, also of files whose values are not shown by themselves.
+    #[arg(long)]
+    pub show_values: bool,
     /// From how it was after this operation to how it is here; with two, from one to the other.
     #[arg(long, value_name = "OPERATION", num_args = 1..=2, conflicts_with_all = ["here", "there", "base"])]
     pub at: Vec<String>,
@@ -67,10 +73,13 @@ pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, Command
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
     let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
     let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
-    let pairs = match arguments.at.as_slice() {
+    let mut pairs = match arguments.at.as_slice() {
         [] => present(context, &mut opened, arguments, &wanted)?,
         [from, to @ ..] => past::pairs(context, &opened, from, to.first().map(String::as_str), &wanted)?,
     };
+    if arguments.show_values {
+        pairs.iter_mut().for_each(|pair| pair.values = Values::Shown);
+    }
     // Others may work while it is read.
     drop(opened);
     match &arguments.tool {
@@ -97,10 +106,11 @@ fn present(
         let request = Request { dry_run: true, ..Request::default() };
         cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?
     };
+    let groups = source.read()?.groups;
     let mut pairs = Vec::new();
     for difference in differences(&outcome).into_iter().filter(|one| wanted(&one.path)) {
         for ends in difference.ends(arguments) {
-            let reader = Reader { opened, remote: remote.as_ref(), progress: &progress };
+            let reader = Reader { opened, remote: remote.as_ref(), groups: &groups, progress: &progress };
             pairs.push(reader.pair(&outcome, &difference, ends)?);
         }
     }
@@ -131,6 +141,8 @@ struct Difference {
     path: TreePath,
     base: Option<ContentId>,
     there: Option<ContentId>,
+    /// The version here of a conflict: what stands here may show both.
+    here: Option<ContentId>,
     /// It differs here from what was last agreed on; and there.
     changed: PerSide<bool>,
 }
@@ -176,6 +188,7 @@ fn differences(outcome: &Outcome) -> Vec<Difference> {
             path: done.path.clone(),
             base: seen,
             there: if sent { seen } else { becomes },
+            here: None,
             changed: PerSide { local: sent || merged, remote: !sent || merged },
         });
     }
@@ -186,6 +199,7 @@ fn differences(outcome: &Outcome) -> Vec<Difference> {
             path: conflict.path.clone(),
             base: content(&conflict.base),
             there: content(&conflict.remote),
+            here: content(&conflict.local),
             changed: PerSide { local: true, remote: true },
         }
     }));
@@ -203,6 +217,7 @@ fn content(planned: Option<&str>) -> Option<ContentId> {
 struct Reader<'a> {
     opened: &'a Opened,
     remote: &'a dyn Remote,
+    groups: &'a Groups,
     progress: &'a Progress<'a>,
 }
 
@@ -225,28 +240,43 @@ impl Reader<'_> {
             new_name: name(new),
             old: self.read(difference, old)?,
             new: self.read(difference, new)?,
+            values: self.groups.values(&difference.path),
         })
     }
 
     fn read(&self, difference: &Difference, end: End) -> Result<Option<Vec<u8>>, CommandError> {
         let content = match end {
-            End::Here => return Ok(standing(self.opened, &difference.path)),
+            End::Here => {
+                let standing = standing(self.opened, self.groups, &difference.path);
+                let shows = standing.as_deref().map(ContentId::of) != difference.here;
+                match difference.here.filter(|_| shows) {
+                    Some(here) => return Ok(self.kept(here)?.or(standing)),
+                    None => return Ok(standing),
+                }
+            }
             End::Base => difference.base,
             End::There => difference.there,
         };
         let Some(content) = content else { return Ok(None) };
+        self.kept(content)
+    }
+
+    fn kept(&self, content: ContentId) -> Result<Option<Vec<u8>>, CommandError> {
         Ok(restore::read_version(&self.opened.workspace, Some(self.remote), content, self.progress)?)
     }
 }
 
-/// What stands here; a link's target for a link, nothing for what can't be read.
-fn standing(opened: &Opened, path: &TreePath) -> Option<Vec<u8>> {
+/// What stands here, as it travels; a link's target for a link, nothing for what can't be read.
+fn standing(opened: &Opened, groups: &Groups, path: &TreePath) -> Option<Vec<u8>> {
+    let at = path;
     let path = on_disk(opened.workspace.root(), path);
     let metadata = path.symlink_metadata().ok()?;
     if metadata.is_symlink() {
         return Some(std::fs::read_link(&path).ok()?.into_os_string().into_encoded_bytes());
     }
-    (metadata.is_file() && metadata.len() <= COMPARED_BYTES_MAX).then(|| std::fs::read(&path).ok())?
+    let bytes =
+        (metadata.is_file() && metadata.len() <= COMPARED_BYTES_MAX).then(|| std::fs::read(&path).ok())??;
+    keys::travelling(groups, at, bytes).ok()
 }
 
 fn tell(context: &Context, arguments: &DiffArguments, pairs: &[Pair]) {

@@ -147,6 +147,14 @@ fn finish(look: &Look, explained: &Explained, explanation: Explanation) -> Expla
     }
     let mut explanation = Explanation { path: explained.path.to_string(), ..explanation };
     explanation = explanation.fact("here", here).fact("there", there);
+    if explained.is_marked {
+        let words = "both versions stand between markers; `instep sync` settles it once they are gone";
+        explanation = explanation.fact("in the text", words);
+    }
+    if !explained.stays.is_empty() {
+        let keys = instep_core::path::escape(explained.stays.join(", ").as_bytes());
+        explanation = explanation.fact("stays here", keys);
+    }
     match explained.agreed {
         Some((id, time)) => explanation
             .fact("last change", format!("{}, operation {}", look.moment(time), &id.to_string()[..8])),

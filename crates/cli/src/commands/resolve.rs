@@ -1,11 +1,13 @@
 //! `resolve`: settle conflicts.
 
 mod abroad;
+mod keys;
 mod places;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use instep_core::filter::Values;
 use instep_core::path::escape;
 use instep_core::progress::Silent;
 use instep_core::remote::Remote;
@@ -47,6 +49,9 @@ pub struct ResolveArguments {
     /// The same as --keep there.
     #[arg(long, conflicts_with_all = ["keep", "use_file", "tool"], hide = true)]
     pub theirs: bool,
+    /// Show values, also of files whose values are not shown by themselves.
+    #[arg(long)]
+    pub show_values: bool,
     /// Those with this remote; with the first if none is named.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
@@ -131,7 +136,9 @@ impl<'a> Settling<'a> {
     ) -> Result<Answer, CommandError> {
         match &arguments.tool {
             Some(tool) => with_tool(self.context, &self.opened, self.remote.as_ref(), open, tool),
-            None => decide(self.context, &self.opened, self.remote.as_ref(), open, count),
+            None => {
+                decide(self.context, &self.opened, self.remote.as_ref(), open, count, arguments.show_values)
+            }
         }
     }
 
@@ -214,21 +221,30 @@ fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice
     }))
 }
 
-/// Asks place by place where lines are in conflict, else about the whole.
+/// Asks key by key or place by place where keys or lines are in conflict, else about the whole.
 fn decide(
     context: &Context,
     opened: &Opened,
     remote: &dyn Remote,
     open: &OpenConflict,
     count: (usize, usize),
+    show_values: bool,
 ) -> Result<Answer, CommandError> {
+    let values = opened.values(&open.conflict.path, show_values)?;
     let contents = resolve::contents(&opened.workspace, remote, &open.conflict, &Silent)?;
-    if let Some(regions) = places::regions(&contents)
+    let name = open.conflict.path.name();
+    if let Some(name) = &name
+        && let Some(keys) = keys::Keys::of(keys::terms(opened, open, name, &mut None), &contents, values)
+        && let Some(answer) = keys.ask(context, open, &contents)?
+    {
+        return Ok(answer);
+    }
+    if let Some(regions) = places::regions(&contents).filter(|_| values == Values::Shown)
         && let Some(answer) = places::ask(context, open, &contents, &regions)?
     {
         return Ok(answer);
     }
-    ask(context, opened, remote, open, count)
+    ask(context, opened, remote, open, count, show_values)
 }
 
 /// Asks what becomes of one conflict, and shows more until the person knows.
@@ -238,6 +254,7 @@ fn ask(
     remote: &dyn Remote,
     open: &OpenConflict,
     (at, of): (usize, usize),
+    show_values: bool,
 ) -> Result<Answer, CommandError> {
     let terminal = &context.terminal;
     terminal.data(&render::one(&terminal.look, open));
@@ -263,7 +280,7 @@ fn ask(
             "o" => Answer::Settle(Choice::Base),
             "e" => with_editor(opened, remote, open)?,
             "d" => {
-                conflicts::show(context, opened, remote, open)?;
+                conflicts::show(context, opened, remote, open, show_values)?;
                 continue;
             }
             _ => Answer::Skip,

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use instep_core::filter::Values;
+use instep_core::merge::show::{self, LineKind, Variable};
 use similar::{ChangeTag, InlineChange, TextDiff};
 
 use super::{Columns, Look, Tone, bytes, count};
@@ -19,6 +21,8 @@ pub struct Pair {
     pub old: Option<Vec<u8>>,
     /// The new content; `None` where there is none.
     pub new: Option<Vec<u8>>,
+    /// How much of them is shown.
+    pub values: Values,
 }
 
 /// How many lines came and went.
@@ -70,6 +74,10 @@ pub fn unified(look: &Look, pair: &Pair) -> String {
         writeln!(text, "{}", look.paint(Tone::Strong, &format!("--- {}", side(&pair.old, &pair.old_name))));
     let _ =
         writeln!(text, "{}", look.paint(Tone::Strong, &format!("+++ {}", side(&pair.new, &pair.new_name))));
+    if pair.values != Values::Shown {
+        text.push_str(&without_values(look, pair));
+        return text;
+    }
     let Some((old, new)) = pair.text() else {
         let size = |content: &Option<Vec<u8>>| content.as_ref().map_or(0, Vec::len) as u64;
         let _ =
@@ -87,6 +95,27 @@ pub fn unified(look: &Look, pair: &Pair) -> String {
             }
         }
     }
+    text
+}
+
+/// What differs, without a value: the names of variables, or no more than how many lines.
+fn without_values(look: &Look, pair: &Pair) -> String {
+    let side = |content: &Option<Vec<u8>>| content.clone().unwrap_or_default();
+    let named = (pair.values == Values::Named).then(|| show::variables(&side(&pair.old), &side(&pair.new)));
+    let mut text = String::new();
+    for Variable { name, kind } in named.flatten().unwrap_or_default() {
+        let name = instep_core::path::escape(&name);
+        let (line, tone) = match kind {
+            LineKind::Added => (format!("+{name}"), Tone::Good),
+            LineKind::Removed => (format!("-{name}"), Tone::Problem),
+            LineKind::Same => (format!("~{name}"), Tone::Attention),
+        };
+        let _ = writeln!(text, "{}", look.paint(tone, &line));
+    }
+    let lines = pair
+        .lines()
+        .map_or_else(String::new, |Lines { added, removed }| format!("+{added} -{removed} lines; "));
+    let _ = writeln!(text, "{lines}values are not shown (`--show-values` shows them).");
     text
 }
 
@@ -152,6 +181,7 @@ mod tests {
             new_name: "laptop".into(),
             old: old.map(<[u8]>::to_vec),
             new: new.map(<[u8]>::to_vec),
+            values: Values::Shown,
         }
     }
 
@@ -174,6 +204,30 @@ mod tests {
         let drawn = unified(&look, &pair(Some(b"Q4: 120k for us\n"), Some(b"Q4: 135k for us\n")));
         let changed = |color: u8, word: &str| format!("\u{1b}[1m\u{1b}[4m\u{1b}[{color}m{word}\u{1b}[0m");
         assert!(drawn.contains(&changed(31, "120k")) && drawn.contains(&changed(32, "135k")), "{drawn:?}");
+    }
+
+    #[test]
+    fn values_that_are_not_to_be_shown_are_not() {
+        let shown = |values, old: &[u8], new: &[u8]| {
+            unified(&plain(), &Pair { values, ..pair(Some(old), Some(new)) })
+        };
+        expect![[r#"
+            --- notes/plan.md (desktop)
+            +++ notes/plan.md (laptop)
+            ~KEY
+            +NEW
+            -OLD
+            +2 -2 lines; values are not shown (`--show-values` shows them).
+        "#]]
+        .assert_eq(&shown(Values::Named, b"KEY=secret\nOLD=secret\n", b"KEY=secret2\nNEW=secret\n"));
+        let hidden = "--- notes/plan.md (desktop)\n+++ notes/plan.md (laptop)\n+1 -1 lines; values are not shown \
+                      (`--show-values` shows them).\n";
+        assert_eq!(shown(Values::Hidden, b"KEY=secret\n", b"KEY=other\n"), hidden);
+        assert_eq!(
+            shown(Values::Named, b"KEY='secret\n", b"KEY='other\n"),
+            hidden,
+            "what has no names has none shown"
+        );
     }
 
     #[test]

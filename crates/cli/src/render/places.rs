@@ -1,8 +1,9 @@
-//! One place of a conflict: the lines around it, and what each side made of them.
+//! One place of a conflict: the lines around it or the key above it, and what each side made of it.
 
 use std::fmt::Write as _;
 
-use instep_core::merge::Region;
+use instep_core::filter::Values;
+use instep_core::merge::{Clash, Region};
 use instep_core::path::escape;
 
 use super::{Look, Tone, count};
@@ -53,6 +54,31 @@ pub fn place(look: &Look, regions: &[Region], at: usize, names: Names<'_>) -> St
     {
         let _ =
             writeln!(text, "{}", format!("{:>4}   {words}", line + lines(local).len() + below).trim_end());
+    }
+    text
+}
+
+/// Draws a key, or a record, that both sides changed; what is kept is this machine's.
+pub fn key(look: &Look, clash: &Clash, values: Values, names: Names<'_>) -> String {
+    let here = format!("{} (here)", names.here);
+    let versions = [
+        ('-', &clash.base, "last agreed", Tone::Quiet),
+        ('A', &clash.kept, here.as_str(), Tone::Good),
+        ('B', &clash.dropped, names.there, Tone::Moving),
+    ];
+    let shown = |bytes: &[u8]| match values {
+        _ if bytes.is_empty() => vec!["(removed)".to_owned()],
+        Values::Shown => lines(bytes),
+        Values::Named | Values::Hidden => vec!["(hidden)".to_owned()],
+    };
+    let versions = versions.map(|(sign, bytes, name, tone)| (sign, bytes, shown(bytes), name, tone));
+    let first = |lines: &[String]| lines.first().map_or(0, |line| line.chars().count());
+    let column = versions.iter().map(|(_, _, lines, ..)| first(lines)).max().unwrap_or(0);
+    let mut text = format!("  {}\n", look.paint(Tone::Strong, &escape(clash.key.as_bytes())));
+    for (sign, bytes, lines, name, tone) in versions {
+        if sign != '-' || !bytes.is_empty() {
+            version(look, &mut text, sign, &lines, (name, column.min(NAME_COLUMN_MAX)), tone);
+        }
     }
     text
 }

@@ -119,3 +119,107 @@ fn a_conflict_that_is_skipped_stays_as_it_is() {
         assert!(pair.right.run(["conflicts"]).mentions("c1"), "{answers:?}");
     }
 }
+
+#[test]
+fn records_are_settled_one_by_one_and_what_is_new_stays() {
+    let pair = Pair::new(&crate::program());
+    let memories = |machine: &Machine, text: &str| {
+        fs::create_dir_all(machine.folder().join("memories")).unwrap();
+        fs::write(machine.folder().join("memories/m.json"), text).unwrap();
+    };
+    let one = |id: &str, text: &str| format!("  {{\"id\": \"{id}\", \"text\": \"{text}\"}}");
+    let all = |records: &[String]| format!("[\n{}\n]\n", records.join(",\n"));
+    let rules = "version: 1\ngroups:\n  memories:\n    paths: [memories/]\n    kind: records\n";
+    fs::write(pair.left.folder().join("instep.yaml"), rules).unwrap();
+    memories(&pair.left, &all(&[one("a", "tea"), one("b", "Porto")]));
+    pair.connect();
+    memories(&pair.left, &all(&[one("a", "green tea"), one("b", "Lisbon"), one("l", "left")]));
+    memories(&pair.right, &all(&[one("a", "black tea"), one("b", "Faro"), one("r", "right")]));
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let said = converse(&pair.right, ["resolve"], &["a", "b", "y"]);
+    says(
+        &said.stdout,
+        &expect![[r#"
+
+        memories/m.json  1 of 2  right HH:MM · left HH:MM
+          [a].text
+             - "tea"         last agreed
+             A "black tea"   right (here)
+             B "green tea"   left
+        keep  [s] skip the file  [a] right  [b] left  [l] line by line, or the whole file
+        [s]
+        memories/m.json  2 of 2  right HH:MM · left HH:MM
+          [b].text
+             - "Porto"    last agreed
+             A "Faro"     right (here)
+             B "Lisbon"   left
+        keep  [s] skip the file  [a] right  [b] left  [l] line by line, or the whole file  [u] undo the last
+        [s] 2 places settled:  [y] save  [p] preview  [u] undo the last  [s] skip the file
+        [y] c1  memories/m.json  merged
+        1 of 1 settled.
+
+        Hint: `instep sync` tells the other machines; `instep undo` takes it back.
+    "#]],
+    );
+    let settled = fs::read_to_string(pair.right.folder().join("memories/m.json")).unwrap();
+    assert_eq!(
+        settled,
+        all(&[one("a", "black tea"), one("b", "Lisbon"), one("l", "left"), one("r", "right")])
+    );
+    assert_eq!((pair.right.run(["sync"]).code, pair.left.run(["sync"]).code), (0, 0));
+    assert_eq!(fs::read_to_string(pair.left.folder().join("memories/m.json")).unwrap(), settled);
+}
+
+#[test]
+fn secrets_are_settled_by_name_and_seen_only_when_asked_for() {
+    let pair = Pair::new(&crate::program());
+    let env = |machine: &Machine, text: &str| fs::write(machine.folder().join(".env"), text).unwrap();
+    env(&pair.left, "# keys\nTOKEN=old1\nURL=u\n");
+    pair.connect();
+    env(&pair.left, "# keys\nTOKEN=left1\nURL=u\nNEW=1\n");
+    env(&pair.right, "# keys\nTOKEN=right1\nURL=u2\n");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let said = converse(&pair.right, ["resolve"], &["b", "y"]);
+    assert!(!said.mentions("left1") && !said.mentions("right1") && !said.mentions("old1"), "{said}");
+    assert_eq!(
+        fs::read_to_string(pair.right.folder().join(".env")).unwrap(),
+        "# keys\nTOKEN=left1\nURL=u2\nNEW=1\n"
+    );
+    assert_eq!(pair.right.run(["undo", "--yes"]).code, 0);
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let said = converse(&pair.right, ["resolve"], &["v", "a", "p", "y"]);
+    says(
+        &said.stdout,
+        &expect![[r#"
+
+        .env  1 of 1  right HH:MM · left HH:MM
+          TOKEN
+             - (hidden)   last agreed
+             A (hidden)   right (here)
+             B (hidden)   left
+        keep  [s] skip the file  [a] right  [b] left  [v] show the values  [l] line by line, or the whole file
+        [s]
+        .env  1 of 1  right HH:MM · left HH:MM
+          TOKEN
+             - old1     last agreed
+             A right1   right (here)
+             B left1    left
+        keep  [s] skip the file  [a] right  [b] left  [l] line by line, or the whole file
+        [s] 1 place settled:  [y] save  [p] preview  [u] undo the last  [s] skip the file
+        [y] --- .env (right (here))
+        +++ .env (result)
+        @@ -1,3 +1,4 @@
+         # keys
+         TOKEN=right1
+         URL=u2
+        +NEW=1
+        1 place settled:  [y] save  [p] preview  [u] undo the last  [s] skip the file
+        [y] c2  .env  merged
+        1 of 1 settled.
+
+        Hint: `instep sync` tells the other machines; `instep undo` takes it back.
+    "#]],
+    );
+}

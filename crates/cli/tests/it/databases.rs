@@ -111,7 +111,9 @@ fn is_written_all_the_time(journal: &str) {
     });
     let (mut held, mut arrived) = (1, 0);
     for _ in 0..ROUNDS {
-        sync(&pair.left);
+        // On a busy machine a copy may not come to an end before the next transaction: it waits, and is told.
+        let sent = pair.left.run(["sync"]);
+        assert!(sent.code == 0 || sent.code == 3, "{sent}");
         sync(&pair.right);
         let now = counted(&path(&pair.right));
         assert!(now >= held, "{now} transactions after {held}");

@@ -83,18 +83,29 @@ fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
             found: "missing".to_owned(),
         });
     }
+    let kind = of.word("kind", FILE_KINDS);
+    let keep_local_keys = of.texts("keep_local_keys");
+    let has_keys = matches!(kind, None | Some(FileKind::Settings | FileKind::Dotenv));
+    if !keep_local_keys.is_empty() && !has_keys {
+        return Err(ConfigError::Type {
+            place: of.first_place(),
+            key: format!("groups.{name}.keep_local_keys"),
+            expected: "for kind settings or dotenv, whose files have keys".to_owned(),
+            found: format!("kind {}", of.text("kind").unwrap_or_default()),
+        });
+    }
     Ok(Group {
         name: name.to_owned(),
         paths,
         enabled: of.bool("enabled").unwrap_or(true),
         encrypt: of.bool("encrypt").unwrap_or(false),
         direction: of.word("direction", DIRECTIONS),
-        kind: of.word("kind", FILE_KINDS),
+        kind,
         id: of.text("id"),
         strategy: of.word("conflict_strategy", STRATEGIES),
         style: of.word("conflict_style", STYLES).unwrap_or_default(),
-        show_values: of.bool("show_values").unwrap_or(false),
-        keep_local_keys: of.texts("keep_local_keys"),
+        show_values: of.bool("show_values"),
+        keep_local_keys,
         regenerate: of.text("regenerate"),
     })
 }

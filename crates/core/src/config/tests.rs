@@ -92,13 +92,32 @@ fn the_whole_example_is_read() {
     assert_eq!(config.filter_rules("laptop").include.len(), 4);
 
     let later: Vec<String> = settings.not_in_effect().into_iter().map(|one| one.key).collect();
-    assert!(later.contains(&"groups.documents.conflict_style".to_owned()), "{later:?}");
+    assert!(later.contains(&"groups.checkpoints.encrypt".to_owned()), "{later:?}");
+    assert!(!later.contains(&"groups.documents.conflict_style".to_owned()), "{later:?}");
     assert!(!later.contains(&"groups.reports.encrypt".to_owned()), "false is the default");
     let guards = settings.not_in_effect().into_iter().filter(|one| one.guards);
     let guards: Vec<String> =
         guards.map(|one| format!("{}: {} ({})", one.key, one.value, one.origin)).collect();
     assert_eq!(guards[0], "groups.checkpoints.encrypt: true (instep.yaml line 17)");
     assert_eq!(guards.last().unwrap(), "encryption.mode: all (instep.yaml line 31)");
+}
+
+#[test]
+fn keys_can_stay_only_where_files_have_keys() {
+    let group =
+        |kind: &str| format!("groups:\n  g: {{ paths: ['g/**'], {kind} keep_local_keys: [proxy] }}\n");
+    for kind in ["", "kind: settings,", "kind: dotenv,"] {
+        assert_eq!(config(&group(kind)).groups[0].keep_local_keys, ["proxy"], "{kind}");
+    }
+    for kind in ["text", "records", "binary"] {
+        let layer = shared(&group(&format!("kind: {kind},"))).unwrap();
+        let error = Settings::resolve(vec![layer], Trust::Withheld).unwrap_err();
+        let expected = format!(
+            "instep.yaml:2:8: `groups.g.keep_local_keys` is for kind settings or dotenv, whose files have keys, not \
+             kind {kind}"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::GlobError;
 use super::pattern::Probe;
 use super::rule::{Kind, Rule, RuleText};
-use crate::config::{Group, Unit};
+use crate::config::{FileKind, Group, Unit};
+use crate::merge::is_dotenv;
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
 use crate::policy::Direction;
@@ -41,6 +42,27 @@ impl Sets {
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.0.iter().flatten()
     }
+}
+
+/// The keys of a file that stay on each machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staying {
+    /// How the file's group says that it merges.
+    pub kind: Option<FileKind>,
+    /// The keys, in order.
+    pub keys: Vec<String>,
+}
+
+/// How much of a file's contents is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Values {
+    /// All of it.
+    #[default]
+    Shown,
+    /// The names of its variables.
+    Named,
+    /// Nothing.
+    Hidden,
 }
 
 /// The groups of a workspace, ready to be asked for one path. Clones share them.
@@ -106,12 +128,50 @@ impl Groups {
         self.own.groups.iter().any(|group| group.strategy.is_some() || group.kind.is_some())
     }
 
+    /// The keys of a file that stay on each machine; `None` if all of it travels. While two versions of the settings are
+    /// in conflict, what either names stays.
+    pub fn staying(&self, path: &TreePath) -> Option<Staying> {
+        let mut staying = Staying { kind: None, keys: Vec::new() };
+        for own in [Some(&self.own), self.other.as_ref()].into_iter().flatten() {
+            if let Some(group) = own.of(path, false).filter(|group| !group.keep_local_keys.is_empty()) {
+                staying.kind = staying.kind.or(group.kind);
+                staying.keys.extend(group.keep_local_keys.iter().cloned());
+            }
+        }
+        staying.keys.sort();
+        staying.keys.dedup();
+        (!staying.keys.is_empty()).then_some(staying)
+    }
+
+    /// Answers whether keys of some files stay on each machine.
+    pub fn have_staying(&self) -> bool {
+        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
+        owns.flat_map(|own| &own.groups).any(|group| !group.keep_local_keys.is_empty())
+    }
+
+    /// Whether the values of a file are shown to people who did not ask for them: as its group says, else those of
+    /// variables are not.
+    pub fn values(&self, path: &TreePath) -> Values {
+        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
+        let values = owns.map(|own| {
+            let group = own.of(path, false);
+            let is_dotenv =
+                path.name().is_some_and(|name| is_dotenv(&name, group.and_then(|group| group.kind)));
+            match (group.and_then(|group| group.show_values), is_dotenv) {
+                (Some(true), _) | (None, false) => Values::Shown,
+                (_, true) => Values::Named,
+                (Some(false), false) => Values::Hidden,
+            }
+        });
+        values.max().unwrap_or(Values::Shown)
+    }
+
     /// All that a plan depends on, as text: equal words, equal plans.
     pub fn words(&self) -> String {
         let word = |group: &Group| {
-            let Group { paths, direction, kind, id, strategy, style, .. } = group;
+            let Group { paths, direction, kind, id, strategy, style, keep_local_keys: keys, .. } = group;
             let paths: Vec<&str> = paths.iter().map(|rule| rule.text.as_str()).collect();
-            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?}; ")
+            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?} {keys:?}; ")
         };
         let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
         owns.map(|own| own.groups.iter().map(word).collect::<String>()).collect::<Vec<_>>().join(" and ")
@@ -218,6 +278,52 @@ mod tests {
             assert_eq!(both.ways(&path("d/f"), false, Direction::Both), PerSide { local, remote });
             assert_eq!(both.ways(&path("f"), false, Direction::Pull), PerSide { local: true, remote: false });
         }
+    }
+
+    #[test]
+    fn while_two_versions_of_the_settings_are_in_conflict_what_either_keeps_here_stays() {
+        let group = |keys: &[&str]| {
+            let keep_local_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            Group { keep_local_keys, ..Group::of("g", &["d/*.json"]) }
+        };
+        let groups = |keys| Groups::new(&[group(keys)]).unwrap();
+        let staying =
+            |groups: &Groups, text| groups.staying(&path(text)).map(|staying| staying.keys.join(" "));
+        let both = groups(&["b", "a"]).and(&groups(&["c", "a"]));
+        assert_eq!(staying(&both, "d/x.json").as_deref(), Some("a b c"));
+        assert_eq!(staying(&both, "x.json"), None);
+        assert_eq!(staying(&groups(&[]).and(&groups(&["c"])), "d/x.json").as_deref(), Some("c"));
+        assert_eq!(staying(&groups(&[]), "d/x.json"), None);
+        assert_ne!(groups(&["a"]).words(), groups(&["b"]).words(), "a plan depends on them");
+    }
+
+    #[test]
+    fn values_of_variables_are_shown_only_where_somebody_says_so() {
+        let group = |name: &str, show_values, kind, paths: &[&str]| Group {
+            show_values,
+            kind,
+            ..Group::of(name, paths)
+        };
+        let dotenv = Some(FileKind::Dotenv);
+        let groups = Groups::new(&[
+            group("a", Some(true), None, &["shown/"]),
+            group("b", Some(false), None, &["hidden/"]),
+            group("c", None, dotenv, &["*.conf"]),
+        ])
+        .unwrap();
+        for (text, values) in [
+            (".env", Values::Named),
+            ("x/.env.production", Values::Named),
+            ("shown/.env", Values::Shown),
+            ("service.conf", Values::Named),
+            ("settings.json", Values::Shown),
+            ("hidden/settings.json", Values::Hidden),
+            ("hidden/.env", Values::Named),
+        ] {
+            assert_eq!(groups.values(&path(text)), values, "{text}");
+        }
+        let both = Groups::default().and(&Groups::new(&[group("b", Some(false), None, &["x"])]).unwrap());
+        assert_eq!(both.values(&path("x")), Values::Hidden, "two versions of the settings are in conflict");
     }
 
     #[test]

@@ -85,9 +85,16 @@ impl Life {
         let groups =
             if random.percent(25) { some_groups(&mut random, &directions, &strategies) } else { vec![] };
         let (direction, mirror) = (directions[random.below(6)], random.percent(50));
+        let limited = direction == Direction::Both && random.percent(20);
+        let limit = match (mirror, limited) {
+            (true, false) => direction,
+            (_, true) => directions[4 + random.below(2)],
+            (false, false) => Direction::Both,
+        };
+        let mirror = mirror && !limited;
         let policy = Policy {
             direction,
-            limit: if mirror { direction } else { Direction::Both },
+            limit,
             mirror,
             strategy: strategies[random.below(6)],
             groups: Groups::new(&groups).expect("because they are good patterns"),
@@ -139,7 +146,7 @@ impl Life {
             let choices = [Strategy::KeepLocal, Strategy::KeepRemote, Strategy::Both];
             let choice = choices[self.random.below(3)];
             self.policy.chosen.extend(conflict.nodes.iter().map(|&node| (node, choice)));
-            let two_way = self.policy.direction == Direction::Both && !self.policy.groups.have_directions();
+            let two_way = self.goes_both_ways() && !self.policy.groups.have_directions();
             let settles = two_way || choice != Strategy::Both;
             if conflict.kind == ConflictKind::Content && settles {
                 contents.insert(conflict.node);
@@ -183,8 +190,9 @@ impl Life {
             self.story.push(format!("{}: {:?} {:?}", group.name, group.direction, group.strategy));
         }
         self.story.push(format!(
-            "{:?} mirror={} {:?} keyed={:?}/{:?} births={} fold={:?}/{:?}",
+            "{:?} limit={:?} mirror={} {:?} keyed={:?}/{:?} births={} fold={:?}/{:?}",
             self.policy.direction,
+            self.policy.limit,
             self.policy.mirror,
             self.policy.strategy,
             self.disks.local.keyed,
@@ -502,7 +510,11 @@ impl Life {
         let held = self.known.rows().iter().any(|row| matches!(row.views, Views::Held(_)));
         let folds = self.policy.fold.local.or(self.policy.fold.remote) != Fold::default();
         let directions = self.policy.groups.have_directions();
-        self.policy.direction == Direction::Both && !directions && Self::all_seen(before) && !held && !folds
+        self.goes_both_ways() && !directions && Self::all_seen(before) && !held && !folds
+    }
+
+    fn goes_both_ways(&self) -> bool {
+        [self.policy.direction, self.policy.limit] == [Direction::Both; 2]
     }
 
     /// What one side alone did is what both have then.
@@ -538,11 +550,7 @@ impl Life {
 
     fn check_unrelated(&self, edited: &Edited) -> Result<(), String> {
         let Some((from, name)) = &edited.unrelated else { return Ok(()) };
-        let goes = match self.policy.direction {
-            Direction::Both => true,
-            Direction::Push => *from == Side::Local,
-            Direction::Pull => *from == Side::Remote,
-        };
+        let goes = [self.policy.direction, self.policy.limit].iter().all(|way| way.changes(from.other()));
         let stands = |side: Side| {
             let disk = &self.disks[side];
             disk.child(0, name).and_then(|folder| disk.child(folder, name)).is_some()
@@ -573,8 +581,16 @@ impl Life {
             return Err(format!("the next cycle has rows: {:#?} {:?}", next.rows, next.forgotten));
         }
         // Which of several that can't go one way is told may change with what the others did.
-        let is_told = |c: &&Conflict| !c.settled && !c.why.ends_with("goes only the other way.");
-        let open = |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(is_told).map(told).collect() };
+        let is_one_way = |c: &Conflict| c.why.ends_with("goes only the other way.");
+        // So do the paths that wait for the one or the other.
+        let any_one_way = [plan, &next].iter().any(|plan| plan.conflicts.iter().any(is_one_way));
+        let shown = |c: &Conflict| {
+            let waiting = if any_one_way { Vec::new() } else { c.waiting.clone() };
+            told(&Conflict { waiting, ..c.clone() })
+        };
+        let is_told = |c: &&Conflict| !c.settled && !is_one_way(c);
+        let open =
+            |plan: &Plan| -> Vec<String> { plan.conflicts.iter().filter(is_told).map(shown).collect() };
         // A choice that settled one record may bring another to light.
         if open(plan) == open(&next) || !self.policy.chosen.is_empty() {
             Ok(())

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use super::outline::{self, Block, Body, Entry, Frame, Name};
 use super::value::{Value, agrees};
-use super::{Grammar, Joined, Reason, Three, by_lines};
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::node::PerSide;
 
-pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
+pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let opened = Frame::open_all(three)?;
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
     let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
@@ -23,24 +23,37 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     if mine != old && other != old && mine != other {
         return Err(Reason::Overlap { places: 1 });
     }
-    let (merged, clashes) = outline::merge(base, local, remote, None)?;
+    let (merged, clashes) = outline::merge(base, local, remote, judge)?;
     let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
     let [base, local, remote] = [base, local, remote].map(value);
     let sides = PerSide { local: Some(&local), remote: Some(&remote) };
     let (_, text) = Frame::open(&joined.content);
-    let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, None);
+    let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, judge);
     if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
 }
 
 /// The text without some variables and the comments above them; none if it is not plainly a list of variables, each of
-/// which it names once.
+/// which it names once. A line that is neither variable nor comment could be one that another program understands.
 pub(super) fn without(text: &[u8], is_left_out: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let has_mark = text.starts_with(b"\xef\xbb\xbf");
-    let mut block = parse(text).filter(|block| !has_mark && block.is_distinct())?;
+    let is_plain = |block: &Block<'_>| !has_mark && block.is_distinct() && strange(block).is_empty();
+    let mut block = parse(text).filter(is_plain)?;
     block.entries.retain(|entry| !is_left_out(&entry.name.bytes));
     let mut written = Vec::with_capacity(text.len());
     block.write(&mut written);
     Some(written)
+}
+
+/// The variables by name, as they stand; none if it is not plainly a list of variables.
+pub(super) fn variables(text: &[u8]) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let (_, text) = Frame::open(text);
+    let block = parse(&text).filter(Block::is_distinct)?;
+    let entries = block.entries.into_iter().map(|entry| {
+        let mut value = Vec::new();
+        entry.body.write(&mut value);
+        (entry.name.bytes, value)
+    });
+    Some(entries.collect())
 }
 
 /// Lines that are neither variables nor comments: a key file may be kept as a secret too, and its lines belong together.

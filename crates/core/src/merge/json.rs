@@ -12,12 +12,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use self::order::{Key, arrange};
+use self::order::{Key, arrange, put_back};
 use self::tree::{Body, Dialect, Fault, Form, Item, Value, is_blank};
 use super::moment::Moment;
 use super::records::{self, Identity, Rule};
 use super::summary::{Clash, Summary};
-use super::{Joined, Reason, Terms, Versions, text};
+use super::{Joined, Judge, Reason, Terms, Versions, text};
 use crate::config::FileKind;
 use crate::node::{PerSide, Side};
 
@@ -27,8 +27,8 @@ pub(super) struct Rules<'t> {
     dialect: Dialect,
     records: Rule,
     id: Option<&'t str>,
-    /// The side whose values win, if one does.
-    winner: Option<Side>,
+    /// Who says whose values win.
+    judge: Judge<'t>,
     /// Whether a record's own time goes before that.
     newest: bool,
 }
@@ -38,7 +38,7 @@ impl<'t> Rules<'t> {
         let name = terms.name.as_bytes().to_ascii_lowercase();
         let is_settings = terms.kind == Some(FileKind::Settings) || name == b"settings.json";
         // Without a base, time alone decides nothing.
-        let newest = (terms.newest || is_settings) && versions.base.is_some();
+        let newest = (terms.newest || is_settings) && versions.base.is_some() && terms.picks.is_none();
         let records = match terms.kind {
             Some(FileKind::Records) => Rule::All,
             // The cells of a notebook have ids, and an order that means something.
@@ -46,8 +46,8 @@ impl<'t> Rules<'t> {
             _ => Rule::WithIds,
         };
         let dialect = if is_settings || has_comments(&name) { Dialect::Commented } else { Dialect::Strict };
-        let winner = terms.later.filter(|_| newest);
-        Rules { dialect, records, id: terms.id, winner, newest }
+        let judge = if newest || terms.picks.is_some() { terms.judge() } else { Judge::Nobody };
+        Rules { dialect, records, id: terms.id, judge, newest }
     }
 }
 
@@ -224,15 +224,25 @@ impl<'r> Merge<'r> {
         if base_meaning.as_ref() == Some(&meanings[1]) {
             return local.text;
         }
-        let Some(winner) = self.rules.winner else {
+        let texts = PerSide { local: local.text, remote: remote.text };
+        self.clash(base.map(|base| base.text), texts).map_or(local.text, |winner| texts[winner])
+    }
+
+    /// Both changed it; answers whose is taken.
+    fn clash(&mut self, base: Option<&str>, sides: PerSide<&str>) -> Option<Side> {
+        let Some(winner) = self.rules.judge.winner(self.summary.clashes.len()) else {
             self.places += 1;
-            return local.text;
+            return None;
         };
-        let (kept, dropped) = (sides[winner].text, sides[winner.other()].text);
-        let key = self.path.join(".");
-        let [kept_bytes, dropped] = [kept, dropped].map(|text| text.as_bytes().to_vec());
-        self.summary.clashes.push(Clash { key, kept: kept_bytes, dropped, loser: winner.other() });
-        kept
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        self.summary.clashes.push(Clash {
+            key: self.path.join("."),
+            kept: bytes(sides[winner]),
+            dropped: bytes(sides[winner.other()]),
+            loser: winner.other(),
+            base: base.map(bytes).unwrap_or_default(),
+        });
+        Some(winner)
     }
 
     fn object<'t>(&mut self, base: Option<&Body<'t>>, sides: PerSide<&Body<'t>>) -> Result<String, Reason> {
@@ -240,13 +250,13 @@ impl<'r> Merge<'r> {
         let names = |body: &Body<'t>| body.items.iter().map(name).collect::<Vec<_>>();
         let all = Bodies { base, sides };
         let (table, keys) = all.table(&all.map(names));
-        let kept = self.keep(&table)?;
+        let said = |at: usize| String::from_utf8_lossy(&keys[at]).into_owned();
+        let kept = self.keep(&table, said)?;
         let rank = |a: Key, b: Key| keys[a as usize].cmp(&keys[b as usize]);
         let order = table.arrange(&kept, &rank);
         let mut pieces = Vec::new();
         for key in order {
-            let said = String::from_utf8_lossy(&keys[key as usize]).into_owned();
-            pieces.push(self.step(said, |merge| merge.piece(&table.rows[key as usize]))?);
+            pieces.push(self.step(said(key as usize), |merge| merge.piece(&table.rows[key as usize]))?);
         }
         Ok(self.write(&OBJECT, &all, pieces))
     }
@@ -277,7 +287,7 @@ impl<'r> Merge<'r> {
         let named = Named { base, sides: PerSide { local: next(), remote: next() } };
         let (table, keys) = all.table(&named);
         self.count(&table);
-        let kept = self.keep(&table)?;
+        let kept = self.keep(&table, |at| record_name(&keys[at]))?;
         let ranks: Vec<_> = table.rows.iter().zip(&keys).map(|(row, key)| (row.created(), key)).collect();
         let rank = |a: Key, b: Key| compare(&ranks[a as usize], &ranks[b as usize]);
         let order = table.arrange(&kept, &rank);
@@ -291,25 +301,30 @@ impl<'r> Merge<'r> {
 
     /// A record that both have: its own time may say whose values are newer.
     fn record<'t>(&mut self, row: &Row<'_, 't>) -> Result<Piece<'t>, Reason> {
-        let usual = self.rules.winner;
+        let usual = self.rules.judge;
         let both = row.sides.local.zip(row.sides.remote);
         // One id, two new records: no field of theirs was ever agreed on.
-        if row.base.is_none() && both.is_some_and(|(a, b)| a.item.value.meaning() != b.item.value.meaning()) {
-            self.places += 1;
-            return row.sides.local.map(|one| one.piece()).ok_or(Reason::Ids);
+        if let Some((local, remote)) = both.filter(|_| row.base.is_none())
+            && local.item.value.meaning() != remote.item.value.meaning()
+        {
+            let texts = PerSide { local: local.item.value.text, remote: remote.item.value.text };
+            let is_person = matches!(usual, Judge::Person(_));
+            let winner = if is_person { self.clash(None, texts) } else { None };
+            self.places += usize::from(!is_person);
+            return Ok(if winner == Some(Side::Remote) { remote.piece() } else { local.piece() });
         }
         if let Some((local, remote)) = both.filter(|_| self.rules.newest) {
             let times = [local, remote].map(|one| records::changed(&one.item.value));
-            self.rules.winner = match times {
-                [Some(local), Some(remote)] if local > remote => Some(Side::Local),
-                [Some(local), Some(remote)] if local < remote => Some(Side::Remote),
+            self.rules.judge = match times {
+                [Some(local), Some(remote)] if local > remote => Judge::Later(Side::Local),
+                [Some(local), Some(remote)] if local < remote => Judge::Later(Side::Remote),
                 _ => usual,
             };
         }
         let outer = self.record.replace(self.path.len());
         let piece = self.piece(row);
         self.record = outer;
-        self.rules.winner = usual;
+        self.rules.judge = usual;
         piece
     }
 
@@ -365,20 +380,33 @@ impl<'r> Merge<'r> {
     }
 
     /// Decides which items are in the result.
-    fn keep(&mut self, table: &Table<'_, '_>) -> Result<Vec<bool>, Reason> {
+    fn keep(&mut self, table: &Table<'_, '_>, name: impl Fn(usize) -> String) -> Result<Vec<bool>, Reason> {
         let mut kept = Vec::with_capacity(table.rows.len());
-        for row in &table.rows {
+        for (at, row) in table.rows.iter().enumerate() {
             kept.push(match (row.base, row.sides.local, row.sides.remote) {
                 (_, Some(_), Some(_)) | (None, _, _) => true,
                 (Some(_), None, None) => false,
                 (Some(base), Some(left), None) | (Some(base), None, Some(left)) => {
                     let is_changed = left.item.says_more_than(base.item);
-                    self.places += usize::from(is_changed);
-                    is_changed
+                    is_changed && self.step(name(at), |merge| Ok(merge.keeps_changed(base, row)))?
                 }
             });
         }
         Ok(kept)
+    }
+
+    /// One side removed what the other changed.
+    fn keeps_changed(&mut self, base: Placed<'_, '_>, row: &Row<'_, '_>) -> bool {
+        if !matches!(self.rules.judge, Judge::Person(_)) {
+            self.places += 1;
+            return true;
+        }
+        let text =
+            |one: Option<Placed<'_, '_>>| one.map_or_else(String::new, |one| one.item.value.text.to_owned());
+        let texts = PerSide { local: text(row.sides.local), remote: text(row.sides.remote) };
+        let texts = PerSide { local: texts.local.as_str(), remote: texts.remote.as_str() };
+        let winner = self.clash(Some(base.item.value.text), texts);
+        winner.is_some_and(|winner| row.sides[winner].is_some())
     }
 
     fn step<T>(
@@ -538,8 +566,8 @@ impl<'v, 't> Bodies<'v, 't> {
 
 impl Table<'_, '_> {
     fn arrange(&self, kept: &[bool], rank: &dyn Fn(Key, Key) -> Ordering) -> Vec<Key> {
-        let sides = PerSide { local: &self.sides.local[..], remote: &self.sides.remote[..] };
-        arrange(&self.base, sides, kept, rank)
+        let sides = PerSide::from_fn(|side| put_back(&self.base, &self.sides[side], kept));
+        arrange(&self.base, PerSide { local: &sides.local[..], remote: &sides.remote[..] }, kept, rank)
     }
 }
 

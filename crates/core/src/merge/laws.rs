@@ -7,7 +7,8 @@ mod file;
 
 use std::collections::BTreeMap;
 
-use super::{Joined, Merged, Reason, Terms, Three, Versions, contents, dotenv, set, toml, yaml};
+use super::local::LocalKeys;
+use super::{Joined, Judge, Merged, Reason, Terms, Three, Versions, contents, dotenv, set, toml, yaml};
 use crate::generate::Random;
 use crate::node::Side;
 use crate::path::Name;
@@ -144,6 +145,74 @@ pub fn check(kind: Kind, seed: u64) -> Result<Told, String> {
     }
 }
 
+/// Plays one case of keys that stay: one version lies here, another arrives. An error says which law does not hold.
+///
+/// Nothing that stays is left in what travels, and all else is. What travelled and comes back changes nothing. What
+/// arrives lies here with the keys that stay, and travels on as it came.
+pub fn check_staying(kind: Kind, seed: u64) -> Result<Told, String> {
+    let mut random = Random::new(seed);
+    let base = file::draw(kind, &mut random);
+    let [mut disk, mut other] = [(); 2].map(|()| file::edited(kind, &base, &mut random).write(kind));
+    if random.percent(20) {
+        file::disturb(&mut random, &mut disk);
+    }
+    if random.percent(10) {
+        [&mut disk, &mut other].into_iter().for_each(|text| *text = text.replace('\n', "\r\n"));
+    }
+    let words = |line: &str| {
+        let name = line.split(['=', ':']).next().unwrap_or_default();
+        name.trim_start_matches("export ").trim_matches([' ', '[', ']', '"']).to_owned()
+    };
+    let names: Vec<String> = disk.lines().map(words).filter(|name| !name.is_empty()).collect();
+    let keys: Vec<String> = (0..3)
+        .filter_map(|_| {
+            let one = random.pick(&names)?.clone();
+            let within =
+                if random.percent(30) { format!(".{}", random.pick(&names)?) } else { String::new() };
+            Some(one + &within)
+        })
+        .collect();
+    let name = Name::new(kind.file().as_bytes()).expect("because it is a plain name");
+    let local = LocalKeys::new(&name, None, &keys);
+    let show = |why: &str, more: &[u8]| {
+        let more = String::from_utf8_lossy(more);
+        Err(format!("{why}\n--- keys\n{keys:?}\n--- disk\n{disk}\n--- other\n{other}\n---\n{more}\n"))
+    };
+    let Ok(travels) = local.outgoing(disk.as_bytes()) else { return Ok(Told::Undecided) };
+    if local.outgoing(&travels).as_ref() != Ok(&travels) {
+        return show("something of it is left", &travels);
+    }
+    if local.incoming(&travels, Some(disk.as_bytes())).as_deref() != Ok(disk.as_bytes()) {
+        return show("what came back changes something", &travels);
+    }
+    let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
+    if let Some(line) =
+        lines(&travels).iter().find(|line| kind == Kind::Dotenv && !disk.contains(line.as_str()))
+    {
+        return show("something new travels", line.as_bytes());
+    }
+    let arrives = local.outgoing(other.as_bytes());
+    let Some((arrives, lies)) = arrives
+        .ok()
+        .and_then(|text| Some((local.incoming(&text, Some(disk.as_bytes())).ok()?, text)))
+        .map(|(lies, text)| (text, lies))
+    else {
+        return Ok(Told::Undecided);
+    };
+    if local.outgoing(&lies).as_ref() != Ok(&arrives) {
+        return show("it does not travel on as it came", &lies);
+    }
+    // The first entries of the file, whose names stand alone in front of a value of one line.
+    let is_plain =
+        |line: &&String| !line.contains(['[', '{', '\'', '"', '|', '#']) && !line.starts_with([' ', '-']);
+    let mine = lines(disk.as_bytes());
+    let mut mine = mine.iter().take_while(is_plain).filter(|line| line.contains(['=', ':']));
+    if let Some(line) = mine.find(|line| keys.contains(&words(line)) && !lines(&lies).contains(line)) {
+        return show("a key of this machine is lost", &[line.as_bytes(), b"\n", &lies].concat());
+    }
+    Ok(Told::Clean)
+}
+
 struct Laws<'l> {
     kind: Kind,
     base: &'l str,
@@ -154,10 +223,10 @@ impl Laws<'_> {
     fn alone(&self, base: &str, local: &str, remote: &str) -> Result<Joined, Reason> {
         let three = Three { base: base.as_bytes(), local: local.as_bytes(), remote: remote.as_bytes() };
         match self.kind {
-            Kind::Dotenv => dotenv::merge(&three),
+            Kind::Dotenv => dotenv::merge(&three, Judge::Nobody),
             Kind::Set => set::merge(&three),
-            Kind::Toml => toml::merge(&three, None),
-            Kind::Yaml => yaml::merge(&three, None),
+            Kind::Toml => toml::merge(&three, Judge::Nobody),
+            Kind::Yaml => yaml::merge(&three, Judge::Nobody),
         }
     }
 

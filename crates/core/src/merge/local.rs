@@ -10,10 +10,10 @@
 //! kept as in any merge. A text that is not plainly valid has no form: nobody could be sure that what is to stay does not
 //! leave with it.
 
-use super::dotenv;
 use super::json;
 use super::json::tree::{Body, Dialect, Document, Form, Item, Value, is_blank, parse};
-use super::{Grammar, Joined, Reason, Terms, Three, Versions};
+use super::{CONTENT_BYTES_MAX, Grammar, Joined, Judge, Reason, Terms, Three, Versions};
+use super::{dotenv, toml, yaml};
 use crate::config::FileKind;
 use crate::path::Name;
 
@@ -21,27 +21,35 @@ use crate::path::Name;
 #[derive(Debug, Clone, Copy)]
 pub struct LocalKeys<'k> {
     name: &'k Name,
+    kind: FileKind,
     keys: &'k [String],
 }
 
 impl<'k> LocalKeys<'k> {
-    /// Takes the name of the file, which tells how it is written, and the keys: `proxy`, or `window.zoomLevel` for a key
-    /// of that name as well as for one within another.
-    pub fn new(name: &'k Name, keys: &'k [String]) -> Self {
-        LocalKeys { name, keys }
+    /// Takes the name of the file and the kind that its group says, which tell how it is written, and the keys: `proxy`,
+    /// or `window.zoomLevel` for a key of that name as well as for one within another.
+    pub fn new(name: &'k Name, kind: Option<FileKind>, keys: &'k [String]) -> Self {
+        LocalKeys { name, kind: kind.unwrap_or(FileKind::Settings), keys }
     }
 
     /// What travels of a file.
     pub fn outgoing(&self, disk: &[u8]) -> Result<Vec<u8>, Reason> {
+        if disk.len() > CONTENT_BYTES_MAX {
+            return Err(Reason::TooLarge);
+        }
+        if disk.trim_ascii().is_empty() {
+            return Ok(disk.to_vec());
+        }
         match self.grammar(disk) {
             Grammar::Json => {
                 let document = read_json(disk)?;
                 let mut text = document.head.to_owned();
-                let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-                write_without(&document.value, &keys, &mut text);
+                write_without(&document.value, &self.keys(), &mut text);
                 text.push_str(document.end);
                 Ok(text.into_bytes())
             }
+            Grammar::Toml => toml::without(disk, &self.keys()).ok_or(Reason::NotValid(Grammar::Toml.word())),
+            Grammar::Yaml => yaml::without(disk, &self.keys()).ok_or(Reason::NotValid(Grammar::Yaml.word())),
             Grammar::Dotenv => {
                 let is_local = |name: &[u8]| self.keys.iter().any(|key| key.as_bytes() == name);
                 dotenv::without(disk, &is_local).ok_or(Reason::NotValid(Grammar::Dotenv.word()))
@@ -54,7 +62,7 @@ impl<'k> LocalKeys<'k> {
     pub fn incoming(&self, travelling: &[u8], disk: Option<&[u8]>) -> Result<Vec<u8>, Reason> {
         // Who sent it may not have known that they stay.
         let remote = self.outgoing(travelling)?;
-        let Some(disk) = disk else { return Ok(remote) };
+        let Some(disk) = disk.filter(|disk| !disk.trim_ascii().is_empty()) else { return Ok(remote) };
         let base = self.outgoing(disk)?;
         if base == remote {
             return Ok(disk.to_vec());
@@ -72,13 +80,19 @@ impl<'k> LocalKeys<'k> {
                 let terms = Terms { kind: Some(FileKind::Settings), ..Terms::of(self.name) };
                 json::merge(&terms, &Versions { base: Some(base), local, remote })
             }
-            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }),
+            Grammar::Dotenv => dotenv::merge(&Three { base, local, remote }, Judge::Nobody),
+            Grammar::Toml => toml::merge(&Three { base, local, remote }, Judge::Nobody),
+            Grammar::Yaml => yaml::merge(&Three { base, local, remote }, Judge::Nobody),
             _ => Err(Reason::Opaque),
         }
     }
 
+    fn keys(&self) -> Vec<&'k str> {
+        self.keys.iter().map(String::as_str).collect()
+    }
+
     fn grammar(&self, text: &[u8]) -> Grammar {
-        let terms = Terms { kind: Some(FileKind::Settings), ..Terms::of(self.name) };
+        let terms = Terms { kind: Some(self.kind), ..Terms::of(self.name) };
         Grammar::of(&terms, &[text])
     }
 
@@ -145,7 +159,7 @@ mod tests {
     /// What travels of a text; the law is checked on the way.
     fn outgoing(file: &str, disk: &str) -> Result<String, Reason> {
         let (name, keys) = (name(file), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let travels = local.outgoing(disk.as_bytes())?;
         assert_eq!(local.outgoing(&travels).as_ref(), Ok(&travels), "nothing is left to take out");
         let back = local.incoming(&travels, Some(disk.as_bytes()));
@@ -155,7 +169,7 @@ mod tests {
 
     fn incoming(file: &str, travels: &str, disk: &str) -> Result<String, Reason> {
         let (name, keys) = (name(file), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let lies = local.incoming(travels.as_bytes(), Some(disk.as_bytes()))?;
         assert_eq!(local.outgoing(&lies).as_deref(), Ok(travels.as_bytes()), "nothing of them leaves");
         Ok(String::from_utf8(lies).unwrap())
@@ -177,6 +191,37 @@ mod tests {
         for (disk, expected) in cases {
             assert_eq!(outgoing("settings.json", disk).as_deref(), Ok(expected), "{disk}");
         }
+        let toml = [
+            ("# all\na = 1\n# mine\nproxy = \"x\" # here\nb = 2\n", "# all\na = 1\nb = 2\n"),
+            ("a = 1\n\n[window]\nzoomLevel = 1\ntitle = 't'\n", "a = 1\n\n[window]\ntitle = 't'\n"),
+            ("a = 1\n[window]\nzoomLevel = 1\n[b]\nc = 1\n", "a = 1\n[window]\n[b]\nc = 1\n"),
+            ("window = { zoomLevel = 1, title = 't' }\n", "window = { title = 't' }\n"),
+            ("window.zoomLevel = 1\nwindow.title = 't'\n", "window.title = 't'\n"),
+            ("\"window.zoomLevel\" = 1\na = 2\n", "a = 2\n"),
+            (
+                "a = 1\n[proxy]\nhost = 'h'\n[proxy.more]\nx = 1\n[[b]]\nproxy = 1\n",
+                "a = 1\n[[b]]\nproxy = 1\n",
+            ),
+            ("a = 1\n[[proxy]]\nx = 1\n[[proxy]]\nx = 2\n[[proxy.y]]\nz = 1\n", "a = 1\n"),
+            ("[deeper]\nproxy = 1\n", "[deeper]\nproxy = 1\n"),
+            ("proxy = \"\"\"\na = 1\n\"\"\"\nb = 2\r\n", "b = 2\r\n"),
+        ];
+        for (disk, expected) in toml {
+            assert_eq!(outgoing("settings.toml", disk).as_deref(), Ok(expected), "{disk}");
+        }
+        let yaml = [
+            ("# all\na: 1\n# mine\nproxy: x # here\nb: 2\n", "# all\na: 1\nb: 2\n"),
+            ("window:\n  zoomLevel: 1\n  title: t\nb: 2\n", "window:\n  title: t\nb: 2\n"),
+            ("a: 1\nwindow:\n  zoomLevel: 1\n", "a: 1\n"),
+            ("window: { zoomLevel: 1, title: t }\n", "window: { title: t }\n"),
+            ("window.zoomLevel: 1\na: 2\n", "a: 2\n"),
+            ("proxy:\n  host: h\n  ports:\n    - 1\n    - 2\na: 2\n", "a: 2\n"),
+            ("proxy: |\n  a: secret\n  b: secret\nc: 3\n", "c: 3\n"),
+            ("deeper:\n  proxy: 1\nlist:\n  - proxy: 1\n", "deeper:\n  proxy: 1\nlist:\n  - proxy: 1\n"),
+        ];
+        for (disk, expected) in yaml {
+            assert_eq!(outgoing("settings.yaml", disk).as_deref(), Ok(expected), "{disk}");
+        }
         let disk = "# all\nA=1\n# of this machine\nPORT=8080\nexport B='2'\n";
         assert_eq!(outgoing(".env", disk).as_deref(), Ok("# all\nA=1\nexport B='2'\n"));
     }
@@ -187,6 +232,10 @@ mod tests {
         let travels = "{\n  \"a\": 7,\n  \"b\": 2,\n  \"c\": 3\n}\n";
         let lies = "{\n  \"a\": 7,\n  \"proxy\": \"mine\",\n  \"b\": 2,\n  \"c\": 3\n}\n";
         assert_eq!(incoming("settings.json", travels, disk).as_deref(), Ok(lies));
+        let lies = incoming("s.toml", "a = 7\nc = 3\n[b]\nx = 1\n", "a = 1\nproxy = 'mine'\n[b]\nx = 1\n");
+        assert_eq!(lies.as_deref(), Ok("a = 7\nc = 3\nproxy = 'mine'\n[b]\nx = 1\n"));
+        let lies = incoming("s.yaml", "a: 7\nwindow:\n  title: t\n", "a: 1\nwindow:\n  zoomLevel: 2\n");
+        assert_eq!(lies.as_deref(), Ok("a: 7\nwindow:\n  title: t\n  zoomLevel: 2\n"));
         let lies = incoming(".env", "A=2\nB=2\n", "A=1\nPORT=1\nB=2\n");
         assert_eq!(lies.as_deref(), Ok("A=2\nPORT=1\nB=2\n"));
     }
@@ -194,7 +243,7 @@ mod tests {
     #[test]
     fn what_somebody_sent_before_the_rule_never_overwrites_ours() {
         let (name, keys) = (name("settings.json"), keys());
-        let local = LocalKeys::new(&name, &keys);
+        let local = LocalKeys::new(&name, None, &keys);
         let lies =
             local.incoming(b"{\"a\": 2, \"proxy\": \"theirs\"}", Some(b"{\"a\": 1, \"proxy\": \"mine\"}"));
         assert_eq!(lies.as_deref(), Ok(&b"{\"a\": 2, \"proxy\": \"mine\"}"[..]));
@@ -208,8 +257,14 @@ mod tests {
             ("settings.json", "{\"proxy\": 1"),
             ("settings.json", "{\"proxy\": 1, \"proxy\": 2}"),
             (".env", "A='1' and more\nPORT=2\n"),
+            (".env", "A=1\nset PORT=2\n"),
             ("notes.txt", "proxy = 1"),
-            ("settings.yaml", "proxy: 1\n"),
+            ("settings.yaml", "proxy: 1\nproxy: 2\n"),
+            ("settings.yaml", "a: &x 1\nproxy: *x\n"),
+            ("settings.yaml", "---\nproxy: 1\n---\nb: 2\n"),
+            ("settings.toml", "proxy = 1\nproxy = 2\n"),
+            ("settings.toml", "proxy: 1\n"),
+            ("settings.xml", "<proxy>1</proxy>"),
         ] {
             assert!(outgoing(file, disk).is_err(), "{file}: {disk}");
         }

@@ -7,8 +7,9 @@ use crate::node::{PerSide, Side};
 const MARKER_LENGTH: usize = 7;
 const SIGNS: [u8; 4] = [b'<', b'|', b'=', b'>'];
 
-/// Writes what is settled as it is, and what overlaps between markers, longer than any that stand in the text.
-pub(super) fn write(regions: &[Region], names: PerSide<&str>) -> Vec<u8> {
+/// Writes what is settled as it is, and what overlaps between markers, longer than any that stand in the text; tells how
+/// long they are.
+pub(super) fn write(regions: &[Region], names: PerSide<&str>) -> (Vec<u8>, usize) {
     let length = length(regions);
     let ending: &[u8] = if uses_crlf(regions) { b"\r\n" } else { b"\n" };
     let mut text = Vec::new();
@@ -34,7 +35,16 @@ pub(super) fn write(regions: &[Region], names: PerSide<&str>) -> Vec<u8> {
             }
         }
     }
-    text
+    (text, length)
+}
+
+/// Answers whether a marker with so many signs stands in a text. A line of `=` alone is none: it underlines headings.
+pub fn remain(text: &[u8], signs: usize) -> bool {
+    text.split(|&byte| byte == b'\n').any(|line| {
+        let run = line.iter().take_while(|byte| Some(*byte) == line.first()).count();
+        let is_sign = line.first().is_some_and(|first| *first != b'=' && SIGNS.contains(first));
+        is_sign && run == signs && matches!(line.get(run), None | Some(b' ' | b'\r'))
+    })
 }
 
 fn texts(regions: &[Region]) -> impl Iterator<Item = &[u8]> {

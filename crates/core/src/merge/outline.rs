@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::order::{self, Place};
 use super::summary::{Clash, Summary};
 use super::value::{Identity, Value, weave};
-use super::{Joined, Reason, Three, text};
+use super::{Joined, Judge, Reason, Three, text};
 use crate::node::{PerSide, Side};
 
 /// A part of a text.
@@ -127,7 +127,7 @@ impl<'t> Entry<'t> {
 }
 
 impl<'t> Body<'t> {
-    fn write(&self, to: &mut Vec<u8>) {
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
         match self {
             Body::Leaf(text) => to.extend_from_slice(text),
             Body::Block(block) => block.write(to),
@@ -184,13 +184,13 @@ fn unspaced(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
-/// Merges three outlines of one file. Where both sides gave one entry different values, that of the `later` side is
-/// taken and the other is told; if none is, it overlaps.
+/// Merges three outlines of one file. Where both sides gave one entry different values, the judge's is taken and the
+/// other is told; if there is none, it overlaps.
 pub(super) fn merge<'t>(
     base: &Block<'t>,
     local: &Block<'t>,
     remote: &Block<'t>,
-    later: Option<Side>,
+    judge: Judge<'_>,
 ) -> Result<(Block<'t>, Vec<Clash>), Reason> {
     if let Some(one) = one_of(Some(base), local, remote) {
         return Ok((one.clone(), Vec::new()));
@@ -198,7 +198,7 @@ pub(super) fn merge<'t>(
     if [local.is_list, remote.is_list] != [base.is_list; 2] {
         return Err(Reason::Overlap { places: 1 });
     }
-    let mut merging = Merging { later, clashes: Vec::new(), places: 0, path: Vec::new() };
+    let mut merging = Merging { judge, clashes: Vec::new(), places: 0, path: Vec::new() };
     let block = merging.block(Some(base), PerSide { local, remote });
     let Some(block) = block.filter(|_| merging.places == 0) else {
         return Err(Reason::Overlap { places: merging.places.max(1) });
@@ -297,8 +297,8 @@ fn cut<'t>(text: &Text<'t>, length: usize) -> Text<'t> {
     }
 }
 
-struct Merging {
-    later: Option<Side>,
+struct Merging<'j> {
+    judge: Judge<'j>,
     clashes: Vec<Clash>,
     /// How many places need a decision.
     places: usize,
@@ -317,7 +317,7 @@ fn one_of<T: PartialEq>(base: Option<T>, local: T, remote: T) -> Option<T> {
     }
 }
 
-impl Merging {
+impl Merging<'_> {
     /// None if no order of the entries can be sure; then nothing else was decided either.
     fn block<'t>(&mut self, base: Option<&Block<'t>>, sides: PerSide<&Block<'t>>) -> Option<Block<'t>> {
         if sides.local.is_list {
@@ -475,18 +475,19 @@ impl Merging {
             }
             _ => None,
         };
-        merged.ok_or_else(|| self.clash(sides))
+        merged.ok_or_else(|| self.clash(base, sides))
     }
 
     /// Both gave it different values.
-    fn clash(&mut self, sides: PerSide<&Entry<'_>>) -> Side {
-        let Some(winner) = self.later else {
+    fn clash(&mut self, base: Option<&Entry<'_>>, sides: PerSide<&Entry<'_>>) -> Side {
+        let Some(winner) = self.judge.winner(self.clashes.len()) else {
             self.places += 1;
             return Side::Local;
         };
         let loser = winner.other();
         let (kept, dropped) = (sides[winner].body.written(), sides[loser].body.written());
-        self.clashes.push(Clash { key: self.path.join("."), kept, dropped, loser });
+        let base = base.map(|base| base.body.written()).unwrap_or_default();
+        self.clashes.push(Clash { key: self.path.join("."), kept, dropped, loser, base });
         winner
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dotenv::line;
 use super::outline::{self, Block, Body, Entry, Frame, Name};
 use super::value::Value;
-use super::{Grammar, Joined, Reason, Three};
+use super::{Grammar, Joined, Judge, Reason, Three};
 use crate::path::Name as FileName;
 
 /// Files that are such lists. Of those that have other rules for order, as `.stignore`, none is here.
@@ -44,7 +44,7 @@ pub(super) fn merge(three: &Three<'_>) -> Result<Joined, Reason> {
     if mine != other && !mine.is_empty() && !other.is_empty() && (undoes(&mine) || undoes(&other)) {
         return Err(Reason::Overlap { places: 1 });
     }
-    let (merged, clashes) = outline::merge(&base, &local, &remote, None)?;
+    let (merged, clashes) = outline::merge(&base, &local, &remote, Judge::Nobody)?;
     let joined = outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes);
     let (_, text) = Frame::open(&joined.content);
     let (written, kept) = (parse(&text), |name: &&&Name| ours.contains(*name) && theirs.contains(*name));

@@ -1,11 +1,12 @@
 //! Differences for people: unified-diff hunks as values, without colours and words.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use gix_imara_diff::sources::byte_lines;
 use gix_imara_diff::{Algorithm, Diff, InternedInput};
 
-use super::{Reason, check, check_cost};
+use super::{Reason, check, check_cost, dotenv};
 
 /// How many unchanged lines are shown around a change.
 const CONTEXT: u32 = 3;
@@ -77,6 +78,32 @@ pub fn diff(before: &[u8], after: &[u8]) -> Result<Vec<Hunk>, Reason> {
     Ok(changes.chunk_by(near).map(|changes| hunk(&input, changes)).collect())
 }
 
+/// A variable that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name; to be escaped before a terminal sees it.
+    pub name: Vec<u8>,
+    /// It is new or gone; [`LineKind::Same`] if it has another value.
+    pub kind: LineKind,
+}
+
+/// The variables of `.env` files that differ, by name, without their values; none if either is not plainly a list of
+/// variables.
+pub fn variables(before: &[u8], after: &[u8]) -> Option<Vec<Variable>> {
+    let (before, after) = (dotenv::variables(before)?, dotenv::variables(after)?);
+    let names: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
+    let differs = names.into_iter().filter_map(|name| {
+        let kind = match (before.get(name), after.get(name)) {
+            (Some(before), Some(after)) if before == after => return None,
+            (Some(_), Some(_)) => LineKind::Same,
+            (Some(_), None) => LineKind::Removed,
+            (None, _) => LineKind::Added,
+        };
+        Some(Variable { name: name.clone(), kind })
+    });
+    Some(differs.collect())
+}
+
 struct Change {
     before: Range<u32>,
     after: Range<u32>,
@@ -119,6 +146,21 @@ mod tests {
             hunk.lines.iter().map(text).collect()
         };
         hunks.iter().map(|hunk| format!("{}\n{}", hunk.header(), lines(hunk))).collect()
+    }
+
+    #[test]
+    fn variables_that_differ_are_named_without_values() {
+        let differ = |before: &str, after: &str| -> Option<String> {
+            let signs = variables(before.as_bytes(), after.as_bytes())?.into_iter().map(|variable| {
+                let sign = if variable.kind == LineKind::Same { '~' } else { variable.kind.sign() };
+                format!("{sign}{} ", String::from_utf8(variable.name).unwrap())
+            });
+            Some(signs.collect())
+        };
+        let before = "A=1\nB='2\n3=4'\n# note\nC=5\n";
+        assert_eq!(differ(before, "B='2\n3=5'\nC=5\nD=6\n").as_deref(), Some("-A ~B +D "));
+        assert_eq!(differ(before, before).as_deref(), Some(""));
+        assert_eq!(differ(before, "A='1\n"), None, "a quote does not end");
     }
 
     #[test]

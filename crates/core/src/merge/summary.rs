@@ -15,7 +15,7 @@ pub struct Summary {
     pub clashes: Vec<Clash>,
 }
 
-/// One value that both sides changed, of which the newer one was taken.
+/// One value that both sides changed, of which one was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
     /// The way to it: `editor.fontSize`, `[id 7].title`.
@@ -26,6 +26,8 @@ pub struct Clash {
     pub dropped: Vec<u8>,
     /// Whose value lost.
     pub loser: Side,
+    /// What both had before, as written; may be a secret. Empty if they had none.
+    pub base: Vec<u8>,
 }
 
 impl fmt::Display for Summary {
@@ -61,6 +63,7 @@ mod tests {
             kept: b"secret".to_vec(),
             dropped: b"secret".to_vec(),
             loser: Side::Local,
+            base: b"secret".to_vec(),
         };
         let one = Summary {
             records: Some(PerSide { local: 3, remote: 2 }),

@@ -1,5 +1,6 @@
 //! Merges as tables, and what holds for all of them.
 
+mod picks;
 mod settings;
 
 use proptest::prelude::*;
@@ -166,7 +167,13 @@ fn overlaps_stand_between_markers_only_in_texts_whose_group_says_so() {
         let versions =
             Versions { base: Some(base.as_bytes()), local: local.as_bytes(), remote: remote.as_bytes() };
         match contents(&terms, &versions) {
-            Merged::Marked { content, places } => (String::from_utf8(content).unwrap(), places),
+            Merged::Marked { content, places, signs } => {
+                assert!(markers_remain(&content, signs), "its own markers are found");
+                for version in [versions.base.unwrap(), versions.local, versions.remote] {
+                    assert!(!markers_remain(version, signs), "and none in what it was made from");
+                }
+                (String::from_utf8(content).unwrap(), places)
+            }
             other => (format!("{other:?}"), 0),
         }
     };

@@ -14,13 +14,14 @@ use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value as Written};
 use super::dotenv::line;
 use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Identity, Value, agrees};
-use super::{Grammar, Joined, Reason, Three, by_lines};
-use crate::node::{PerSide, Side};
+use super::without::Way;
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
+use crate::node::PerSide;
 
 /// How deep brackets are looked into; what is deeper is one piece.
 const DEPTH_MAX: usize = 32;
 
-pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
+pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Toml.word());
     let opened = Frame::open_all(three)?;
     let mut versions = Vec::new();
@@ -38,16 +39,41 @@ pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Re
     let says = |joined: &Joined| {
         let (_, text) = Frame::open(&joined.content);
         let version = std::str::from_utf8(&text).ok().and_then(|text| Document::parse(text).ok());
-        version.is_some_and(|it| agrees(Some(&table_value(it.as_table())), Some(base), sides, later))
+        version.is_some_and(|it| agrees(Some(&table_value(it.as_table())), Some(base), sides, judge))
     };
     let joined = match &blocks {
         [Some(base), Some(local), Some(remote)] => {
-            let (merged, clashes) = outline::merge(base, local, remote, later)?;
+            let (merged, clashes) = outline::merge(base, local, remote, judge)?;
             outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes)
         }
         _ => by_lines(Grammar::Toml, three)?,
     };
     if says(&joined) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Toml.word())) }
+}
+
+/// The text without what some keys name; none if it is not valid, can't be taken apart, or would say something else then.
+pub(super) fn without(text: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
+    let read = |text: &[u8]| -> Option<Value> {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(table_value(Document::parse(text).ok()?.as_table()))
+    };
+    let value = read(text)?;
+    let document = Document::parse(std::str::from_utf8(text).ok()?).ok()?;
+    let mut fields = Fields::new();
+    find_fields("", &[Some(&value), None, None], &mut fields);
+    let mut block = Reader::new(&document, &fields).read()?;
+    block.take_out(keys, false, &way);
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    (read(&written)?.without(&[]) == value.without(keys)).then_some(written)
+}
+
+/// The way to an entry; what stands in a table of an array can't be named.
+fn way(name: &Name) -> Option<Way> {
+    let text = std::str::from_utf8(&name.bytes).ok()?;
+    let item = unquoted(text, '[');
+    let keys = Key::parse(&text[..item.unwrap_or(text.len())]).ok()?;
+    Some(Way { names: keys.iter().map(|key| key.get().to_owned()).collect(), is_open: item.is_none() })
 }
 
 /// By which field the tables of an array are told apart; arrays by the names on the way to them.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text;
+use super::{Judge, text};
 use crate::node::{PerSide, Side};
 
 /// A value as a program would read it.
@@ -64,12 +64,12 @@ impl Identity {
 }
 
 /// Answers whether `it` is what three values make together. Where both sides changed one value differently it must be
-/// that of the side that is `later`; if none is, no value is right.
+/// one that the judge allows.
 pub(super) fn agrees(
     it: Option<&Value>,
     base: Option<&Value>,
     sides: PerSide<Option<&Value>>,
-    later: Option<Side>,
+    judge: Judge<'_>,
 ) -> bool {
     let PerSide { local, remote } = sides;
     if local == remote || base == remote {
@@ -78,39 +78,42 @@ pub(super) fn agrees(
     if base == local {
         return it == remote;
     }
-    let (Some(local), Some(remote), Some(it)) = (local, remote, it) else { return false };
+    let (Some(local), Some(remote), Some(it)) = (local, remote, it) else {
+        // One removed what the other changed.
+        return matches!(judge, Judge::Person(_)) && (it == local || it == remote);
+    };
     match (base, local, remote, it) {
         (None | Some(Value::Map(_)), Value::Map(local), Value::Map(remote), Value::Map(it)) => {
             let base = match base {
                 Some(Value::Map(base)) => base,
                 _ => &BTreeMap::new(),
             };
-            return maps_agree(it, base, PerSide { local, remote }, later);
+            return maps_agree(it, base, PerSide { local, remote }, judge);
         }
         (Some(Value::List(base)), Value::List(local), Value::List(remote), Value::List(it))
-            if lists_agree(it, base, PerSide { local, remote }, later) =>
+            if lists_agree(it, base, PerSide { local, remote }, judge) =>
         {
             return true;
         }
         _ => {}
     }
-    later.is_some_and(|later| Some(it) == sides[later])
+    judge.allows(it, PerSide { local, remote })
 }
 
 fn maps_agree(
     it: &BTreeMap<String, Value>,
     base: &BTreeMap<String, Value>,
     sides: PerSide<&BTreeMap<String, Value>>,
-    later: Option<Side>,
+    judge: Judge<'_>,
 ) -> bool {
     let names: BTreeSet<&String> =
         [it, base, sides.local, sides.remote].into_iter().flat_map(BTreeMap::keys).collect();
     names.into_iter().all(|name| {
-        agrees(it.get(name), base.get(name), PerSide::from_fn(|side| sides[side].get(name)), later)
+        agrees(it.get(name), base.get(name), PerSide::from_fn(|side| sides[side].get(name)), judge)
     })
 }
 
-fn lists_agree(it: &[Value], base: &[Value], sides: PerSide<&Vec<Value>>, later: Option<Side>) -> bool {
+fn lists_agree(it: &[Value], base: &[Value], sides: PerSide<&Vec<Value>>, judge: Judge<'_>) -> bool {
     let Some(identity) = Identity::of(&[base, sides.local, sides.remote]) else {
         return weave(base, sides.local, sides.remote).is_some_and(|woven| woven == it);
     };
@@ -127,7 +130,7 @@ fn lists_agree(it: &[Value], base: &[Value], sides: PerSide<&Vec<Value>>, later:
     };
     let moved = |side: Side| order(sides[side], base) != order(base, sides[side]);
     of_it.len() == it.len()
-        && maps_agree(&of_it, &of_base, of_sides, later)
+        && maps_agree(&of_it, &of_base, of_sides, judge)
         && Side::BOTH
             .iter()
             .all(|&side| moved(side.other()) || order(it, sides[side]) == order(sides[side], it))

@@ -11,11 +11,12 @@ use std::ops::Range;
 
 use super::outline::{self, Block, Body, Entry, Frame, Name, flow};
 use super::value::{Value, agrees};
-use super::{Grammar, Joined, Reason, Three, by_lines};
+use super::without::Way;
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
 use crate::config::yaml::written::{self, Document, Node, Style, What};
-use crate::node::{PerSide, Side};
+use crate::node::PerSide;
 
-pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Reason> {
+pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let not_valid = Reason::NotValid(Grammar::Yaml.word());
     if three.all().iter().any(|version| !Grammar::Yaml.accepts(version)) {
         return Err(not_valid);
@@ -34,17 +35,36 @@ pub(super) fn merge(three: &Three<'_>, later: Option<Side>) -> Result<Joined, Re
         let (_, text) = Frame::open(&joined.content);
         let documents = std::str::from_utf8(&text).ok().and_then(written::read);
         Grammar::Yaml.accepts(&joined.content)
-            && documents.is_some_and(|it| agrees(Some(&text_value(&it)), Some(base_value), sides, later))
+            && documents.is_some_and(|it| agrees(Some(&text_value(&it)), Some(base_value), sides, judge))
     };
     let blocks = [base, local, remote].map(|(text, documents)| Reader { text }.read(documents));
     let joined = match &blocks {
         [Some(base), Some(local), Some(remote)] => {
-            let (merged, clashes) = outline::merge(base, local, remote, later)?;
+            let (merged, clashes) = outline::merge(base, local, remote, judge)?;
             outline::joined(&merged, opened.each_ref().map(|(frame, _)| *frame), clashes)
         }
         _ => by_lines(Grammar::Yaml, three)?,
     };
     if says(&joined) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Yaml.word())) }
+}
+
+/// The text without what some keys name; none if it is not valid, can't be taken apart, or would say something else then.
+pub(super) fn without(text: &[u8], keys: &[&str]) -> Option<Vec<u8>> {
+    let read = |text: &[u8]| -> Option<Value> {
+        if !Grammar::Yaml.accepts(text) {
+            return None;
+        }
+        Some(text_value(&written::read(std::str::from_utf8(text).ok()?)?))
+    };
+    let value = read(text)?;
+    let text = std::str::from_utf8(text).ok()?;
+    let mut block = Reader { text }.read(&written::read(text)?)?;
+    let way =
+        |name: &Name| Some(Way { names: vec![String::from_utf8(name.bytes.clone()).ok()?], is_open: true });
+    block.take_out(keys, true, &way);
+    let mut written = Vec::with_capacity(text.len());
+    block.write(&mut written);
+    (read(&written)?.without(&[]) == value.without(keys)).then_some(written)
 }
 
 fn text_value(documents: &[Document]) -> Value {

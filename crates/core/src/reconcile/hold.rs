@@ -27,6 +27,8 @@ impl<'a> World<'a> {
                     self.find_forbidden(side, &mut finds);
                 }
             }
+            // What is held already is no news, and must not hide a circle.
+            finds.retain(|&(node, _)| !self.is_held(node));
             if finds.is_empty() {
                 for stand in Stand::ALL {
                     self.find_circles(stand, &mut finds);

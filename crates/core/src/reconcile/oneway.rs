@@ -1,7 +1,7 @@
 //! One-way directions, of the whole workspace or of a path's group: the source's values are what is aimed at.
 
 use super::record::Why;
-use super::value::{Idx, NONE, Stand, Val};
+use super::value::{Idx, NONE, ROOT, Stand, Val};
 use super::world::World;
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
@@ -26,6 +26,31 @@ impl<'a> World<'a> {
     /// What one node is aimed at where only the source counts.
     pub(crate) fn follow_one(&mut self, node: Idx, source: Side) -> Option<Val<'a>> {
         if self.policy.mirrors() { self.val(source, node) } else { self.follow_gently(node, source) }
+    }
+
+    /// Where one side alone may change this time, what is to change on the other waits, and is no conflict. A content in
+    /// which both changes were joined comes to the side that may change, as an edit of what the other side has.
+    pub(crate) fn keep_to_limit(&mut self) {
+        let Some(target) = self.policy.limited_to() else { return };
+        for at in 0..self.active.len() {
+            let node = self.active[at];
+            let (goal, source) = (self.goal[node as usize], self.val(target.other(), node));
+            if self.is_held(node) || goal == source {
+                continue;
+            }
+            if let (Some(joined), Some(source), Some(here)) = (goal, source, self.val(target, node)) {
+                let is_edit = joined.same_place(&here) && !joined.same_body(&here) && !joined.is_folder();
+                let has_home = source.parent == ROOT || self.val(Stand::Base, source.parent).is_some();
+                // What loses its place to a copy of itself waits with that copy.
+                let is_copied = self.copies.iter().any(|pair| pair.of == node);
+                if is_edit && has_home && !is_copied && !self.is_hidden(node) {
+                    self.set(target, node, goal);
+                    self.set(Stand::Base, node, Some(source));
+                    self.forgot = true;
+                }
+            }
+            self.hold(node, Why::Left);
+        }
     }
 
     /// Which sides a node may change on, wherever it stands now.

@@ -176,6 +176,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        self.keep_travelling(change, (&dir, &name))?;
         let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
         let leaf = leaf_of(&change.after.as_ref().expect("because a write has an after").body);
@@ -311,6 +312,7 @@ impl<F: Folder> Work<'_, '_, F> {
             return Err(self.raced(change));
         };
         let found = self.look_before(change, &dir, &name)?;
+        self.keep_travelling(change, (&dir, &name))?;
         let database = self.clear_database(change, (&dir, &name), &found)?;
         self.make_durable(change, (&dir, &name), &found)?;
         let asides = match change.from.as_ref().filter(|_| database) {

@@ -17,7 +17,7 @@ use instep_core::remote::{MachineStamp, ObjectId, Remote};
 use instep_core::tree::{Entry, LeafKind, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::resolve::{Choice, answer, decide};
+use super::resolve::{Choice, answer, decide, travelling};
 use super::{open, read};
 use crate::cycle::outcome::OpenConflict;
 use crate::cycle::rules;
@@ -359,7 +359,7 @@ pub fn settle<F: Folder>(
             machine.name
         )));
     }
-    let choice = decide(conflict, choice)?;
+    let choice = decide(conflict, &travelling(conflict, choice.clone(), &settings.groups)?)?;
     let mut wishes = Wishes::new(&seen.tree);
     let (needed, result) = match &choice {
         Choice::Here | Choice::Newest => (None, content(&conflict.local)),

@@ -2,6 +2,7 @@
 
 use instep_core::conflict::{Conflict, ConflictKind, Version};
 use instep_core::content::ContentId;
+use instep_core::filter::Groups;
 use instep_core::node::{Known, Row, Side, Views};
 use instep_core::operation::{Held, HeldKind, OperationId, OperationKind};
 use instep_core::path::TreePath;
@@ -10,12 +11,14 @@ use instep_core::progress::Observer;
 use instep_core::remote::Remote;
 use instep_core::tree::LeafKind;
 
+use super::marked::{self, Met};
 use super::open;
 use crate::cycle::outcome::OpenConflict;
 use crate::cycle::rules;
 use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
+use crate::form::keys;
 use crate::history::act::{Acted, Deed, Sources, act, scan};
 use crate::history::restore::read_version;
 use crate::history::wish::Wishes;
@@ -102,13 +105,30 @@ pub fn resolve<F: Folder>(
     let record = workspace.state.remote(&remote.describe().address)?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(&record))?;
     let seen = scan(workspace, &settings, observer)?;
+    let shown = marked::meet(&*workspace.folder, &seen, marked::all(&workspace.state)?)?;
     let mut settled = Settled::default();
     let mut answered = Vec::new();
     let mut wishes = Wishes::new(&seen.tree);
     let mut bytes = Vec::new();
     for (number, choice) in choices {
         let conflict = find(workspace, remote, *number)?.conflict;
-        let answer = decide(&conflict, choice).and_then(|choice| answer(&conflict, &choice, &mut wishes));
+        let choice = travelling(&conflict, choice.clone(), &settings.groups);
+        let answer = choice
+            .and_then(|choice| decide(&conflict, &choice))
+            .and_then(|choice| answer(&conflict, &choice, &mut wishes));
+        if answer.is_ok() && is_shown(&shown, &conflict) && !wishes.is_changed(conflict.path_on(Side::Local))
+        {
+            // The version here is not what stands there.
+            put(&conflict, conflict.local.as_ref(), &mut wishes)?;
+        }
+        if answer.is_ok() {
+            // A copy that shows the other version has done its part, unless somebody wrote into it.
+            let mut copies = shown.copies.iter().filter(|seen| seen.is_as_written);
+            let of = Some(conflict.path_on(Side::Local));
+            if let Some(copy) = copies.find(|seen| seen.marked.path().as_ref() == of) {
+                wishes.remove(&copy.path);
+            }
+        }
         match answer {
             Ok(Answer { strategy, content }) => {
                 bytes.extend(content);
@@ -159,6 +179,27 @@ pub fn resolve<F: Folder>(
     settled.numbers = answered.into_iter().map(|(number, ..)| number).collect();
     settled.acted = acted;
     Ok(settled)
+}
+
+/// Answers whether the text here shows a conflict between markers.
+fn is_shown(met: &Met, conflict: &Conflict) -> bool {
+    let path = conflict.path_on(Side::Local);
+    met.shown.iter().any(|seen| seen.path == *path)
+}
+
+/// A content of a person's own as it travels: without the keys that stay on each machine.
+pub(super) fn travelling(
+    conflict: &Conflict,
+    choice: Choice,
+    groups: &Groups,
+) -> Result<Choice, EngineError> {
+    let Choice::Content(bytes) = choice else { return Ok(choice) };
+    let travels = keys::travelling(groups, conflict.path_on(Side::Local), bytes);
+    travels.map(Choice::Content).map_err(|reason| {
+        let path = &conflict.path;
+        let why = format!("some keys of {path} are to stay on each machine, and in this content {reason}");
+        EngineError::Refused(why)
+    })
 }
 
 /// The version there was seen and answered: what stands here is a change of it now. A newer one that comes meanwhile

@@ -132,7 +132,7 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// Lays down what this machine has to tell the others, if it is not what it told last.
     pub(super) fn lay_down(&mut self, settings: &SyncSettings, record: &RemoteRecord, outcome: &mut Outcome) {
-        if self.request.dry_run || settings.direction == Direction::Pull {
+        if self.request.dry_run || settings.way() == Direction::Pull {
             return;
         }
         match self.tell(record) {

@@ -52,7 +52,7 @@ impl<F: Folder> Cycle<'_, F> {
             }
             let path = tree.path(place);
             if look.scan.forms.contains_key(&place) {
-                unsure.insert(path.clone(), database(path));
+                unsure.insert(path.clone(), waits(path));
                 continue;
             }
             let staged = tools.staging.stage_copy((&dir, &name), content).map_err(EngineError::from);
@@ -73,6 +73,7 @@ impl<F: Folder> Cycle<'_, F> {
             tree,
             forms: &look.scan.forms,
             places: &wish::places(tree),
+            groups: &look.scan.groups,
             operation: &self.operation,
             now,
             doubt,
@@ -100,12 +101,10 @@ impl<F: Folder> Cycle<'_, F> {
     }
 }
 
-/// Why a database whose log lies beside it waits: a copy of the file alone is not what it holds.
-fn database(path: TreePath) -> Held {
-    let why =
-        "the disk refused to keep it; it waits until its program has put its log away, or the machine was \
-               started again"
-            .to_owned();
+/// Why a file waits of which not what lies there travels: a database with its log beside it, or one with keys that stay here.
+fn waits(path: TreePath) -> Held {
+    let why = "the disk refused to keep it; it waits until its program has written it anew, or the machine was started again"
+        .to_owned();
     Held { path, side: Side::Local, code: "E-IO", why }
 }
 

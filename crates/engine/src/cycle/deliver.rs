@@ -27,7 +27,7 @@ use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::{self, Applied, Setting};
 use crate::failure::EngineError;
 use crate::folder::Folder;
-use crate::form;
+use crate::form::{self, Way};
 use crate::stage::Staging;
 use crate::state::{Offered, RemoteRecord};
 
@@ -60,6 +60,7 @@ impl<F: Folder> Cycle<'_, F> {
         thought.received_bytes += self.stage(&changes, &thought, look, tools)?;
         thought.plan.changes.local = changes;
         self.keep_conflicts(record, &thought, look, tools)?;
+        self.note_meant()?;
         let sent = match self.send(settings, record, look, &thought, tools) {
             Err(PassEnd::Failed(EngineError::Remote(error)))
                 if error.class() == Class::Stale && mutant::is_on("stale-is-done") =>
@@ -123,6 +124,7 @@ impl<F: Folder> Cycle<'_, F> {
             staging: &mut tools.staging,
             tree: &look.scan.tree,
             forms: &look.scan.forms,
+            groups: &look.scan.groups,
             places: &thought.plan.places.local,
             operation: &self.operation,
             now,
@@ -210,7 +212,14 @@ impl<F: Folder> Cycle<'_, F> {
         for (place, formed) in &look.scan.forms {
             let Entry::Leaf(leaf) = tree.at(*place).entry else { continue };
             let is_offered = offered.contains(&leaf.content) && formed.disk != Some(leaf.content);
-            if is_offered && !form::stage(tools.folder, tree, *place, leaf.content, &mut tools.staging)? {
+            if !is_offered {
+                continue;
+            }
+            let is_staged = match formed.way {
+                Way::Markers => tools.staging.stage_kept(&tools.contents, leaf.content)?,
+                _ => form::stage(tools.folder, &look.scan, *place, leaf.content, &mut tools.staging)?,
+            };
+            if !is_staged {
                 return Err(PassEnd::Changed(vec![tree.path(*place)]));
             }
         }

@@ -17,7 +17,7 @@ use super::report::held_in;
 use super::rules;
 use super::settings::SettingsSource;
 use super::think::give_up_unseen;
-use crate::conflict;
+use crate::conflict::{self, marked};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::history::act::scan;
@@ -34,7 +34,8 @@ pub fn glance<F: Folder>(
     let state = &workspace.state;
     let record = reach.record(state)?;
     let settings = rules::now(state, &*workspace.folder, source, Some(&record))?;
-    let seen = scan(workspace, &settings, observer)?;
+    let mut seen = scan(workspace, &settings, observer)?;
+    marked::outgoing(&*workspace.folder, &mut seen, marked::all(state)?)?;
     let (known, _) = give_up_unseen(state.known(record.id)?, &state.unseen(record.id)?, &seen.tree);
     let far = as_known(&known);
     let policy = Policy {

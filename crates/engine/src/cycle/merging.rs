@@ -15,7 +15,7 @@ use super::rules::SETTINGS;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
-use crate::form;
+use crate::form::{self, Way, keys};
 use crate::history::contents::content_of;
 use crate::state::RemoteRecord;
 
@@ -37,7 +37,8 @@ impl<F: Folder> Cycle<'_, F> {
     pub(super) fn merge(
         &mut self,
         input: &MergeInput,
-        trees: PerSide<&Tree>,
+        look: &Look,
+        far: &Tree,
         policy: &Policy,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
@@ -45,12 +46,17 @@ impl<F: Folder> Cycle<'_, F> {
         let Some(name) = input.path.name() else { return Ok(Tried::undecided("the root is no file")) };
         let mut versions = Vec::new();
         for content in input.base.into_iter().chain([input.local, input.remote]) {
-            match self.read_content(content, trees.local, record, tools)? {
-                Some(bytes) => versions.push(bytes),
+            match self.read_content(content, look, record, tools)? {
+                // Who sent it may not have known yet that some of its keys stay on each machine.
+                Some(bytes) => match keys::travelling(&policy.groups, &input.path, bytes) {
+                    Ok(bytes) => versions.push(bytes),
+                    Err(reason) => return Ok(Tried::undecided(&reason.to_string())),
+                },
                 // Nothing can be sure, both versions stay.
                 None => return Ok(Tried::undecided("what both last agreed on is not to be had any more")),
             }
         }
+        let trees = PerSide { local: &look.scan.tree, remote: far };
         let versions = match &versions[..] {
             [base, local, remote] => Versions { base: Some(base), local, remote },
             [local, remote] => Versions { base: None, local, remote },
@@ -94,18 +100,23 @@ impl<F: Folder> Cycle<'_, F> {
     pub(super) fn read_content(
         &self,
         content: ContentId,
-        local: &Tree,
+        look: &Look,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<Option<Vec<u8>>, EngineError> {
         if let Some(bytes) = tools.staging.read(content)? {
             return Ok(Some(bytes));
         }
+        let local = &look.scan.tree;
         if let Some(place) = place_of(local, content) {
             let (dir, name) = open_parent(tools.folder, local, place)?;
             let mut bytes = Vec::new();
             if content_of(tools.folder, &dir, &name, &mut bytes)? == content {
                 return Ok(Some(bytes));
+            }
+            let is_keyed = look.scan.forms.get(&place).is_some_and(|formed| formed.way == Way::Keys);
+            if is_keyed && form::stage(tools.folder, &look.scan, place, content, &mut tools.staging)? {
+                return Ok(tools.staging.read(content)?);
             }
         }
         let object = self.workspace.state.object_of(record.id, content)?;
@@ -151,7 +162,7 @@ pub(super) fn stage_here<F: Folder>(
         return Ok(true);
     }
     if look.scan.forms.contains_key(&place) {
-        return form::stage(tools.folder, tree, place, content, &mut tools.staging);
+        return form::stage(tools.folder, &look.scan, place, content, &mut tools.staging);
     }
     Ok(false)
 }

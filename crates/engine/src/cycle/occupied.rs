@@ -1,7 +1,8 @@
-//! Databases that are to change here while a program works with them: they wait, and nothing else waits for them.
+//! What can't change here now: it waits, and nothing else waits for it.
 //!
 //! A program that has a database open would go on writing to the old file, or write what it remembers of the old one into
-//! the new. So the change is left out of the plan until nobody has the database open.
+//! the new. So the change is left out of the plan until nobody has the database open. So is a move, made elsewhere, after
+//! which keys that stay on this machine would not stay any more.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use super::outcome::Held;
 use super::{Cycle, Look, Tools};
 use crate::failure::EngineError;
 use crate::folder::Folder;
-use crate::form::database;
+use crate::form::{Way, database, keys};
 use crate::state::State;
 
 /// What waited in the last cycle.
@@ -40,7 +41,15 @@ impl<F: Folder> Cycle<'_, F> {
         let mut occupied = BTreeMap::new();
         for change in &plan.changes.local {
             let Some(place) = plan.places.local.of(change.node) else { continue };
+            if let Some(held) = is_being_settled(look, change, place) {
+                occupied.insert(change.node, held);
+                continue;
+            }
             let moves = matches!(change.kind(), ChangeKind::Move | ChangeKind::MoveAndWrite);
+            if moves && let Some(held) = would_leave(look, change, place) {
+                occupied.insert(change.node, held);
+                continue;
+            }
             let databases: Vec<Place> = match change.before.as_ref().map(|before| before.body) {
                 // A folder that moves takes along what is in it; what it is removed with has a change of its own.
                 Some(Body::Folder) if moves => {
@@ -59,6 +68,37 @@ impl<F: Folder> Cycle<'_, F> {
         }
         Ok(occupied)
     }
+}
+
+/// A person is taking the markers out of a text, and something comes for it.
+fn is_being_settled(look: &Look, change: &Change, place: Place) -> Option<Held> {
+    let mut shown = look.scan.marked.shown.iter();
+    shown.find(|seen| seen.place == place && !seen.is_as_written)?;
+    let why = "it changes elsewhere too, and waits until its markers are settled here".to_owned();
+    let writes = change.kind() != ChangeKind::Move;
+    writes.then(|| Held { path: change.path().clone(), side: Side::Local, code: "E-MARKERS", why })
+}
+
+/// A file, or one in a folder, has keys here that stay by where it stands, and would travel with it where it is to go.
+fn would_leave(look: &Look, change: &Change, place: Place) -> Option<Held> {
+    let (tree, groups) = (&look.scan.tree, &look.scan.groups);
+    let (from, to) = (change.from.as_ref()?, change.to.as_ref()?);
+    let keyed = look.scan.forms.iter().filter(|(_, formed)| formed.way == Way::Keys).map(|(at, _)| *at);
+    for at in keyed.filter(|at| *at == place || is_below(tree, *at, place)) {
+        let path = tree.path(at);
+        let then = path.names().skip(from.depth()).fold(to.clone(), |path, name| path.join(&name));
+        let stay =
+            |path: &TreePath| keys::staying(groups, path).map_or_else(Vec::new, |staying| staying.keys);
+        let after = stay(&then);
+        if let Some(key) = stay(&path).into_iter().find(|key| !after.contains(key)) {
+            let why = format!(
+                "it was moved to {then}, where no group says that its key {key} stays on this machine; name that path \
+                 in the group's paths, or move it here yourself"
+            );
+            return Some(Held { path, side: Side::Local, code: "E-KEYS-LEAVE", why });
+        }
+    }
+    None
 }
 
 fn why_it_waits<F: Folder>(

@@ -23,7 +23,7 @@ use super::settings::SyncSettings;
 use super::think::Thought;
 use super::{Cycle, Look, PassEnd, Tools};
 use crate::apply::Applied;
-use crate::conflict;
+use crate::conflict::{self, marked};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form::database;
@@ -142,6 +142,8 @@ impl<F: Folder> Cycle<'_, F> {
             conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
         outcome.notices.extend(applied.notices.iter().cloned());
+        outcome.notices.extend(self.said_of_markers(&applied));
+        let marked = self.marked_after(record, look, thought, &applied, &conflicts.records)?;
         outcome.conflicts_new = conflicts.new;
         let settled_elsewhere = self.settled_elsewhere(&conflicts.records);
         outcome.notices.extend(settled_elsewhere.iter().cloned());
@@ -156,7 +158,8 @@ impl<F: Folder> Cycle<'_, F> {
         let forget = thought.first_contact || self.rewound;
         let unseen = unseen(thought);
         let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
-        let all_heard = applied.failed.is_empty() && request.paths.is_empty() && self.held_back.is_empty();
+        let all_done = applied.failed.is_empty() && self.waiting.is_empty();
+        let all_heard = all_done && request.paths.is_empty() && self.held_back.is_empty();
         let none = Renames::default();
         let waiting = if all_heard { &none } else { &thought.policy.renames.remote };
         let is_released = self.held_back.is_empty();
@@ -175,6 +178,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.forms(&look.scan.formed)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;
+            marked::note(write, &marked)?;
             write.settle_offers(id, head.as_ref())?;
             if let Some(head) = renames {
                 write.renames(id, head, waiting)?;
@@ -210,7 +214,7 @@ impl<F: Folder> Cycle<'_, F> {
     /// What could not change here because a program has it open.
     fn in_use(&self, applied: &Applied) -> Vec<Held> {
         let failed = applied.failed.values().filter(|held| held.code == database::OPEN);
-        self.waiting.iter().chain(failed).cloned().collect()
+        self.waiting.iter().filter(|held| held.code == database::OPEN).chain(failed).cloned().collect()
     }
 
     /// What the log says of it; `None` if nothing changed.
@@ -226,7 +230,9 @@ impl<F: Folder> Cycle<'_, F> {
         // What was removed from a place, and what moved there, are two things: each has a record of its own.
         let mut paths: BTreeMap<(TreePath, bool), PathRecord> = BTreeMap::new();
         for side in Side::BOTH {
-            let changes = thought.plan.changes[side].iter();
+            // What showed a conflict that is over is not to come back with an undo.
+            let changes =
+                thought.plan.changes[side].iter().filter(|change| !self.marking.clears(change.node));
             for change in
                 changes.filter(|change| side == Side::Remote || !applied.failed.contains_key(&change.node))
             {
@@ -253,7 +259,7 @@ impl<F: Folder> Cycle<'_, F> {
             id: self.operation_id(),
             time: now,
             machine: self.workspace.machine.name.clone(),
-            kind: self.request.kind.unwrap_or(match thought.policy.direction {
+            kind: self.request.kind.unwrap_or(match self.request.direction {
                 Direction::Both => OperationKind::Sync,
                 Direction::Pull => OperationKind::Pull,
                 Direction::Push => OperationKind::Push,

@@ -57,6 +57,7 @@ impl<F: Folder> Cycle<'_, F> {
         outcome.conflicts_new = recorded.new;
         outcome.conflicts = recorded.records.into_iter().map(conflict::read).collect::<Result<_, _>>()?;
         outcome.plan = Some(self.plan_file(settings, look, &thought.plan));
+        outcome.notices.extend(self.said_of_markers(&Applied::default()));
         Ok(outcome)
     }
 
@@ -70,7 +71,8 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Outcome {
         let mut done: Vec<Done> = Vec::new();
         for side in Side::BOTH {
-            for change in &thought.plan.changes[side] {
+            for change in thought.plan.changes[side].iter().filter(|change| !self.marking.is_of(change.node))
+            {
                 if side == Side::Remote || !applied.failed.contains_key(&change.node) {
                     done.push(done_of(side, change, look, thought));
                 }
@@ -225,7 +227,7 @@ impl PlanFile {
             workspace: workspace.to_owned(),
             remote_head: head.map(|head| head.0.clone()),
             rules: settings.filter.rules_hash().to_string(),
-            direction: format!("{:?}", settings.direction).to_lowercase(),
+            direction: format!("{:?}", settings.way()).to_lowercase(),
             mirror,
             changes,
             conflicts: plan.conflicts.iter().map(|conflict| conflict.id.to_string()).collect(),

@@ -200,7 +200,7 @@ impl<F: Folder> Cycle<'_, F> {
         for (path, (content, contested)) in texts {
             let arriving = match content {
                 None => Arriving::Gone,
-                Some(content) => match self.read_content(content, &look.scan.tree, record, tools)? {
+                Some(content) => match self.read_content(content, look, record, tools)? {
                     Some(bytes) if contested => Arriving::Contested(bytes),
                     Some(bytes) => Arriving::Text(bytes),
                     None => continue,
@@ -231,7 +231,7 @@ impl<F: Folder> Cycle<'_, F> {
         if here.is_some_and(|here| here.content == there.content || Some(here.content) != base(known)) {
             return Ok(None);
         }
-        let Some(bytes) = self.read_content(there.content, &look.scan.tree, record, tools)? else {
+        let Some(bytes) = self.read_content(there.content, look, record, tools)? else {
             return Ok(None);
         };
         Ok(match self.source.read_as(&bytes) {

@@ -62,6 +62,11 @@ impl Default for SyncSettings {
 }
 
 impl SyncSettings {
+    /// Which way changes go at all.
+    pub fn way(&self) -> Direction {
+        if self.limit == Direction::Both { self.direction } else { self.limit }
+    }
+
     /// What a path is if it is that of shared settings that are not valid: it stays as it is, on either side.
     pub fn invalid_at(&self, path: &TreePath) -> Option<Unknown> {
         let invalid = self.invalid.as_ref().filter(|_| path.as_bytes() == SETTINGS.as_bytes())?;

@@ -107,13 +107,15 @@ impl<F: Folder> Cycle<'_, F> {
         }
         let (known, answered) = self.believe(known, record, look, &far.tree)?;
         given_up.extend(answered);
+        let known = self.settle_marked(known, record, look);
         let policy = self.policy(settings, record, snapshot.as_ref(), tools)?;
         self.began(Phase::Plan, None, None);
-        let (plan, merged) = self.decide(&known, &look.scan.tree, &far.tree, &policy, record, tools)?;
+        let (plan, merged) = self.decide(&known, look, &far.tree, &policy, record, tools)?;
         let plan = super::select::select(plan, &self.request.paths, &known);
         let plan = super::select::hold_back(plan, &self.held_back, &known);
         let occupied = self.occupied(&plan, look, tools)?;
-        let plan = super::select::leave(plan, &occupied, &known);
+        let mut plan = super::select::leave(plan, &occupied, &known);
+        self.mark(&mut plan, &known, &policy, record, (look, tools))?;
         self.waiting = occupied.into_values().collect();
         self.ended(Phase::Plan);
         Ok(Thought {
@@ -270,12 +272,13 @@ impl<F: Folder> Cycle<'_, F> {
     fn decide(
         &mut self,
         known: &Known,
-        local: &Tree,
+        look: &Look,
         far: &Tree,
         policy: &Policy,
         record: &RemoteRecord,
         tools: &mut Tools<'_, F>,
     ) -> Result<(Plan, BTreeMap<ContentId, String>), EngineError> {
+        let local = &look.scan.tree;
         let mut tried: BTreeMap<MergeInput, Tried> = BTreeMap::new();
         loop {
             let answer = |input: &MergeInput| tried.get(input).map_or(MergeAnswer::Unknown, |one| one.answer);
@@ -289,8 +292,7 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok((plan, merged.collect()));
             }
             for input in &plan.merges {
-                let trees = PerSide { local, remote: far };
-                let one = self.merge(input, trees, policy, record, tools)?;
+                let one = self.merge(input, look, far, policy, record, tools)?;
                 tried.insert(input.clone(), one);
             }
         }

@@ -24,7 +24,7 @@ use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree, Unknown};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{FormCache, FormRecord, Formed};
+use super::{FormCache, FormRecord, Formed, Way};
 use crate::folder::disk::STATE;
 use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
 use crate::history::contents::{content_of, read_through};
@@ -493,7 +493,7 @@ fn formed(set: &Set, raw: Option<Leaf>, record: &FormRecord, fresh: Option<FormR
     let FormRecord { content, size, name, .. } = *record;
     let leaf = Leaf { kind: LeafKind::File, content, size, exec: set.file.exec() };
     let disk = raw.map(|raw| raw.content);
-    let formed = Formed { disk, size: set.file.size, modified: set.file.modified, name };
+    let formed = Formed { way: Way::Database, disk, size: set.file.size, modified: set.file.modified, name };
     let form =
         Form { entry: Entry::Leaf(leaf), modified: set.modified(), formed: Some(formed), record: fresh };
     Found::Formed(Box::new(form))

@@ -15,6 +15,7 @@ use instep_core::remote::Remote;
 use super::contents::Contents;
 use super::wish;
 use crate::apply::{self, Applied, Setting};
+use crate::conflict::marked;
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
 use crate::failure::EngineError;
@@ -54,7 +55,7 @@ pub fn scan<F: Folder>(
         observer,
     };
     let mut scan = crate::scan::scan(&*workspace.folder, &options)?;
-    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, None)?;
+    form::outgoing(&*workspace.folder, &mut scan, &workspace.state.forms()?, &settings.groups, None)?;
     crate::scan::exec::recall(&*workspace.folder, &workspace.state, &mut scan.tree)?;
     Ok(scan)
 }
@@ -122,6 +123,7 @@ fn carry_out<F: Folder>(
     let contents = Contents::open(&*folder)?;
     let id = deed.id.to_string();
     let mut staging = Staging::open_for(&*folder, &id)?;
+    let marked = marked::unplace(&mut workspace.state, changes)?;
     gather(&workspace.state, changes, sources, &contents, &mut staging, observer)?;
     observer.observe(Event::Began { phase: Phase::Apply, files: Some(changes.len() as u64), bytes: None });
     let setting = Setting {
@@ -131,6 +133,7 @@ fn carry_out<F: Folder>(
         staging: &mut staging,
         tree: &seen.tree,
         forms: &seen.forms,
+        groups: &seen.groups,
         places: &wish::places(&seen.tree),
         operation: &id,
         now: workspace.clock.now(),
@@ -139,7 +142,17 @@ fn carry_out<F: Folder>(
     };
     let applied = apply::apply(setting, changes)?;
     observer.observe(Event::Ended { phase: Phase::Apply });
-    log(workspace, changes, deed, there, applied)
+    if !applied.failed.is_empty() {
+        // What could not be changed stands as it did.
+        let done: Vec<Change> =
+            changes.iter().filter(|one| !applied.failed.contains_key(&one.node)).cloned().collect();
+        workspace.state.transact(|write| marked::note(write, &marked))?;
+        marked::unplace(&mut workspace.state, &done)?;
+    }
+    match deed.kind {
+        OperationKind::Resolve => log(workspace, &marked::as_logged(changes, &marked), deed, there, applied),
+        _ => log(workspace, changes, deed, there, applied),
+    }
 }
 
 /// Brings every content that is needed into the staging folder.

@@ -127,6 +127,12 @@ impl<'t> Wishes<'t> {
         }
     }
 
+    /// Answers whether a path is to hold something else than it does.
+    pub fn is_changed(&self, path: &TreePath) -> bool {
+        let change = self.tree.find(path).and_then(|place| self.changes.get(&node(place)));
+        change.is_some_and(|change| change.before != change.after)
+    }
+
     /// Answers whether what stands at a path is to stand at another.
     pub fn is_vacated(&self, path: &TreePath) -> bool {
         let change = self.tree.find(path).and_then(|place| self.changes.get(&node(place)));

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use instep_core::clock::Timestamp;
+use instep_core::filter::Groups;
 use instep_core::tree::{Entry, Key, Place, Tree, TreeBuilder, Unknown};
 
 use super::look::file_leaf;
 use super::walk::{FileRead, Inside, Walked};
 use super::{Scan, ScanCounts};
+use crate::conflict::marked::Met;
 use crate::digest::{Digest, DigestCache};
 use crate::form::Forms;
 
@@ -26,7 +28,9 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     settle(&mut folders);
     let (tree, databases) = build(walked.root, folders, &databases);
     let (ignore, forms) = (walked.ignore, Forms::default());
-    Scan { tree, fresh, stale, databases, forms, formed: Vec::new(), counts, ignore, started }
+    let (formed, groups) = (Vec::new(), Groups::default());
+    let marked = Met::default();
+    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {

@@ -1,5 +1,6 @@
 //! `diff --at`: from one moment of the history to another, or to the present.
 
+use instep_core::filter::Groups;
 use instep_core::operation::{Held, HeldKind, OperationId};
 use instep_core::path::TreePath;
 use instep_core::remote::Remote;
@@ -41,7 +42,8 @@ pub fn pairs(
     wanted: &dyn Fn(&TreePath) -> bool,
 ) -> Result<Vec<Pair>, CommandError> {
     let progress = Progress::new(&context.terminal, false);
-    let tree = act::scan(&opened.workspace, &opened.source().read()?, &progress)?.tree;
+    let settings = opened.source().read()?;
+    let (tree, groups) = (act::scan(&opened.workspace, &settings, &progress)?.tree, &settings.groups);
     let (old, new) = (side(context, opened, &tree, Some(from))?, side(context, opened, &tree, to)?);
     let remote = opened.remote_if_any(context);
     let mut paths: Vec<&TreePath> = old.holds.keys().chain(new.holds.keys()).collect();
@@ -49,13 +51,14 @@ pub fn pairs(
     paths.dedup();
     let mut pairs = Vec::new();
     for path in paths.into_iter().filter(|path| wanted(path) && old.held(path) != new.held(path)) {
-        let read = |side: &Side| read(opened, remote.as_deref(), &progress, side, path);
+        let read = |side: &Side| read(opened, groups, remote.as_deref(), &progress, side, path);
         let (Some(before), Some(after)) = (read(&old)?, read(&new)?) else {
             context.terminal.say(&format!("{path}: too large to compare, or not kept here any more."));
             continue;
         };
         let (old_name, new_name) = (old.name.clone(), new.name.clone());
-        pairs.push(Pair { path: path.to_string(), old_name, new_name, old: before, new: after });
+        let values = groups.values(path);
+        pairs.push(Pair { path: path.to_string(), old_name, new_name, old: before, new: after, values });
     }
     Ok(pairs)
 }
@@ -82,6 +85,7 @@ fn side(context: &Context, opened: &Opened, tree: &Tree, typed: Option<&str>) ->
 #[expect(clippy::option_option, reason = "nothing there and nothing kept are two answers")]
 fn read(
     opened: &Opened,
+    groups: &Groups,
     remote: Option<&dyn Remote>,
     progress: &Progress<'_>,
     side: &Side,
@@ -90,12 +94,13 @@ fn read(
     let Some(held) = side.held(path) else { return Ok(Some(None)) };
     let Some(content) = held.content.filter(|_| held.size <= COMPARED_BYTES_MAX) else { return Ok(None) };
     let there = match side.after {
-        None => standing(opened, path),
+        None => standing(opened, groups, path),
         Some(_) => {
             let kept = restore::read_version(&opened.workspace, remote, content, progress)?;
             // What was never displaced nor sent may still stand here.
             kept.or_else(|| {
-                standing(opened, path).filter(|bytes| instep_core::content::ContentId::of(bytes) == content)
+                standing(opened, groups, path)
+                    .filter(|bytes| instep_core::content::ContentId::of(bytes) == content)
             })
         }
     };

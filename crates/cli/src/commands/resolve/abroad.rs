@@ -63,7 +63,9 @@ pub fn run(
         let answer = match (&rule, &arguments.tool) {
             (Some(choice), _) => Answer::Settle(choice.clone()),
             (None, Some(tool)) => with_tool(context, opened, remote, open, tool)?,
-            (None, None) => decide(context, opened, remote, open, (at + 1, chosen.len()))?,
+            (None, None) => {
+                decide(context, opened, remote, open, (at + 1, chosen.len()), arguments.show_values)?
+            }
         };
         let Answer::Settle(choice) = answer else { continue };
         if !context.global.dry_run {

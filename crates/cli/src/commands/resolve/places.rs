@@ -1,5 +1,6 @@
 //! Settling a conflict of lines place by place, at the prompt.
 
+use instep_core::filter::Values;
 use instep_core::merge::{self, Pick, Region};
 use instep_core::path::escape;
 use instep_engine::conflict::resolve::{Choice, ConflictContents};
@@ -14,10 +15,10 @@ use crate::render::{conflict as render, count};
 use crate::terminal::prompt::{self, Question};
 
 /// The same without being asked.
-const OPTION: &str = "--keep here|there|both|newest|base";
+pub(super) const OPTION: &str = "--keep here|there|both|newest|base";
 
 /// What a person did with a place.
-enum Step {
+pub(super) enum Step {
     Pick(Pick),
     Back,
     Leave,
@@ -57,7 +58,7 @@ pub(super) fn ask(
             }
         }
         let result = merge::put_together(regions, &picks);
-        match ask_whole(context, open, contents, &result, at.len())? {
+        match ask_whole(context, open, contents, Some(&result), at.len())? {
             Step::Back => _ = picks.pop(),
             Step::Leave => return Ok(Some(Answer::Skip)),
             Step::Pick(_) | Step::Whole => return Ok(Some(Answer::Settle(Choice::Content(result)))),
@@ -100,22 +101,25 @@ fn ask_one(
     })
 }
 
-/// Shows what came of it, and asks once more.
-fn ask_whole(
+/// Shows what came of it, if that may be shown, and asks once more.
+pub(super) fn ask_whole(
     context: &Context,
     open: &OpenConflict,
     contents: &ConflictContents,
-    result: &[u8],
+    result: Option<&[u8]>,
     places: usize,
 ) -> Result<Step, CommandError> {
     let terminal = &context.terminal;
     let text = format!("{} settled:", count(places as u64, "place"));
-    let choices = [
+    let mut choices = vec![
         prompt::Choice { key: "y", words: "save" },
         prompt::Choice { key: "p", words: "preview" },
         prompt::Choice { key: "u", words: "undo the last" },
         prompt::Choice { key: "s", words: "skip the file" },
     ];
+    if result.is_none() {
+        choices.retain(|choice| choice.key != "p");
+    }
     loop {
         let question = Question { text: &text, option: OPTION };
         return Ok(match choices[terminal.choose_inline(question, &choices)?].key {
@@ -125,7 +129,8 @@ fn ask_whole(
                     old_name: format!("{} (here)", names(open).here),
                     new_name: "result".to_owned(),
                     old: contents.local.clone(),
-                    new: Some(result.to_vec()),
+                    new: result.map(<[u8]>::to_vec),
+                    values: Values::Shown,
                 };
                 terminal.data(&difference::unified(&terminal.look, &pair));
                 continue;
@@ -142,18 +147,18 @@ fn both(place: &Region) -> Vec<u8> {
     merge::put_together(std::slice::from_ref(place), &[Pick::Both])
 }
 
-struct OwnedNames {
-    here: String,
-    there: String,
+pub(super) struct OwnedNames {
+    pub here: String,
+    pub there: String,
 }
 
 impl OwnedNames {
-    fn borrowed(&self) -> Names<'_> {
+    pub fn borrowed(&self) -> Names<'_> {
         Names { here: &self.here, there: &self.there }
     }
 }
 
-fn names(open: &OpenConflict) -> OwnedNames {
+pub(super) fn names(open: &OpenConflict) -> OwnedNames {
     let name = |name: &str| escape(name.as_bytes());
     OwnedNames { here: name(&open.machines.local), there: name(&open.machines.remote) }
 }

@@ -12,6 +12,21 @@ use crate::node::{PerSide, Side};
 /// Names for items: small numbers, equal for what is the same item in any version.
 pub(super) type Key = u32;
 
+/// The items of a side as if it had removed none of those that are kept: each behind what it stood behind before.
+pub(super) fn put_back(base: &[Key], side: &[Key], kept: &[bool]) -> Vec<Key> {
+    let mut order = side.to_vec();
+    let mut is_there = vec![false; kept.len()];
+    side.iter().for_each(|key| is_there[*key as usize] = true);
+    for (at, key) in base.iter().enumerate() {
+        if kept[*key as usize] && !is_there[*key as usize] {
+            let before = base[..at].iter().rev().find(|before| order.contains(before));
+            let place = before.and_then(|before| order.iter().position(|there| there == before));
+            order.insert(place.map_or(0, |place| place + 1), *key);
+        }
+    }
+    order
+}
+
 /// Orders the items that are kept.
 ///
 /// `rank` compares two keys that both are new; it must be a total order.

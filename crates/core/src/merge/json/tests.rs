@@ -162,8 +162,13 @@ fn in_settings_the_newer_value_wins() {
         (r#"{"a":{"b":1},"c":1}"#, r#"{"a":{"b":2},"c":2}"#, r#"{"a":{"b":3},"c":1}"#);
     let (text, summary) = joined("a.json", SETTINGS, Some(base), [local, remote]).unwrap();
     assert_eq!(text, r#"{"a":{"b":3},"c":2}"#);
-    let clash =
-        Clash { key: "a.b".to_owned(), kept: b"3".to_vec(), dropped: b"2".to_vec(), loser: Side::Local };
+    let clash = Clash {
+        key: "a.b".to_owned(),
+        kept: b"3".to_vec(),
+        dropped: b"2".to_vec(),
+        loser: Side::Local,
+        base: b"1".to_vec(),
+    };
     assert_eq!(summary.clashes, [clash]);
     let newest = Said { newest: true, later: Some(Side::Local), ..Said::default() };
     for (name, said, expected) in [

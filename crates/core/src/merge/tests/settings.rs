@@ -360,3 +360,17 @@ fn the_laws_hold() {
         }
     }
 }
+
+#[test]
+fn what_stays_on_a_machine_stays_there_and_the_rest_travels() {
+    for kind in [laws::Kind::Dotenv, laws::Kind::Toml, laws::Kind::Yaml] {
+        let mut clean = 0;
+        for seed in 0..400 {
+            match laws::check_staying(kind, seed) {
+                Ok(told) => clean += usize::from(told == laws::Told::Clean),
+                Err(why) => panic!("{kind:?} seed {seed}: {why}"),
+            }
+        }
+        assert!(clean > 100, "{kind:?}: only {clean} came to an end");
+    }
+}

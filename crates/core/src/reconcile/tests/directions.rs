@@ -49,3 +49,50 @@ fn a_mirror_undoes_a_move_as_a_move() {
 fn a_mirror_keeps_what_takes_no_part() {
     check("d/f=1", "-", "d/f=1;d/u!", "push mirror", "L - R d/u! conf(held d)");
 }
+
+#[test]
+fn what_may_not_change_this_time_waits_and_is_no_conflict() {
+    // Only the side that may not be sent to is behind.
+    check("f=1", "f=2", "^", "only-pull", "L f=2 R f=1");
+    check("f=1", "-", "^", "only-pull", "L - R f=1");
+    check("f=1", "f=1;new=2", "^", "only-pull", "L f=1;new=2 R f=1");
+    check("f=1", "g=1", "^", "only-pull", "L g=1 R f=1");
+    check("f=1", "^", "f=2", "only-push", "L f=1 R f=2");
+    check("f=1", "^", "-", "only-push", "L f=1 R -");
+    check("d/f=1", "d/f=1", "e/f=1", "only-push", "L d/f=1 R e/f=1");
+    // What may come comes, beside what waits.
+    check("f=1;g=1", "f=2;g=1", "f=1;g=3", "only-pull", "L f=2;g=3 R f=1;g=3");
+    check("f=1;g=1", "f=2;g=1", "f=1;g=3", "only-push", "L f=2;g=1 R f=2;g=3");
+    check("f=1", "f=1;d/x=2", "-", "only-pull", "L d/x=2 R -");
+    // An edit is kept where the other side removed the file.
+    check("f=1", "f=2", "-", "only-pull", "L f=2 R -");
+    check("d/f=1", "-", "d/f=2", "only-pull", "= d/f=2");
+}
+
+#[test]
+fn what_both_changed_is_decided_on_the_side_that_may_change() {
+    check("f=1", "f=2", "f=3", "only-pull", "L f=2 R f=3 conf(content f)");
+    check("f=1", "f=2", "f=3", "only-pull keep-remote", "= f=3");
+    check("f=1", "f=2", "f=3", "only-pull keep-local", "L f=2 R f=3");
+    check("f=1", "f=2", "f=3", "only-push keep-local", "= f=2");
+    check("f=1", "f=2", "f=3", "only-push keep-remote", "L f=2 R f=3");
+}
+
+#[test]
+fn a_merge_is_written_where_it_may_be_and_is_an_edit_there() {
+    for (limit, side) in [("only-pull", Side::Local), ("only-push", Side::Remote)] {
+        let mut world = World::new("f=1", policy(&format!("{limit} merge")));
+        world.joined = Some("23");
+        world.edit(Side::Local, "f=2");
+        world.edit(Side::Remote, "f=3");
+        let plan = world.cycle();
+        assert!(plan.conflicts.is_empty(), "{limit}: {:?}", plan.conflicts);
+        assert_eq!((plan.changes[side].len(), plan.changes[side.other()].len()), (1, 0), "{limit}");
+        let plan = world.cycle();
+        assert!(plan.is_quiet(), "{limit}");
+        world.policy.limit = crate::policy::Direction::Both;
+        let plan = world.cycle();
+        assert_eq!((plan.changes[side].len(), plan.changes[side.other()].len()), (0, 1), "{limit}");
+        assert!(plan.conflicts.is_empty() && world.cycle().is_quiet(), "{limit}");
+    }
+}

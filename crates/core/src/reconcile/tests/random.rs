@@ -10,3 +10,8 @@ fn thousands_of_lives_keep_every_promise() {
         }
     }
 }
+
+#[test]
+fn a_circle_is_seen_beside_what_is_held_already() {
+    run(955_190).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+}
