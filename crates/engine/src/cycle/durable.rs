@@ -87,3 +87,66 @@ pub(super) fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, 
         other => other.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use instep_core::clock::{Clock, Timestamp};
+    use instep_core::policy::Strategy;
+    use instep_core::progress::Silent;
+    use instep_core::remote::MachineStamp;
+    use instep_remote::memory::MemoryPlace;
+
+    use crate::cycle::request::Request;
+    use crate::cycle::settings::SyncSettings;
+    use crate::folder::disk::DiskFolder;
+    use crate::folder::faulty::Faulty;
+    use crate::state::State;
+    use crate::workspace::Workspace;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_seconds(1_800_000_000)
+        }
+
+        fn random(&self) -> u64 {
+            7
+        }
+    }
+
+    /// Answers the names of the files that were made durable.
+    fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State) -> (State, Vec<String>) {
+        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), Vec::new()));
+        let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
+        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Fixed), root.to_owned());
+        let settings = SyncSettings { workers: 1, strategy: Strategy::Both, ..SyncSettings::default() };
+        let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });
+        crate::cycle::run(&mut workspace, &remote, &settings, &request, &Silent).unwrap();
+        let synced = workspace.folder.synced.lock().unwrap().clone();
+        (workspace.state, synced)
+    }
+
+    #[test]
+    fn a_copy_that_is_moved_on_is_durable_as_its_original_was() {
+        let home = tempfile::tempdir().unwrap();
+        let [left, right] = ["left", "right"].map(|name| home.path().join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("a"), "content of both").unwrap();
+        let (ours, _) = sync(&left, &place, "left", new());
+        let (theirs, _) = sync(&right, &place, "right", new());
+        fs::write(right.join("b"), "another content").unwrap();
+        sync(&right, &place, "right", theirs);
+        // By content, the copy is the file that was agreed on; to the disk, it is new.
+        fs::copy(left.join("a"), left.join("b")).unwrap();
+        fs::remove_file(left.join("a")).unwrap();
+        let (_, synced) = sync(&left, &place, "left", ours);
+        assert_eq!(fs::read_to_string(left.join("b")).unwrap(), "another content", "it was not moved on");
+        assert!(synced.contains(&"b".to_owned()), "{synced:?}");
+    }
+}

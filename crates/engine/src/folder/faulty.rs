@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
@@ -45,6 +45,8 @@ pub struct Faulty {
     exchanges: AtomicUsize,
     /// How often all was made durable.
     pub syncs: AtomicUsize,
+    /// The files that were made durable, by name.
+    pub synced: Mutex<Vec<String>>,
     /// How often it was asked who has a file open.
     pub questions: AtomicUsize,
     refused: AtomicUsize,
@@ -80,6 +82,7 @@ impl Faulty {
             open_max,
             exchanges,
             syncs,
+            synced: Mutex::default(),
             questions,
             refused,
         }
@@ -265,6 +268,7 @@ impl Folder for Faulty {
         {
             return Err(FolderError::new("sync", name.as_bytes(), *errno));
         }
+        self.synced.lock().unwrap().push(name.to_string());
         self.disk.sync_file(&folder.dir, name)
     }
 
