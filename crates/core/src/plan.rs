@@ -165,6 +165,8 @@ pub struct Plan {
     pub places: PerSide<Places>,
     /// The id that the next new node gets.
     pub next: u64,
+    /// How many changes wait because only the other side may change this time.
+    pub waits: usize,
 }
 
 impl Plan {

@@ -128,6 +128,10 @@ fn waiting(outcome: &Outcome) -> Vec<String> {
     if !outcome.held.is_empty() {
         parts.push(format!("{} held", count(outcome.held.len() as u64, "path")));
     }
+    if outcome.waits > 0 {
+        let changes = count(outcome.waits as u64, "change");
+        parts.push(format!("{changes} left for `instep sync`"));
+    }
     parts
 }
 

@@ -82,7 +82,7 @@ fn weight(done: &Done) -> String {
 fn sentence(look: &Look, outcome: &Outcome) -> String {
     if outcome.done.is_empty() {
         let sentence = "Nothing would be sent or received.";
-        return if outcome.conflicts.is_empty() && outcome.held.is_empty() {
+        return if outcome.conflicts.is_empty() && outcome.held.is_empty() && outcome.waits == 0 {
             format!("{} In sync. {sentence}", look.icon(Icon::InSync))
         } else {
             sentence.to_owned()

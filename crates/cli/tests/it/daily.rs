@@ -351,3 +351,49 @@ fn a_version_in_conflict_keeps_its_time_while_other_files_are_sent() {
     assert_eq!(pair.right.run(["resolve", "--all", "--keep", "newest"]).code, 0);
     assert_eq!(read(&pair.right, "x.txt"), "right\n");
 }
+
+#[test]
+fn a_pull_leaves_what_was_edited_here_and_says_so() {
+    let pair = agreed();
+    write(&pair.left, "x.txt", "one\ntwo\n3\n");
+    write(&pair.left, "sub/new", "new\n");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    write(&pair.right, "x.txt", "1\ntwo\nthree\n");
+    write(&pair.right, "mine", "mine\n");
+    fs::remove_file(pair.right.folder().join("sub/y")).unwrap();
+    shows(
+        &pair.right.run(["pull"]),
+        &expect![[r#"
+        [0]
+        Checked  3 here · 4 there    N s
+          ↓  sub/new  4 B
+          ⇄  x.txt    8 B  both changes joined
+        Done in N s: 1 received, 1 merged, 3 changes left for `instep sync`.    operation ID
+    "#]],
+    );
+    assert_eq!(read(&pair.right, "x.txt"), "1\ntwo\n3\n");
+    assert!(!pair.right.folder().join("sub/y").exists(), "what was deleted here came back");
+    shows(
+        &pair.right.run(["pull"]),
+        &expect![[r#"
+        [0]
+        Checked  4 here · 4 there    N s
+        Done in N s: nothing to send or receive, 3 changes left for `instep sync`.
+    "#]],
+    );
+    shows(
+        &pair.right.run(["push"]),
+        &expect![[r#"
+        [0]
+        Checked  4 here · 4 there    N s
+          ↑  mine   5 B
+          ↑  sub/y  deleted
+          ↑  x.txt  8 B
+        Done in N s: 3 sent.    operation ID
+    "#]],
+    );
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    assert_eq!(read(&pair.left, "x.txt"), "1\ntwo\n3\n");
+    assert!(pair.left.folder().join("mine").exists() && !pair.left.folder().join("sub/y").exists());
+    assert!(pair.right.run(["log"]).stdout.contains("pull  ↓1 ⇄1"), "the merge is in the log");
+}

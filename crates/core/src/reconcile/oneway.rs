@@ -32,6 +32,7 @@ impl<'a> World<'a> {
     /// which both changes were joined comes to the side that may change, as an edit of what the other side has.
     pub(crate) fn keep_to_limit(&mut self) {
         let Some(target) = self.policy.limited_to() else { return };
+        self.waits = 0;
         for at in 0..self.active.len() {
             let node = self.active[at];
             let (goal, source) = (self.goal[node as usize], self.val(target.other(), node));
@@ -49,7 +50,7 @@ impl<'a> World<'a> {
                     self.forgot = true;
                 }
             }
-            self.hold(node, Why::Left);
+            self.waits += usize::from(self.hold(node, Why::Left));
         }
     }
 

@@ -32,6 +32,7 @@ impl<'a> World<'a> {
             merges,
             places: PerSide::from_fn(|side| self.places(side)),
             next: self.next_id(),
+            waits: self.waits,
         }
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct World<'a> {
     pub(crate) settled: Vec<Conflict>,
     pub(crate) notes: Vec<Note>,
     pub(crate) merges: Vec<MergeInput>,
+    /// How many changes the last round left waiting, because only the other side may change.
+    pub(crate) waits: usize,
 }
 
 impl<'a> World<'a> {
@@ -129,6 +131,7 @@ impl<'a> World<'a> {
             settled: Vec::new(),
             notes: Vec::new(),
             merges: Vec::new(),
+            waits: 0,
         };
         Side::BOTH.into_iter().for_each(|side| world.name_new(side));
         Side::BOTH.into_iter().for_each(|side| world.look(side));

@@ -87,6 +87,8 @@ pub struct Outcome {
     pub conflicts_new: usize,
     /// Paths that wait, in order.
     pub held: Vec<Held>,
+    /// How many changes wait because only the other side may change this time.
+    pub waits: usize,
     /// What a person would want to know, in order of path.
     pub notes: Vec<Note>,
     /// Sentences that a person should see once.

@@ -308,11 +308,14 @@ fn counts_of(outcome: &Outcome, conflicts: u64) -> Counts {
     };
     let brings = |kind| matches!(kind, ChangeKind::Create | ChangeKind::Write | ChangeKind::MoveAndWrite);
     let moves = |kind| matches!(kind, ChangeKind::Move | ChangeKind::MoveAndWrite);
+    // A merge may change one side alone, or both.
+    let is_merge = |done: &&Done| !done.folder && done.merged.is_some();
+    let merged: BTreeSet<_> = outcome.done.iter().filter(is_merge).map(|done| &done.path).collect();
     let moved = outcome.done.iter().filter(|done| moves(done.kind)).count() as u64;
     Counts {
         sent: count(&|done| done.side == Side::Remote && done.merged.is_none() && brings(done.kind)),
         received: count(&|done| done.side == Side::Local && done.merged.is_none() && brings(done.kind)),
-        merged: count(&|done| done.side == Side::Remote && done.merged.is_some()),
+        merged: merged.len() as u64,
         moved,
         deleted_here: count(&|done| done.side == Side::Local && done.kind == ChangeKind::Remove),
         deleted_there: count(&|done| done.side == Side::Remote && done.kind == ChangeKind::Remove),

@@ -90,6 +90,7 @@ impl<F: Folder> Cycle<'_, F> {
             seen: PerSide { local: look.scan.counts.files, remote: thought.far.tree.leaf_count() as u64 },
             done,
             held,
+            waits: thought.plan.waits,
             notes: thought.plan.notes.clone(),
             bytes: PerSide { local: received, remote: sent.map_or(0, |sent| sent.bytes) },
             elsewhere: if self.request.thorough { elsewhere(&thought.far.tree) } else { Vec::new() },
