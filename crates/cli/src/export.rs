@@ -33,7 +33,7 @@ pub struct Export<'a> {
     /// Where the versions are known.
     pub opened: &'a Opened,
     /// Where older contents may be found.
-    pub remote: Option<&'a dyn Remote>,
+    pub remotes: &'a [Box<dyn Remote>],
     /// Who is told of progress.
     pub observer: &'a dyn Observer,
 }
@@ -94,15 +94,13 @@ impl Export<'_> {
             Ok(file) => file,
             Err(error) => return Ok(Err(error)),
         };
-        let workspace = &self.opened.workspace;
-        let copied = export::copy(workspace, self.remote, content, &mut file, self.observer);
-        let whole = match copied {
+        let whole = match self.copy(content, &mut file) {
             Ok(true) => Ok(true),
             // What was neither displaced nor sent may still stand in its place.
             Ok(false) => self.copy_from_disk(&mut file, content, one),
             Err(error) => {
                 let _ = fs::remove_file(target);
-                return Err(error.into());
+                return Err(error);
             }
         };
         let whole = whole.and_then(|whole| file.sync_all().map(|()| whole));
@@ -111,6 +109,20 @@ impl Export<'_> {
             let _ = fs::remove_file(target);
         }
         Ok(whole)
+    }
+
+    /// Copies from the history, or from the first remote that has it.
+    fn copy(&self, content: ContentId, out: &mut dyn io::Write) -> Result<bool, CommandError> {
+        let workspace = &self.opened.workspace;
+        if export::copy(workspace, None, content, out, self.observer)? {
+            return Ok(true);
+        }
+        for remote in self.remotes {
+            if export::copy(workspace, Some(remote.as_ref()), content, out, self.observer)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn copy_from_disk(&self, file: &mut File, content: ContentId, one: &Exported) -> io::Result<bool> {
@@ -129,8 +141,7 @@ impl Export<'_> {
 
     fn link(&self, target: &Path, content: ContentId) -> Result<io::Result<bool>, CommandError> {
         let mut text = Vec::new();
-        let workspace = &self.opened.workspace;
-        if !export::copy(workspace, self.remote, content, &mut text, self.observer)? {
+        if !self.copy(content, &mut text)? {
             return Ok(Ok(false));
         }
         Ok(symlink(std::ffi::OsStr::from_bytes(&text), target).map(|()| true))

@@ -1,5 +1,6 @@
 //! Opens what a command works on: the workspace around a person, its settings, and the remote behind its address.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use instep_core::config::{Flag, RemotePlace, Settings, Symlinks};
 use instep_core::content::ContentId;
 use instep_core::filter::{Filter, GlobError, Groups, Units, Values};
+use instep_core::operation::Operation;
 use instep_core::path::{TreePath, escape};
 use instep_core::policy::{Direction, Links};
 use instep_core::remote::Remote;
@@ -27,6 +29,10 @@ use crate::set_up::host_name;
 
 /// How long a command waits for another one in the same workspace.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What there is to say when the database was made anew.
+pub const RENEWED: &str = "The state database was damaged (E-STATE-CORRUPT); it was put aside as \
+                           `.instep/state.db.damaged` and made anew. The next sync compares both sides anew and deletes nothing.";
 
 /// The branch, unless the settings or a person name another.
 pub const BRANCH: &str = "main";
@@ -109,6 +115,9 @@ impl Context {
         };
         let machine = loaded.settings.config().machine.clone().unwrap_or_else(host_name);
         let workspace = enter(&machine)?;
+        if workspace.renewed {
+            self.terminal.warn(RENEWED);
+        }
         if let Some(error) = invalid {
             let good = workspace.state.good_settings()?.and_then(|good| sources.load_with(good, &[]).ok());
             let Some(good) = good else { return Err(error) };
@@ -221,6 +230,43 @@ impl Opened {
         Ok(())
     }
 
+    /// Works with the folder as a whole from now on, and with no remote.
+    pub fn choose_none(&mut self) {
+        self.place = None;
+    }
+
+    /// Works with the remote that an operation was done with; with none if that is gone, or if the operation is of the
+    /// folder alone and there are several.
+    pub fn choose_of(&mut self, operation: &Operation) {
+        let places = self.places();
+        let is_its = |place: &&RemotePlace| {
+            let key = place.url.as_deref().map(|url| self.key_of(url));
+            key.is_some() && key == operation.address
+        };
+        match &operation.address {
+            Some(_) => self.place = places.iter().find(is_its).cloned(),
+            // An older program told no address, and knew one remote.
+            None if places.len() > 1 && operation.paths.iter().all(|path| path.remote.is_none()) => {
+                self.place = None;
+            }
+            None => {}
+        }
+    }
+
+    /// The names of the remotes by what the state calls them, where there are several.
+    pub fn names(&self) -> BTreeMap<String, String> {
+        let places = self.places().into_iter().filter(|_| self.places().len() > 1);
+        places.filter_map(|place| Some((self.key_of(place.url.as_deref()?), place.name))).collect()
+    }
+
+    /// The names of the remotes that a command is about: the one that a person named, else all.
+    pub fn asked_for(&self, name: Option<&str>) -> Vec<String> {
+        match name {
+            Some(name) => vec![name.to_owned()],
+            None => self.places().into_iter().map(|place| place.name).collect(),
+        }
+    }
+
     /// The same, where a person named one.
     pub fn choose_if_named(&mut self, name: Option<&str>) -> Result<(), CommandError> {
         name.map_or(Ok(()), |name| self.choose(name))
@@ -229,6 +275,7 @@ impl Opened {
     /// The address of the remote; none, and syncing is not set up.
     pub fn address(&self) -> Result<Address, CommandError> {
         let Some(text) = self.url() else { return Err(no_remote(&self.loaded.settings)) };
+        check_alone(&self.loaded.settings, self.workspace.root())?;
         address_of(text, self.workspace.root())
     }
 
@@ -278,6 +325,18 @@ impl Opened {
         }
     }
 
+    /// All remotes that can be opened: for what is not kept here. Nobody outside is asked yet.
+    pub fn remotes_if_any(&mut self, context: &Context) -> Vec<Box<dyn Remote>> {
+        let before = self.place.clone();
+        let mut remotes = Vec::new();
+        for place in self.places() {
+            self.place = Some(place);
+            remotes.extend(self.remote_if_any(context));
+        }
+        self.place = before;
+        remotes
+    }
+
     /// The remote for whoever only looks, and what keeps us from it as far as this machine can see: what was fetched
     /// before can be read all the same. No host is asked.
     pub fn remote_for_a_look(&self) -> (Option<Box<dyn Remote>>, Option<CommandError>) {
@@ -296,6 +355,14 @@ impl Opened {
             Some(remote) => Some(Reach::open(remote)),
             None => Some(Reach::away(&self.remote_key()?)),
         }
+    }
+
+    /// All remotes as they are at hand: near, if they are among these, or only by their addresses.
+    pub fn reaches<'r>(&self, remotes: &'r [Box<dyn Remote>]) -> Vec<Reach<'r>> {
+        let near = |key: &str| remotes.iter().find(|remote| remote.describe().address == key);
+        let keys = self.keys_but("").into_iter();
+        keys.map(|key| near(&key).map_or_else(|| Reach::away(&key), |remote| Reach::open(remote.as_ref())))
+            .collect()
     }
 
     /// What the state calls the remote; known even if it can't be opened.
@@ -321,6 +388,11 @@ impl Opened {
             machine: self.machine().to_owned(),
             place: self.place.clone(),
         }
+    }
+
+    /// The settings as they hold for the folder as a whole, whatever each remote holds of it.
+    pub fn source_of_all(&self) -> FromFiles {
+        FromFiles { place: None, ..self.source() }
     }
 
     /// How much of a file's contents is shown, unless a person asks to see them.
@@ -406,6 +478,30 @@ pub fn retrying(remote: GitRemote) -> Box<dyn Remote> {
 /// The remotes that have an address here, in order.
 fn places(settings: &Settings) -> impl Iterator<Item = &RemotePlace> {
     settings.config().remotes.iter().filter(|place| place.url.is_some())
+}
+
+/// Refuses two remotes at one address: they would share what is agreed on, and a branch that one of them does not have
+/// would look as if all on it had been deleted.
+pub fn check_alone(settings: &Settings, root: &Path) -> Result<(), CommandError> {
+    let mut known: Vec<(&str, String)> = Vec::new();
+    for place in places(settings) {
+        let Some(address) = place.url.as_deref().and_then(|text| address_of(text, root).ok()) else {
+            continue;
+        };
+        let address = address.to_string();
+        if let Some((other, _)) = known.iter().find(|(_, known)| *known == address) {
+            return Err(CommandError::new("E-REMOTE-TWICE", Exit::Usage, "Two remotes are one place.")
+                .at(address)
+                .because(format!("{other} and {} have the same address; a branch of its own makes no second place.", place.name))
+                .safe("Nothing was sent or changed.")
+                .hinted(format!(
+                    "use another repository for one of them, or take it out: `instep config unset remotes.{}`.",
+                    place.name
+                )));
+        }
+        known.push((&place.name, address));
+    }
+    Ok(())
 }
 
 /// Understands an address that stands in the settings of a workspace.

@@ -248,6 +248,16 @@ pub fn path_fields(path: &TreePath, fields: &mut serde_json::Map<String, serde_j
     }
 }
 
+/// An object with the fields of another added.
+pub fn joined(whole: &serde_json::Value, part: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let mut object = whole.clone();
+    if let (Value::Object(object), Value::Object(part)) = (&mut object, part) {
+        object.extend(part);
+    }
+    object
+}
+
 /// An object for programs that begins with a path.
 pub fn path_object(path: &TreePath, rest: serde_json::Value) -> serde_json::Value {
     let mut fields = serde_json::Map::new();

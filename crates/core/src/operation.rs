@@ -175,6 +175,10 @@ pub struct Operation {
     /// The remote's revisions, if it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteStep>,
+    /// The address of the remote that it was done with, as the state calls it; none for what concerns the folder alone,
+    /// and for what an older program wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The operation that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<OperationId>,
@@ -309,6 +313,7 @@ mod tests {
             message: None,
             counts: Counts { sent: 2, ..Counts::default() },
             remote: Some(RemoteStep { before: None, after: Some("abc".to_owned()) }),
+            address: Some("/srv/notes.git".to_owned()),
             undoes: None,
             paths: vec![
                 PathRecord {

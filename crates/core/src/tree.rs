@@ -213,9 +213,12 @@ impl Tree {
         told.modified = modified;
     }
 
-    /// Says that what took no part is a folder after all, one in which nothing takes part.
-    pub fn tell_folder(&mut self, place: Place) {
+    /// Says that what took no part is a folder after all, and what stands in it.
+    pub fn tell_folder(&mut self, place: Place, inside: Vec<NewEntry>) {
         self.entries[place.index()].entry = Entry::Folder;
+        let mut builder = TreeBuilder { tree: std::mem::replace(self, Tree { entries: Vec::new() }) };
+        let _places = builder.fill(place, inside);
+        *self = builder.finish();
     }
 
     /// All places, parents first.

@@ -26,7 +26,7 @@ mod occupied;
 mod record;
 pub(crate) mod report;
 mod select;
-mod think;
+pub(crate) mod think;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::cycle::settings::SettingsSource;
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form::keys;
-use crate::history::act::scan;
+use crate::history::act::scan_agreed;
 use crate::history::{log, wish};
 use crate::reach::Reach;
 use crate::workspace::Workspace;
@@ -78,7 +78,7 @@ pub fn explain<F: Folder>(
 ) -> Result<Explained, EngineError> {
     let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
-    let seen = scan(workspace, &settings, observer)?;
+    let seen = scan_agreed(workspace, &settings, record.as_ref(), observer)?;
     let marked = marked::meet(&*workspace.folder, &seen, marked::all(&workspace.state)?)?;
     let known = match &record {
         Some(record) => workspace.state.known(record.id)?,

@@ -127,7 +127,8 @@ struct Recovery<'a, F: Folder> {
 impl<F: Folder> Recovery<'_, F> {
     fn settle(&mut self, operation: &str, entry: &Entry) -> Result<(), EngineError> {
         let (Entry::Write { slot, .. } | Entry::Beside { slot, .. } | Entry::Park { slot, .. }) = entry;
-        let slot = slot_name(slot)?;
+        // As an entry that makes no sense: nothing of ours stands under such a name.
+        let Ok(slot) = slot_name(slot) else { return Ok(()) };
         let Some(found) = self.folder.metadata(&self.staging, &slot)? else {
             return match entry {
                 Entry::Write { path, old, new, .. } => self.note_kept(operation, path, old, new.as_deref()),
@@ -372,6 +373,7 @@ fn interrupted(id: OperationId, machine: &str, time: Timestamp, mut paths: Vec<P
         message: Some("interrupted".to_owned()),
         counts: Counts::default(),
         remote: None,
+        address: None,
         undoes: None,
         paths,
     }

@@ -25,6 +25,11 @@ impl<'a> Reach<'a> {
         Reach { address: address.to_owned(), remote: None }
     }
 
+    /// What the state calls it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The remote, if it was opened.
     pub fn remote(&self) -> Option<&'a dyn Remote> {
         self.remote

@@ -20,6 +20,8 @@ mod walk;
 
 pub(crate) use walk::unknown;
 
+use std::collections::BTreeMap;
+
 use instep_core::clock::Timestamp;
 use instep_core::filter::{Filter, Groups, IgnoreFiles};
 use instep_core::path::TreePath;
@@ -77,6 +79,8 @@ pub struct Scan {
     pub counts: ScanCounts,
     /// The ignore files that were met.
     pub ignore: IgnoreFiles,
+    /// The folders in those in which nothing takes part, in order of path: the tree ends at the topmost of them.
+    pub ways: BTreeMap<TreePath, Option<Key>>,
     /// When it began, by the file system's clock.
     pub started: Timestamp,
 }

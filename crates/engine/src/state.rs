@@ -148,7 +148,28 @@ impl State {
             FORMAT => {}
             _ => return Err(EngineError::StateVersion { found, known: FORMAT }),
         }
-        Ok(State { connection, log })
+        let mut state = State { connection, log };
+        state.renumber_conflicts()?;
+        Ok(state)
+    }
+
+    /// A number means one conflict of a workspace. An older program counted anew for each remote: where two have the same
+    /// number, that of the later remote gets another.
+    fn renumber_conflicts(&mut self) -> Result<(), EngineError> {
+        let twice: Vec<(i64, u64)> = {
+            let sql = "SELECT remote, number FROM conflict AS one WHERE EXISTS
+                       (SELECT 1 FROM conflict WHERE number = one.number AND remote < one.remote)";
+            let mut query = self.connection.prepare(sql)?;
+            let found = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            found.collect::<Result<_, _>>()?
+        };
+        if twice.is_empty() {
+            return Ok(());
+        }
+        let next = self.next_conflict()?;
+        self.transact(|write| {
+            twice.iter().zip(next..).try_for_each(|((remote, old), new)| write.renumber(*remote, *old, new))
+        })
     }
 
     /// Does several things as one: all of them happen, or none.
@@ -246,9 +267,8 @@ impl State {
         while let Some(row) = found.next()? {
             let inode = row.get::<_, i64>(0)? as u64;
             // A digest that makes no sense is as good as none: the file is read again.
-            if let Ok(digest) = codec::decode_digest(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?) {
-                digests.push(digest);
-            }
+            let value = row.get_ref(1)?.as_blob().ok();
+            digests.extend(value.and_then(|value| codec::decode_digest(inode, value).ok()));
         }
         Ok(DigestCache::new(digests))
     }
@@ -261,7 +281,8 @@ impl State {
         while let Some(row) = found.next()? {
             let inode = row.get::<_, i64>(0)? as u64;
             // As with digests: the file is looked at anew.
-            records.extend(codec::decode_form(inode, row.get_ref(1)?.as_blob().map_err(nonsense)?).ok());
+            let value = row.get_ref(1)?.as_blob().ok();
+            records.extend(value.and_then(|value| codec::decode_form(inode, value).ok()));
         }
         Ok(FormCache::new(records))
     }
@@ -366,10 +387,10 @@ impl State {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
-    /// The number that the next conflict with a remote gets.
-    pub fn next_conflict(&self, remote: i64) -> Result<u64, EngineError> {
-        let sql = "SELECT next_conflict FROM remote WHERE id = ?1";
-        Ok(self.connection.query_row(sql, [remote], |row| row.get(0))?)
+    /// The number that the next conflict gets, with whichever remote it is.
+    pub fn next_conflict(&self) -> Result<u64, EngineError> {
+        let sql = "SELECT coalesce(max(next_conflict), 1) FROM remote";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// What a person chose for single nodes: node and the strategy's word.
@@ -472,10 +493,40 @@ impl State {
         Ok(self.connection.query_row(sql, [id], |row| row.get(0)).optional()?)
     }
 
-    /// The operations, newest first, as stored.
-    pub fn operations(&self, limit: usize) -> Result<Vec<String>, EngineError> {
-        let mut query =
-            self.connection.prepare_cached("SELECT value FROM operation ORDER BY number DESC LIMIT ?1")?;
+    /// The operations, newest first, as stored, until `wants_more` has enough. Only those since a moment, and those that
+    /// may speak of a path, if these are given: its text stands in them, or something that is not stored as text.
+    pub fn each_operation(
+        &self,
+        since: Option<Timestamp>,
+        text: Option<&str>,
+        mut wants_more: impl FnMut(&str) -> Result<bool, EngineError>,
+    ) -> Result<(), EngineError> {
+        let mut query = self.connection.prepare_cached(
+            r#"SELECT value FROM operation WHERE (?1 IS NULL OR time >= ?1) AND (?2 IS NULL OR instr(value, ?2) OR instr(value, '{"base64"'))
+             ORDER BY number DESC"#,
+        )?;
+        let mut found = query.query(params![since.map(Timestamp::ns), text])?;
+        while let Some(row) = found.next()? {
+            let value = row.get_ref(0)?;
+            if !wants_more(value.as_str().map_err(nonsense)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The operations whose ids begin so, as stored.
+    pub fn operations_named(&self, start: &str) -> Result<Vec<String>, EngineError> {
+        let sql = "SELECT value FROM operation WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id";
+        let mut query = self.connection.prepare_cached(sql)?;
+        let found = query.query_map([start], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// The ids of the newest operations, newest first.
+    pub fn operation_ids(&self, limit: usize) -> Result<Vec<String>, EngineError> {
+        let sql = "SELECT id FROM operation ORDER BY number DESC LIMIT ?1";
+        let mut query = self.connection.prepare_cached(sql)?;
         let found = query.query_map([limit as i64], |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
     }

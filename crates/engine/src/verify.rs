@@ -46,6 +46,8 @@ pub struct VerifyRequest {
     pub paths: Vec<TreePath>,
     /// Read every content, here, in the history and at the remote.
     pub read_data: bool,
+    /// The history was looked at already, together with another remote.
+    pub is_further: bool,
 }
 
 impl VerifyRequest {
@@ -224,7 +226,10 @@ pub fn verify<F: Folder>(
     let before = state.digests()?;
     let scan = look(workspace, reach, &settings, &before, request, observer)?;
     let conflicts = record.as_ref().map(|record| conflict::open(state, record.id)).transpose()?;
-    let past = record.as_ref().map(|record| state.objects(record.id)).transpose()?;
+    let mut past = HashSet::new();
+    for remote in state.remotes()? {
+        past.extend(state.objects(remote)?.into_values().map(|(content, _)| content));
+    }
     let mut check = Check {
         workspace,
         request,
@@ -239,7 +244,7 @@ pub fn verify<F: Folder>(
         here: HashSet::new(),
         kept: BTreeMap::new(),
         there: HashSet::new(),
-        past: past.unwrap_or_default().into_values().map(|(content, _)| content).collect(),
+        past,
         found: Verified { unfinished: state.journal()?.len() as u64, ..Verified::default() },
     };
     check.conflicts.retain(|open| request.covers(&open.conflict.path));
@@ -250,7 +255,9 @@ pub fn verify<F: Folder>(
     }
     // Only now is it known where else a content stands.
     check.rot()?;
-    check.versions(&versions);
+    if !request.is_further {
+        check.versions(&versions);
+    }
     check.open_conflicts();
     let mut found = check.found;
     found.faults.sort_by(|a, b| a.path.cmp(&b.path));
@@ -328,7 +335,7 @@ struct Check<'a, F: Folder> {
     kept: BTreeMap<ContentId, kept::Copies>,
     /// What the remote has.
     there: HashSet<ContentId>,
-    /// What it ever had, as far as is known here.
+    /// What any remote ever had, as far as is known here.
     past: HashSet<ContentId>,
     found: Verified,
 }

@@ -41,6 +41,8 @@ pub struct Workspace<F: Folder = DiskFolder> {
     pub boot: Option<String>,
     /// How it is waited between two tries; a simulation does not wait.
     pub wait: fn(Duration),
+    /// Its database was damaged when it was opened: it was put aside and made anew.
+    pub renewed: bool,
     /// How many refusals of the disk are on record; see [`Folder::refusals`].
     pub refusals: u64,
     root: PathBuf,
@@ -81,7 +83,7 @@ impl Workspace {
         let folder = DiskFolder::create(root)?;
         let lock = lock::take(&folder, opening.patience, opening.waiting)?;
         let standing = identity::check(&folder)?;
-        let mut state = open_state(&folder, root)?;
+        let mut state = open_state(&folder, root)?.0;
         let identity = match standing {
             Standing::Same(identity) => identity,
             Standing::Missing => identity::establish(&folder, &*opening.clock)?,
@@ -105,7 +107,7 @@ impl Workspace {
         if let Standing::Replaced(identity) = &standing {
             return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
         }
-        let mut state = open_state(&folder, root)?;
+        let (mut state, renewed) = open_state(&folder, root)?;
         let identity = match standing {
             Standing::Same(identity) | Standing::Replaced(identity) => identity,
             Standing::Missing => identity::establish(&folder, &*opening.clock)?,
@@ -114,7 +116,17 @@ impl Workspace {
                 identity::establish(&folder, &*opening.clock)?
             }
         };
-        Workspace::finish(root, folder, state, identity, lock, opening)
+        let workspace = Workspace::finish(root, folder, state, identity, lock, opening)?;
+        Ok(Workspace { renewed, ..workspace })
+    }
+
+    /// Puts the database aside and makes a new one: for one that says what can't be.
+    pub fn renew(&mut self) -> Result<(), EngineError> {
+        self.state = State::in_memory()?;
+        put_aside(&self.folder)?;
+        self.state = State::open(&self.root.join(STATE).join(DATABASE))?;
+        self.renewed = true;
+        Ok(())
     }
 
     /// Opens a workspace to read in it, whoever works there: nothing is written, no lock is taken. What needs to be put
@@ -142,6 +154,7 @@ impl Workspace {
             person: None,
             boot: boot(),
             wait: std::thread::sleep,
+            renewed: false,
             refusals: 0,
             root: root.to_owned(),
             _lock: None,
@@ -169,6 +182,7 @@ impl Workspace {
             person: None,
             boot: boot(),
             wait: std::thread::sleep,
+            renewed: false,
             refusals: 0,
             root: root.to_owned(),
             _lock: Some(lock),
@@ -194,6 +208,7 @@ impl<F: Folder> Workspace<F> {
             person: None,
             boot: None,
             wait,
+            renewed: false,
             refusals: 0,
             root,
             _lock: None,
@@ -218,26 +233,30 @@ impl<F: Folder> Workspace<F> {
 
 /// Opens the database. One that is damaged is put aside and made anew: what both sides agreed on is lost, so that the
 /// next cycle is a first contact, which deletes nothing.
-fn open_state(folder: &DiskFolder, root: &Path) -> Result<State, EngineError> {
+fn open_state(folder: &DiskFolder, root: &Path) -> Result<(State, bool), EngineError> {
     let path = root.join(STATE).join(DATABASE);
     match State::open(&path) {
         Err(EngineError::State(error)) if is_damage(&error) => {
-            for suffix in ["", "-wal", "-shm"] {
-                let name =
-                    |text: String| Name::new(text.as_bytes()).expect("because names of ours are valid");
-                let (from, to) =
-                    (name(format!("{DATABASE}{suffix}")), name(format!("{DATABASE}.damaged{suffix}")));
-                let dir = folder.state();
-                match folder.replace((&dir, &from), (&dir, &to)) {
-                    Err(error) if error.failure() != FolderFailure::Missing => return Err(error.into()),
-                    _ => {}
-                }
-            }
-            tracing::warn!("the state database was damaged; it was put aside and is made anew");
-            State::open(&path)
+            put_aside(folder)?;
+            Ok((State::open(&path)?, true))
         }
-        opened => opened,
+        opened => Ok((opened?, false)),
     }
+}
+
+/// Gives the database and what belongs to it other names.
+fn put_aside(folder: &DiskFolder) -> Result<(), EngineError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let name = |text: String| Name::new(text.as_bytes()).expect("because names of ours are valid");
+        let (from, to) = (name(format!("{DATABASE}{suffix}")), name(format!("{DATABASE}.damaged{suffix}")));
+        let dir = folder.state();
+        match folder.replace((&dir, &from), (&dir, &to)) {
+            Err(error) if error.failure() != FolderFailure::Missing => return Err(error.into()),
+            _ => {}
+        }
+    }
+    tracing::warn!("the state database was damaged; it was put aside and is made anew");
+    Ok(())
 }
 
 /// What Linux calls its present start; nothing elsewhere.

@@ -13,6 +13,7 @@ use super::sync::run_cycle;
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::place::shown;
+use crate::render::outcome;
 use crate::set_up::{Public, SetUp};
 
 /// Options of `clone`.
@@ -70,7 +71,7 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
         return Err(empty(&address));
     }
     let request = Request { explicit: true, kind: Some(OperationKind::Clone), ..Request::default() };
-    let ended = run_cycle(context, &mut opened, &request);
+    let ended = run_cycle(context, &mut opened, &request).map(|outcome| outcome::exit(&outcome));
     // Once files have come, the folder stays: the next sync goes on from there.
     if ended.is_ok() || !holds_only_ours(&root) {
         traces.keep();

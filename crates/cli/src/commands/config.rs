@@ -12,6 +12,7 @@ use super::Context;
 use crate::configuration::layers::{self, Loaded, Sources};
 use crate::configuration::{change, files, trust};
 use crate::failure::{CommandError, Exit};
+use crate::opening::check_alone;
 use crate::place::shown;
 use crate::render::settings;
 use crate::terminal::program;
@@ -253,6 +254,7 @@ fn path(context: &Context, sources: &Sources) -> Result<Exit, CommandError> {
 
 fn check(context: &Context, sources: &Sources) -> Result<Exit, CommandError> {
     let loaded = sources.load(&[])?;
+    check_alone(&loaded.settings, &sources.root)?;
     let idle = loaded.settings.not_in_effect();
     if context.terminal.json {
         let idle: Vec<_> = idle.iter().map(|idle| json!({"key": idle.key, "origin": idle.origin})).collect();

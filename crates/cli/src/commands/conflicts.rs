@@ -15,7 +15,7 @@ use serde_json::json;
 use super::Context;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
-use crate::render::conflict as render;
+use crate::render::conflict::{self as render, With};
 use crate::render::difference::{self, Pair};
 use crate::terminal::progress::Progress;
 
@@ -25,8 +25,8 @@ pub struct ConflictsArguments {
     /// Show this one: `c3`, or its path; `desktop:c3` of another machine.
     #[arg(value_name = "ID-OR-PATH")]
     pub which: Option<String>,
-    /// Only of this kind: content, name, move, held, problem.
-    #[arg(long, value_name = "KIND")]
+    /// Only of this kind.
+    #[arg(long, value_name = "KIND", value_parser = ["content", "name", "move", "held", "problem"])]
     pub kind: Option<String>,
     /// Only with this machine.
     #[arg(long, value_name = "NAME")]
@@ -34,7 +34,7 @@ pub struct ConflictsArguments {
     /// Show values, also of files whose values are not shown by themselves.
     #[arg(long)]
     pub show_values: bool,
-    /// Those with this remote; with the first if none is named.
+    /// Only those with this remote.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
 }
@@ -42,26 +42,46 @@ pub struct ConflictsArguments {
 /// Lists the open conflicts, or shows one with its differences.
 pub fn run(context: &Context, arguments: &ConflictsArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open_to_read()?;
-    opened.choose_if_named(arguments.remote.as_deref())?;
-    let mut open = of(&opened)?;
-    open.extend(elsewhere(&opened)?);
-    if let Some(kind) = &arguments.kind {
-        open.retain(|one| one.conflict.kind.word() == kind);
-    }
-    if let Some(machine) = &arguments.machine {
-        open.retain(|one| Side::BOTH.into_iter().any(|side| one.machines[side] == *machine));
-    }
+    let mut groups = groups(&mut opened, arguments.remote.as_deref(), |opened| {
+        let mut open = of(opened)?;
+        open.extend(elsewhere(opened)?);
+        Ok(open)
+    })?;
+    let is_meant = |one: &OpenConflict| {
+        let of_kind = arguments.kind.as_ref().is_none_or(|kind| one.conflict.kind.word() == kind);
+        let with = |machine: &String| Side::BOTH.into_iter().any(|side| one.machines[side] == *machine);
+        of_kind && arguments.machine.as_ref().is_none_or(with)
+    };
+    groups.iter_mut().for_each(|with| with.open.retain(is_meant));
     let Some(which) = &arguments.which else {
-        tell(context, &open);
+        tell(context, &groups);
         return Ok(Exit::Done);
     };
-    let chosen = choose(context, &opened, &open, which)?;
-    if let ([only], false) = (chosen.as_slice(), context.terminal.json) {
+    let chosen = choose(context, &opened, &groups, which)?;
+    if let ([With { remote, open, .. }], false) = (chosen.as_slice(), context.terminal.json)
+        && let [only] = open.as_slice()
+    {
+        opened.choose(remote)?;
         show(context, &opened, opened.remote()?.as_ref(), only, arguments.show_values)?;
         return Ok(Exit::Done);
     }
     tell(context, &chosen);
     Ok(Exit::Done)
+}
+
+/// Conflicts by the remote that they are with: the one that a person named, or all.
+pub fn groups(
+    opened: &mut Opened,
+    remote: Option<&str>,
+    find: impl Fn(&Opened) -> Result<Vec<OpenConflict>, CommandError>,
+) -> Result<Vec<With>, CommandError> {
+    let is_told = opened.places().len() > 1;
+    let mut groups = Vec::new();
+    for name in opened.asked_for(remote) {
+        opened.choose(&name)?;
+        groups.push(With { remote: name, is_told, open: find(opened)? });
+    }
+    Ok(groups)
 }
 
 /// The conflicts on record with the remote, whether it can be reached or not.
@@ -84,39 +104,46 @@ pub fn is_name_of(one: &OpenConflict, which: &str) -> bool {
     one.short() == which || by_id.is_some_and(|rest| rest == format!(":c{}", one.number))
 }
 
-/// Those that a short name, a path, a folder or a pattern means.
+/// Those that a short name, a path, a folder or a pattern means, by remote.
 pub fn choose(
     context: &Context,
     opened: &Opened,
-    open: &[OpenConflict],
+    groups: &[With],
     which: &str,
-) -> Result<Vec<OpenConflict>, CommandError> {
-    let by_name: Vec<_> =
-        open.iter().filter(|one| is_name_of(one, which) || is_full_id(one, which)).cloned().collect();
+) -> Result<Vec<With>, CommandError> {
+    let by_name = only(groups, |one| is_name_of(one, which) || is_full_id(one, which));
     if !by_name.is_empty() {
         return Ok(by_name);
     }
     let typed = opened.tree_path(context, Path::new(which));
     let rule = RuleText { text: pattern(opened, context, which), place: RulePlace::default() };
-    let pattern = which.contains(['*', '?', '[']).then(|| Filter::new(&only(rule))).transpose();
+    let pattern = which.contains(['*', '?', '[']).then(|| Filter::new(&rules_of(rule))).transpose();
     let pattern = pattern.map_err(|error| {
         CommandError::new(error.code(), Exit::Usage, "This pattern can't be used.").because(error)
     })?;
-    let meant = |one: &&OpenConflict| {
+    let chosen = only(groups, |one| {
         let path = &one.conflict.path;
         let below = typed.as_ref().is_ok_and(|typed| path.is_within(typed));
         let fits = pattern.as_ref().is_some_and(|filter| {
             filter.decide_path(path, false, &IgnoreFiles::default()) == Decision::Included
         });
         below || fits
-    };
-    let chosen: Vec<_> = open.iter().filter(meant).cloned().collect();
+    });
     if chosen.is_empty() {
         return Err(CommandError::new("E-NOT-FOUND", Exit::Usage, "There is no such conflict.")
             .at(escape(which.as_bytes()))
             .hinted("`instep conflicts` lists them."));
     }
     Ok(chosen)
+}
+
+/// Of each remote those that are meant; nothing of a remote with which none is.
+fn only(groups: &[With], is_meant: impl Fn(&OpenConflict) -> bool) -> Vec<With> {
+    let those = groups.iter().map(|with| With {
+        open: with.open.iter().filter(|one| is_meant(one)).cloned().collect(),
+        ..with.clone()
+    });
+    those.filter(|with| !with.open.is_empty()).collect()
 }
 
 fn is_full_id(one: &OpenConflict, which: &str) -> bool {
@@ -133,22 +160,28 @@ fn pattern(opened: &Opened, context: &Context, which: &str) -> String {
 }
 
 /// Rules by which only what a pattern names takes part.
-fn only(rule: RuleText) -> FilterRules {
+fn rules_of(rule: RuleText) -> FilterRules {
     FilterRules { include: vec![rule], ..FilterRules::default() }
 }
 
-fn tell(context: &Context, open: &[OpenConflict]) {
+fn tell(context: &Context, groups: &[With]) {
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     if terminal.json {
-        let (elsewhere, here): (Vec<_>, Vec<_>) = open.iter().partition(|one| one.abroad.is_some());
-        let list = |those: Vec<&OpenConflict>| those.into_iter().map(render::to_json).collect::<Vec<_>>();
+        let list = |is_elsewhere: bool| {
+            let of = |with: &'_ With| {
+                let those = with.open.iter().filter(|one| one.abroad.is_some() == is_elsewhere);
+                those.map(|one| render::to_json_with(one, &with.remote)).collect::<Vec<_>>()
+            };
+            groups.iter().flat_map(of).collect::<Vec<_>>()
+        };
         terminal.object(&json!({
-            "schema": 1, "command": "conflicts", "conflicts": list(here), "elsewhere": list(elsewhere),
+            "schema": 1, "command": "conflicts", "conflicts": list(false), "elsewhere": list(true),
         }));
         return;
     }
-    terminal.data(&render::list(look, open));
-    terminal.hint(match open {
+    terminal.data(&render::list(look, groups));
+    let all: Vec<&OpenConflict> = groups.iter().flat_map(|with| &with.open).collect();
+    terminal.hint(match all.as_slice() {
         [] => None,
         [only] => Some(format!("`instep resolve {}` settles it.", only.short())),
         all if all.iter().all(|one| one.abroad.is_some()) => {

@@ -61,6 +61,9 @@ pub struct DiffArguments {
     /// Show each in this program: its words are parted at spaces, and the two files come last.
     #[arg(long, value_name = "COMMAND", conflicts_with = "stat")]
     pub tool: Option<String>,
+    /// Only with this remote.
+    #[arg(long, value_name = "NAME", conflicts_with = "at")]
+    pub remote: Option<String>,
 }
 
 /// The largest file that is compared line by line.
@@ -74,8 +77,8 @@ pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, Command
     let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
     let wanted = |path: &TreePath| paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
     let mut pairs = match arguments.at.as_slice() {
-        [] => present(context, &mut opened, arguments, &wanted)?,
-        [from, to @ ..] => past::pairs(context, &opened, from, to.first().map(String::as_str), &wanted)?,
+        [] => with_each(context, &mut opened, arguments, &wanted)?,
+        [from, to @ ..] => past::pairs(context, &mut opened, from, to.first().map(String::as_str), &wanted)?,
     };
     if arguments.show_values {
         pairs.iter_mut().for_each(|pair| pair.values = Values::Shown);
@@ -87,6 +90,36 @@ pub fn run(context: &Context, arguments: &DiffArguments) -> Result<Exit, Command
         None => tell(context, arguments, &pairs),
     }
     Ok(Exit::Done)
+}
+
+/// What differs with each remote. What differs alike with several is shown once.
+fn with_each(
+    context: &Context,
+    opened: &mut Opened,
+    arguments: &DiffArguments,
+    wanted: &dyn Fn(&TreePath) -> bool,
+) -> Result<Vec<Pair>, CommandError> {
+    let names = opened.asked_for(arguments.remote.as_deref());
+    if opened.places().len() < 2 {
+        opened.choose_if_named(arguments.remote.as_deref())?;
+        return present(context, opened, arguments, wanted);
+    }
+    let mut found: Vec<(Pair, Vec<&str>)> = Vec::new();
+    for name in &names {
+        opened.choose(name)?;
+        for pair in present(context, opened, arguments, wanted)? {
+            match found.iter_mut().find(|(known, _)| *known == pair) {
+                Some((_, names)) => names.push(name),
+                None => found.push((pair, vec![name])),
+            }
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let named = found.into_iter().map(|(pair, names)| Pair {
+        old_name: format!("{}, {}", pair.old_name, names.join(" and ")),
+        ..pair
+    });
+    Ok(named.collect())
 }
 
 /// What differs between here, there and what was last agreed on.

@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use instep_core::clock::Clock as _;
 use instep_core::config::ORIGIN;
+use instep_core::filter::IgnoreFiles;
 use instep_core::path::escape;
-use instep_engine::cycle;
+use instep_engine::failure::EngineError;
 use instep_engine::folder::Folder as _;
 use instep_engine::history::follow::Follower;
+use instep_engine::history::log;
 use instep_engine::registry::Registry;
+use instep_engine::state::State;
+use instep_engine::{conflict, cycle};
 
 use super::Context;
 use crate::clock::SystemClock;
 use crate::configuration::layers::Loaded;
 use crate::exposure;
 use crate::failure::{CommandError, Exit};
-use crate::opening::Opened;
-use crate::place::shown;
+use crate::opening::{Opened, RENEWED, to_sync};
+use crate::place::{shown, tree_path};
 use crate::render::bundle;
 use crate::render::checks::{self as render, Check, Level};
 use crate::render::{count, rfc3339};
@@ -40,6 +44,9 @@ pub struct DoctorArguments {
 
 /// Looks at everything that a sync needs, cause before symptom.
 pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, CommandError> {
+    if let Some(file) = &arguments.bundle {
+        check_stays_here(context, file)?;
+    }
     let mut checks = vec![version(), git_program(), home(context), clock()];
     match context.root() {
         Err(error) => checks.push(failed("workspace", &error)),
@@ -56,6 +63,24 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit, Comma
     }
     let broken = checks.iter().any(|check| check.level == Level::Error);
     Ok(if broken { Exit::Failed } else { Exit::Done })
+}
+
+/// Refuses a report in a place from where a sync would take it to all machines.
+fn check_stays_here(context: &Context, file: &Path) -> Result<(), CommandError> {
+    let Ok(root) = context.root() else { return Ok(()) };
+    let Ok(path) = tree_path(&root, &context.surroundings.folder, file) else { return Ok(()) };
+    let Ok(loaded) = context.sources(&root).load(&[]) else { return Ok(()) };
+    let machine = loaded.settings.config().machine.clone().unwrap_or_default();
+    let filter = to_sync(&loaded.settings, &machine, None)?.filter;
+    if !filter.decide_path(&path, false, &IgnoreFiles::default()).is_entered() {
+        return Ok(());
+    }
+    Err(CommandError::new("E-SYNCED", Exit::Usage, "The report would be synced to all your machines.")
+        .at(path.to_string())
+        .because("It lies in the workspace, and no rule leaves it out.")
+        .hinted(
+            "choose a place outside, as in `--bundle /tmp/report.txt`, or a name as in `report.local.txt`.",
+        ))
 }
 
 /// Writes what goes with a report. A file that is there stays.
@@ -200,10 +225,31 @@ fn settings(loaded: &Loaded) -> Vec<Check> {
     checks
 }
 
+/// Reads all that a sync needs of the database.
+fn sound(state: &State) -> Result<(), EngineError> {
+    for remote in state.remotes()? {
+        state.known(remote)?;
+        state.objects(remote)?;
+        state.offered(remote)?;
+        conflict::open(state, remote)?;
+        state.occupied(remote)?;
+    }
+    log::find_all(state, log::Wanted::default()).map(drop)
+}
+
 /// What an interruption left half done.
 fn journal(opened: &mut Opened, fix: bool) -> Check {
     if opened.beside {
         return Check::new(Level::Ok, "state", "can be read");
+    }
+    if let Err(error) = sound(&opened.workspace.state) {
+        if !fix {
+            return failed("state", &error.into());
+        }
+        return match opened.workspace.renew() {
+            Ok(()) => Check::new(Level::Ok, "state", RENEWED),
+            Err(error) => failed("state", &error.into()),
+        };
     }
     let left = match opened.workspace.state.journal() {
         Ok(left) => left.len() as u64,

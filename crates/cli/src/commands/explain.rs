@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use instep_core::path::TreePath;
 use instep_core::tree::Unknown;
 use instep_engine::explain::{self, Explained, Verdict};
 
 use super::Context;
 use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
 use crate::render::explanation::{self as render, Explanation};
 use crate::render::outcome::quoted;
 use crate::render::{Look, bytes, conflict};
@@ -21,32 +23,72 @@ pub struct ExplainArguments {
     /// List the rules that were looked at.
     #[arg(long)]
     pub rules: bool,
+    /// Why, as far as this remote is concerned.
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
 }
 
-/// Explains one path. Asks nobody.
+/// How a rule ends that keeps a path from a remote alone.
+const OUTSIDE: &str = ": the remote's paths do not name it";
+
+/// Explains one path, with each remote there is. Asks nobody.
 pub fn run(context: &Context, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
-    let opened = context.open_to_read()?;
+    let mut opened = context.open_to_read()?;
     let path = opened.tree_path(context, &arguments.path)?;
+    let names = opened.asked_for(arguments.remote.as_deref());
+    let mut explanations = Vec::new();
+    for name in &names {
+        opened.choose(name)?;
+        explanations.push(one(context, &opened, arguments, &path)?);
+    }
+    if names.is_empty() {
+        explanations.push(one(context, &opened, arguments, &path)?);
+    }
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    let is_told = opened.places().len() > 1;
+    if terminal.json {
+        terminal.object(&render::to_json(&names, &explanations));
+    } else {
+        for (at, explanation) in explanations.iter().enumerate() {
+            let name = names.get(at).filter(|_| is_told);
+            terminal.data(&render::text(look, name.map(String::as_str), explanation));
+        }
+        let outside = explanations.iter().all(|explanation| explanation.reason == "outside");
+        let concerned =
+            explanations.into_iter().filter(|explanation| outside || explanation.reason != "outside");
+        terminal.hint(concerned.into_iter().find_map(|explanation| explanation.hint));
+    }
+    Ok(Exit::Done)
+}
+
+fn one(
+    context: &Context,
+    opened: &Opened,
+    arguments: &ExplainArguments,
+    path: &TreePath,
+) -> Result<Explanation, CommandError> {
     let remote = opened.remote_if_any(context);
     let reach = opened.reach(remote.as_deref());
-    let source = opened.source();
     let progress = Progress::new(&context.terminal, false);
-    let explained = explain::explain(&opened.workspace, reach.as_ref(), &source, &path, &progress)?;
+    let explained = explain::explain(&opened.workspace, reach.as_ref(), &opened.source(), path, &progress)?;
     drop(progress);
-    let (terminal, look) = (&context.terminal, &context.terminal.look);
-    let mut explanation = worded(look, &explained);
+    let mut explanation = worded(&context.terminal.look, &explained);
+    if let (Verdict::NotSynced(Unknown::Excluded(rule)), Some(place)) = (&explained.verdict, opened.place())
+        && rule.ends_with(OUTSIDE)
+    {
+        let path = quoted(path);
+        explanation.verdict = "Not one of its paths.".to_owned();
+        explanation.reason = "outside";
+        explanation.facts = vec![("because".to_owned(), rule.clone())];
+        explanation.hint =
+            Some(format!("`instep config add {} {path} --machine` adds it.", place.key("paths")));
+    }
     if arguments.rules {
         for rule in &explained.rules.rules {
             explanation = explanation.fact("rule", rule.to_string());
         }
     }
-    if terminal.json {
-        terminal.object(&render::to_json(&explanation));
-    } else {
-        terminal.data(&render::text(look, &explanation));
-        terminal.hint(explanation.hint);
-    }
-    Ok(Exit::Done)
+    Ok(explanation)
 }
 
 /// The answer in words.

@@ -2,6 +2,7 @@
 
 mod follow;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -51,8 +52,8 @@ pub struct LogArguments {
 /// How many operations are listed.
 const SHOWN: usize = 50;
 
-/// How many operations are looked through.
-const SEARCHED_MAX: usize = 100_000;
+/// Among more operations than this, ids are not shortened to the fewest digits.
+const COMPARED_MAX: usize = 2_000;
 
 /// Shows operations, one operation, or the versions of a file.
 pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandError> {
@@ -63,13 +64,14 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     let state = &opened.workspace.state;
     // A log is read with the words of today.
     let units = Units::new(&opened.loaded.settings.config().units).unwrap_or_default();
+    let words = Words { units, remotes: opened.names() };
     if let Some(typed) = &arguments.op {
         let operation = log::find(state, typed)?;
         if arguments.audit {
-            tell_changes(context, &units, &[operation]);
+            tell_changes(context, &words, &[operation]);
             return Ok(Exit::Done);
         }
-        tell_one(context, &logged(&operation, &units, &operation.id.to_string()[..8]));
+        tell_one(context, &logged(&operation, &words, &operation.id.to_string()[..8]));
         return Ok(Exit::Done);
     }
     let path = arguments.path.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?;
@@ -80,33 +82,32 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     }
     let since =
         arguments.since.as_deref().map(|typed| moment::parse(&context.terminal.look, typed)).transpose()?;
-    let mut operations = log::log(state, path.as_ref(), SEARCHED_MAX)?;
-    let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id).collect();
-    operations.retain(|operation| since.is_none_or(|since| operation.time >= since));
-    operations.retain(|operation| arguments.machine.as_ref().is_none_or(|name| *name == operation.machine));
-    operations.truncate(arguments.limit.unwrap_or(if arguments.audit { usize::MAX } else { SHOWN }));
+    let limit = arguments.limit.or((!arguments.audit).then_some(SHOWN));
+    let wanted = log::Wanted { path: path.as_ref(), machine: arguments.machine.as_deref(), since, limit };
+    let mut operations = log::find_all(state, wanted)?;
+    let ids = state.operation_ids(COMPARED_MAX + 1)?;
+    let ids: Vec<OperationId> = ids.iter().filter_map(|id| OperationId::parse(id)).collect();
     if arguments.audit {
         operations.reverse();
-        tell_changes(context, &units, &operations);
+        tell_changes(context, &words, &operations);
         return Ok(Exit::Done);
     }
     let list: Vec<Logged> =
-        operations.iter().map(|operation| logged(operation, &units, &short(operation.id, &ids))).collect();
+        operations.iter().map(|operation| logged(operation, &words, &short(operation.id, &ids))).collect();
     tell(context, &list);
     Ok(Exit::Done)
 }
 
 /// Prints a line a change.
-fn tell_changes(context: &Context, units: &Units, operations: &[Operation]) {
+fn tell_changes(context: &Context, words: &Words, operations: &[Operation]) {
     for operation in operations {
-        let one = logged(operation, units, &operation.id.to_string()[..8]);
+        let one = logged(operation, words, &operation.id.to_string()[..8]);
         audit::lines(operation, &one).iter().for_each(|line| context.terminal.object(line));
     }
 }
 
 /// As few digits as tell it from the others; for a long log not worth the search.
 fn short(id: OperationId, all: &[OperationId]) -> String {
-    const COMPARED_MAX: usize = 2_000;
     let all = if all.len() > COMPARED_MAX { &[][..] } else { all };
     let digits = id.short(all.iter().copied());
     if all.is_empty() { id.to_string()[..8].to_owned() } else { digits }
@@ -160,11 +161,21 @@ fn tell_versions(context: &Context, opened: &Opened, path: &TreePath) -> Result<
     Ok(true)
 }
 
+/// What people call things here.
+#[derive(Default)]
+struct Words {
+    units: Units,
+    /// The names of the remotes by address, where there are several.
+    remotes: BTreeMap<String, String>,
+}
+
 /// An operation as people read it.
-fn logged(operation: &Operation, units: &Units, id: &str) -> Logged {
+fn logged(operation: &Operation, words: &Words, id: &str) -> Logged {
     let counts = &operation.counts;
     let mut note: Vec<String> = Vec::new();
     note.extend(operation.undoes.map(|undone| format!("of {}", &undone.to_string()[..8])));
+    let remote = operation.address.as_ref().and_then(|address| words.remotes.get(address));
+    note.extend(remote.map(|name| format!("with {name}")));
     note.extend(operation.message.clone());
     note.extend(operation.person.clone());
     let changes: Vec<Done> = operation.paths.iter().flat_map(changes).collect();
@@ -178,7 +189,8 @@ fn logged(operation: &Operation, units: &Units, id: &str) -> Logged {
         merged: counts.merged,
         conflicts: counts.conflicts,
         note: note.join(", "),
-        units: units.count(changes.iter().map(|done| (&done.path, done.folder))),
+        address: operation.address.clone(),
+        units: words.units.count(changes.iter().map(|done| (&done.path, done.folder))),
         changes,
     }
 }

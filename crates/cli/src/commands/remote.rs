@@ -211,7 +211,8 @@ fn check_alone(opened: &Opened, address: &Address, name: &str) -> Result<(), Com
     }
     Err(CommandError::new("E-REMOTE-TWICE", Exit::Usage, "This place is a remote already.")
         .at(address.to_string())
-        .hinted("`instep remote list` shows its name."))
+        .because("One address is one remote; a branch of its own makes no second one.")
+        .hinted("`instep remote list` shows its name; use another repository for a second remote."))
 }
 
 /// Refuses a name that can't be one, or is one already, with or without an address.

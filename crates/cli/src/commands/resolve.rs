@@ -19,7 +19,7 @@ use super::{Context, conflicts};
 use crate::desk::Desk;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
-use crate::render::conflict as render;
+use crate::render::conflict::{self as render, With};
 use crate::terminal::program;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt::{self, Question};
@@ -52,7 +52,7 @@ pub struct ResolveArguments {
     /// Show values, also of files whose values are not shown by themselves.
     #[arg(long)]
     pub show_values: bool,
-    /// Those with this remote; with the first if none is named.
+    /// Only those with this remote.
     #[arg(long, value_name = "NAME")]
     pub remote: Option<String>,
 }
@@ -84,50 +84,61 @@ enum Answer {
 pub fn run(context: &Context, arguments: &ResolveArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
     opened.choose_if_named(arguments.remote.as_deref())?;
-    let remote = opened.remote()?;
-    let elsewhere = abroad::named(&opened, &arguments.which)?;
-    if !elsewhere.is_empty() {
+    // Without any remote, that is what there is to say.
+    opened.address()?;
+    if let Some((remote, elsewhere)) = abroad::named(&mut opened, arguments)? {
+        opened.choose(&remote)?;
+        let remote = opened.remote()?;
         return abroad::run(context, &mut opened, remote.as_ref(), arguments, &elsewhere);
     }
-    let chosen = chosen(context, &opened, arguments)?;
+    let groups = chosen(context, &mut opened, arguments)?;
     let rule = rule(context, arguments)?;
-    if arguments.use_file.is_some() && chosen.len() > 1 {
+    let of = groups.iter().map(|with| with.open.len()).sum();
+    if arguments.use_file.is_some() && of > 1 {
         return Err(CommandError::usage("One file can't be the answer to several conflicts."));
     }
-    if chosen.is_empty() {
+    if of == 0 {
         context.terminal.done(&render::list(&context.terminal.look, &[]));
         return Ok(Exit::Done);
     }
-    let mut desk = Settling { context, opened, remote, settled: Vec::new(), held: 0 };
-    match rule {
-        // A rule is one deed: it is logged once, and taken back once.
-        Some(choice) => desk.settle(chosen.iter().map(|open| (open, choice.clone())).collect())?,
-        None => {
-            for (at, open) in chosen.iter().enumerate() {
-                if crate::interrupt::is_asked() {
-                    return Err(CommandError::interrupted());
-                }
-                if let Answer::Settle(choice) = desk.ask(arguments, open, (at + 1, chosen.len()))? {
-                    desk.settle(vec![(open, choice)])?;
+    let (mut settled, mut held, mut at) = (Vec::new(), 0, 0);
+    for With { remote, open, .. } in &groups {
+        opened.choose(remote)?;
+        let remote = opened.remote()?;
+        let mut desk = Settling { context, opened: &mut opened, remote, settled: Vec::new(), held: 0 };
+        match &rule {
+            // A rule is one deed with a remote: it is logged once, and taken back once.
+            Some(choice) => desk.settle(open.iter().map(|open| (open, choice.clone())).collect())?,
+            None => {
+                for open in open {
+                    if crate::interrupt::is_asked() {
+                        return Err(CommandError::interrupted());
+                    }
+                    at += 1;
+                    if let Answer::Settle(choice) = desk.ask(arguments, open, (at, of))? {
+                        desk.settle(vec![(open, choice)])?;
+                    }
                 }
             }
         }
+        settled.append(&mut desk.settled);
+        held += desk.held;
     }
-    tell(context, &desk.settled, chosen.len());
-    let open = if desk.settled.len() < chosen.len() { Exit::Conflicts } else { Exit::Done };
-    Ok(open.and(if desk.held > 0 { Exit::Partial } else { Exit::Done }))
+    tell(context, &settled, of);
+    let open = if settled.len() < of { Exit::Conflicts } else { Exit::Done };
+    Ok(open.and(if held > 0 { Exit::Partial } else { Exit::Done }))
 }
 
 /// Conflicts on their way to being settled.
-struct Settling<'a> {
+struct Settling<'a, 'o> {
     context: &'a Context,
-    opened: Opened,
+    opened: &'o mut Opened,
     remote: Box<dyn Remote>,
     settled: Vec<(&'a OpenConflict, Choice)>,
     held: usize,
 }
 
-impl<'a> Settling<'a> {
+impl<'a> Settling<'a, '_> {
     fn ask(
         &self,
         arguments: &ResolveArguments,
@@ -135,9 +146,9 @@ impl<'a> Settling<'a> {
         count: (usize, usize),
     ) -> Result<Answer, CommandError> {
         match &arguments.tool {
-            Some(tool) => with_tool(self.context, &self.opened, self.remote.as_ref(), open, tool),
+            Some(tool) => with_tool(self.context, self.opened, self.remote.as_ref(), open, tool),
             None => {
-                decide(self.context, &self.opened, self.remote.as_ref(), open, count, arguments.show_values)
+                decide(self.context, self.opened, self.remote.as_ref(), open, count, arguments.show_values)
             }
         }
     }
@@ -177,18 +188,10 @@ impl<'a> Settling<'a> {
 
 fn chosen(
     context: &Context,
-    opened: &Opened,
+    opened: &mut Opened,
     arguments: &ResolveArguments,
-) -> Result<Vec<OpenConflict>, CommandError> {
-    let open = conflicts::of(opened)?;
-    let mut chosen: Vec<OpenConflict> = Vec::new();
-    for which in &arguments.which {
-        for one in conflicts::choose(context, opened, &open, which)? {
-            if !chosen.contains(&one) {
-                chosen.push(one);
-            }
-        }
-    }
+) -> Result<Vec<With>, CommandError> {
+    let mut groups = conflicts::groups(opened, arguments.remote.as_deref(), conflicts::of)?;
     if arguments.which.is_empty() {
         let by_rule =
             arguments.keep.is_some() || arguments.tool.is_some() || arguments.ours || arguments.theirs;
@@ -196,9 +199,19 @@ fn chosen(
             return Err(CommandError::usage("Which conflicts?").hinted("name them, or add `--all`."));
         }
         // A move that is settled already is only looked at by name.
-        chosen = open.into_iter().filter(|one| !one.conflict.settled).collect();
+        groups.iter_mut().for_each(|with| with.open.retain(|one| !one.conflict.settled));
+    } else {
+        let mut chosen: Vec<With> = Vec::new();
+        for which in &arguments.which {
+            chosen.extend(conflicts::choose(context, opened, &groups, which)?);
+        }
+        let is_chosen = |remote: &str, one: &OpenConflict| {
+            chosen.iter().any(|with| with.remote == remote && with.open.contains(one))
+        };
+        groups.iter_mut().for_each(|With { remote, open, .. }| open.retain(|one| is_chosen(remote, one)));
     }
-    Ok(chosen)
+    groups.retain(|with| !with.open.is_empty());
+    Ok(groups)
 }
 
 fn rule(context: &Context, arguments: &ResolveArguments) -> Result<Option<Choice>, CommandError> {

@@ -41,7 +41,7 @@ pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, Comm
     if let Some(folder) = arguments.to.as_deref().map(|typed| plain(&context.surroundings.folder.join(typed)))
         && opened.tree_path(context, &folder).is_err()
     {
-        return outside(context, &opened, arguments, &folder);
+        return outside(context, &mut opened, arguments, &folder);
     }
     let request = RestoreRequest {
         paths: paths.collect::<Result<_, _>>()?,
@@ -49,11 +49,13 @@ pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, Comm
         to: arguments.to.as_deref().map(|typed| opened.tree_path(context, typed)).transpose()?,
         dry_run: context.global.dry_run,
     };
-    let remote = opened.remote_if_any(context);
-    let reach = opened.reach(remote.as_deref());
+    // What one remote does not hold another may; and the folder is one, whatever each of them holds of it.
+    let remotes = opened.remotes_if_any(context);
+    let reaches = opened.reaches(&remotes);
+    opened.choose_none();
     let source = opened.source();
     let progress = Progress::new(&context.terminal, true);
-    let acted = restore::restore(&mut opened.workspace, reach.as_ref(), &source, &request, &progress)?;
+    let acted = restore::restore(&mut opened.workspace, &reaches, &source, &request, &progress)?;
     drop(progress);
     let files = count(acted.changed.len() as u64, "path");
     let sentence = match (acted.operation, request.dry_run) {
@@ -70,17 +72,18 @@ pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, Comm
 /// Writes copies into a folder outside the workspace, where nothing is synced and nothing is replaced.
 fn outside(
     context: &Context,
-    opened: &Opened,
+    opened: &mut Opened,
     arguments: &RestoreArguments,
     folder: &Path,
 ) -> Result<Exit, CommandError> {
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
     let paths: Vec<TreePath> = paths.collect::<Result<_, _>>()?;
     let moment = moment(context, opened, arguments.at.as_deref())?;
-    let remote = opened.remote_if_any(context);
+    let remotes = opened.remotes_if_any(context);
+    opened.choose_none();
     let progress = Progress::new(&context.terminal, true);
     let found = export::find(&opened.workspace, &opened.source(), &paths, &moment, &progress)?;
-    let export = Export { to: folder, opened, remote: remote.as_deref(), observer: &progress };
+    let export = Export { to: folder, opened, remotes: &remotes, observer: &progress };
     let mut acted = Acted::default();
     for one in &found {
         if crate::interrupt::is_asked() {

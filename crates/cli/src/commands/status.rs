@@ -49,7 +49,7 @@ pub struct StatusArguments {
     /// Wait until everything is in sync, at most so long.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", require_equals = true)]
     pub wait: Option<String>,
-    /// How it stands with this remote; with the first if none is named.
+    /// Only how it stands with this remote.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     pub remote: Option<String>,
 }
@@ -73,13 +73,13 @@ pub fn run(context: &Context, arguments: &StatusArguments) -> Result<Exit, Comma
     let started = Instant::now();
     loop {
         let mut opened = context.open_for_a_look()?;
-        opened.choose_if_named(arguments.remote.as_deref())?;
-        let status = look(context, &mut opened, arguments)?;
-        let settled = status.state() == status::State::InSync;
+        let all = look_at_all(context, &mut opened, arguments)?;
+        let settled = status::state(&all) == status::State::InSync;
         let out_of_time = patience.is_none_or(|patience| started.elapsed() >= patience);
-        let hopeless = status.unreachable.as_ref().is_some_and(|error| error.exit != Exit::Temporary);
+        let is_hopeless = |error: &CommandError| error.exit != Exit::Temporary;
+        let hopeless = all.iter().filter_map(|status| status.unreachable.as_ref()).any(is_hopeless);
         if settled || out_of_time || hopeless {
-            return Ok(tell(context, arguments, &status));
+            return Ok(tell(context, arguments, &all));
         }
         // Others must be able to work meanwhile.
         drop(opened);
@@ -124,7 +124,7 @@ fn all(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandEr
         }
         let looked = context
             .look_at(&workspace.path)
-            .and_then(|mut opened| look(context, &mut opened, arguments))
+            .and_then(|mut opened| look_at_all(context, &mut opened, arguments))
             .map_err(Box::new);
         lines.push(OneOfAll { path: workspace.path.clone(), looked });
     }
@@ -137,7 +137,7 @@ fn all(context: &Context, arguments: &StatusArguments) -> Result<Exit, CommandEr
         terminal.hint(overview::hint(&lines));
     }
     let ends = lines.iter().map(|line| match &line.looked {
-        Ok(status) => exit(arguments, status),
+        Ok(all) => exit(arguments, all),
         Err(error) if arguments.exit_code => error.exit,
         Err(_) => Exit::Done,
     });
@@ -154,11 +154,37 @@ fn patience(text: &str) -> Result<Duration, CommandError> {
     Duration::try_from(span).map_err(|_| CommandError::usage("A length of time can't be negative."))
 }
 
-/// Looks at the folder, and at the remote as it was last seen, or with `--fetch` as it is.
-pub fn look(
+/// Looks at the folder with each of its remotes, or with the one that a person named.
+fn look_at_all(
     context: &Context,
     opened: &mut Opened,
     arguments: &StatusArguments,
+) -> Result<Vec<Status>, CommandError> {
+    let names = opened.asked_for(arguments.remote.as_deref());
+    let mut all = Vec::new();
+    let mut new = 0;
+    for name in &names {
+        opened.choose(name)?;
+        let mut status = look(context, opened, arguments, all.is_empty())?;
+        // What is new is not on record yet: it is counted on, as a sync would.
+        let outcome = &mut status.outcome;
+        outcome.conflicts.iter_mut().rev().take(outcome.conflicts_new).for_each(|open| open.number += new);
+        new += outcome.conflicts_new as u64;
+        all.push(status);
+    }
+    if names.is_empty() {
+        all.push(look(context, opened, arguments, true)?);
+    }
+    Ok(all)
+}
+
+/// Looks at the folder, and at the remote as it was last seen, or with `--fetch` as it is. What concerns the folder
+/// alone is told once.
+fn look(
+    context: &Context,
+    opened: &mut Opened,
+    arguments: &StatusArguments,
+    is_first: bool,
 ) -> Result<Status, CommandError> {
     let config = opened.loaded.settings.config();
     let paused = !config.enabled;
@@ -198,18 +224,17 @@ pub fn look(
         (_, None) => Outcome::default(),
     };
     let mut outcome = outcome;
-    outcome.notices.extend(others(opened, arguments));
     let elsewhere = conflicts::elsewhere(opened)?.len() as u64;
     if elsewhere > 0 {
         let waits = if elsewhere == 1 { "waits" } else { "wait" };
         let open = count(elsewhere, "conflict");
         outcome.notices.push(format!("{open} {waits} on other machines; `instep conflicts` lists them"));
     }
-    let seen = if arguments.ignored || arguments.files {
+    let seen = if is_first && (arguments.ignored || arguments.files) {
         let record = key.as_deref().map(|key| opened.workspace.state.remote(key)).transpose()?;
         let (state, folder) = (&opened.workspace.state, &*opened.workspace.folder);
-        let settings = rules::now(state, folder, &source, record.as_ref())?;
-        Some(act::scan(&opened.workspace, &settings, &progress)?)
+        let settings = rules::now(state, folder, &opened.source_of_all(), record.as_ref())?;
+        Some(act::scan_agreed(&opened.workspace, &settings, record.as_ref(), &progress)?)
     } else {
         None
     };
@@ -230,15 +255,6 @@ pub fn look(
         outcome,
         health: health(opened, key.as_deref())?,
         files: seen.as_ref().filter(|_| arguments.files).map(|seen| files(&seen.tree)),
-    })
-}
-
-/// Says that there are other remotes than the one that is shown.
-fn others(opened: &Opened, arguments: &StatusArguments) -> Option<String> {
-    let places = opened.places();
-    let others: Vec<&str> = places.iter().skip(1).map(|place| place.name.as_str()).collect();
-    (arguments.remote.is_none() && !others.is_empty()).then(|| {
-        format!("this is how it stands with {}; `--remote NAME` shows {}", places[0].name, others.join(", "))
     })
 }
 
@@ -336,27 +352,36 @@ fn name(opened: &Opened) -> String {
     String::from_utf8_lossy(name.as_encoded_bytes()).into_owned()
 }
 
-fn tell(context: &Context, arguments: &StatusArguments, status: &Status) -> Exit {
+fn tell(context: &Context, arguments: &StatusArguments, all: &[Status]) -> Exit {
     let (terminal, look) = (&context.terminal, &context.terminal.look);
     if terminal.json {
-        terminal.object(&status::to_json(status));
+        terminal.object(&status::to_json(all));
     } else if arguments.short {
-        terminal.data(&status::short(look, status));
+        terminal.data(&status::short(look, all));
     } else {
-        terminal.data(&status::text(look, status));
-        status.outcome.notices.iter().for_each(|notice| terminal.say(&crate::failure::sentence(notice)));
-        terminal.hint(status::hint(status));
+        terminal.data(&status::text(look, all));
+        let mut told: Vec<&String> = Vec::new();
+        for notice in all.iter().flat_map(|status| &status.outcome.notices) {
+            if !told.contains(&notice) {
+                terminal.say(&crate::failure::sentence(notice));
+                told.push(notice);
+            }
+        }
+        terminal.hint(status::hint(all));
     }
-    exit(arguments, status)
+    exit(arguments, all)
 }
 
 /// A look that could answer ends well, unless its findings were asked for as a code. A remote that was to be asked and
 /// could not be is no answer.
-fn exit(arguments: &StatusArguments, status: &Status) -> Exit {
-    let away = status.unreachable.as_ref().map_or(Exit::Done, |error| error.exit);
-    if arguments.exit_code || arguments.wait.is_some() {
-        let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
-        return outcome::exit(&status.outcome).and(changes).and(away);
-    }
-    if arguments.fetch { away } else { Exit::Done }
+fn exit(arguments: &StatusArguments, all: &[Status]) -> Exit {
+    let of = |status: &Status| {
+        let away = status.unreachable.as_ref().map_or(Exit::Done, |error| error.exit);
+        if arguments.exit_code || arguments.wait.is_some() {
+            let changes = if status.has_changes() { Exit::Changes } else { Exit::Done };
+            return outcome::exit(&status.outcome).and(changes).and(away);
+        }
+        if arguments.fetch { away } else { Exit::Done }
+    };
+    all.iter().map(of).fold(Exit::Done, Exit::and)
 }

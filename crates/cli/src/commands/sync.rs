@@ -106,7 +106,7 @@ fn cycle_of(
         return all(context, &mut opened, &places, &request);
     }
     check_may_go(context, &mut opened, &request)?;
-    run_cycle(context, &mut opened, &request)
+    Ok(outcome::exit(&run_cycle(context, &mut opened, &request)?))
 }
 
 /// Refuses to send where nothing may be sent.
@@ -163,11 +163,6 @@ fn all(
     for (place, end) in places.iter().zip(ends) {
         match end {
             Ok(end) => {
-                if end == Exit::Conflicts {
-                    let name = &place.name;
-                    let hint = format!("`instep conflicts --remote {name}` shows those with {name}.");
-                    context.terminal.hint(Some(hint));
-                }
                 exit = exit.and(end);
             }
             Err(error) => {
@@ -255,9 +250,8 @@ fn direction_of(plan: &PlanFile) -> Result<Direction, CommandError> {
 }
 
 /// Runs one cycle and tells what it did. That it failed is written down for `status`.
-pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
-    let outcome = noting(opened, request, |opened| cycle_and_tell(context, opened, request, None))?;
-    Ok(outcome::exit(&outcome))
+pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> Result<Outcome, CommandError> {
+    noting(opened, request, |opened| cycle_and_tell(context, opened, request, None))
 }
 
 fn noting(

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use instep_engine::verify::{VerifyRequest, verify};
+use instep_engine::verify::{Verified, VerifyRequest, verify};
 
 use super::Context;
 use crate::failure::{CommandError, Exit};
+use crate::opening::Opened;
 use crate::render::verify as render;
 use crate::terminal::progress::Progress;
 
@@ -20,27 +21,51 @@ pub struct VerifyArguments {
     /// Read every content too: here, in the history, and at the remote.
     #[arg(long)]
     pub read_data: bool,
+    /// Only with this remote; with each, one after the other, if none is named.
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
 }
 
 /// Checks, says what is wrong, and changes nothing.
 pub fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit, CommandError> {
     let started = Instant::now();
-    let opened = context.open()?;
+    let mut opened = context.open()?;
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
-    let request = VerifyRequest { paths: paths.collect::<Result<_, _>>()?, read_data: arguments.read_data };
+    let mut request = VerifyRequest {
+        paths: paths.collect::<Result<_, _>>()?,
+        read_data: arguments.read_data,
+        is_further: false,
+    };
+    let names = opened.asked_for(arguments.remote.as_deref());
+    let mut found = Vec::new();
+    for name in &names {
+        opened.choose(name)?;
+        found.push(with(context, &opened, &request)?);
+        request.is_further = true;
+    }
+    if names.is_empty() {
+        found.push(with(context, &opened, &request)?);
+    }
+    let is_told = opened.places().len() > 1;
+    let exit = found.iter().map(render::exit).fold(Exit::Done, Exit::and);
+    let (terminal, look) = (&context.terminal, &context.terminal.look);
+    if terminal.json {
+        terminal.object(&render::to_json(look, &names, &found, request.read_data));
+    } else if !terminal.quiet || exit != Exit::Done {
+        let spent = started.elapsed().as_millis() as u64;
+        for (at, found) in found.iter().enumerate() {
+            let name = names.get(at).filter(|_| is_told);
+            terminal.data(&render::text(look, name.map(String::as_str), found, spent));
+        }
+        let more = !request.read_data && found.iter().all(|found| found.faults.is_empty());
+        terminal.hint(more.then(|| "`instep verify --read-data` reads every content too.".to_owned()));
+    }
+    Ok(exit)
+}
+
+fn with(context: &Context, opened: &Opened, request: &VerifyRequest) -> Result<Verified, CommandError> {
     let remote = opened.remote_if_any(context);
     let reach = opened.reach(remote.as_deref());
     let progress = Progress::new(&context.terminal, false);
-    let found = verify(&opened.workspace, reach.as_ref(), &opened.source(), &request, &progress)?;
-    drop(progress);
-    let (terminal, look) = (&context.terminal, &context.terminal.look);
-    if terminal.json {
-        terminal.object(&render::to_json(look, &found, request.read_data));
-    } else if !terminal.quiet || render::exit(&found) != Exit::Done {
-        let spent = started.elapsed().as_millis() as u64;
-        terminal.data(&render::text(look, &found, spent));
-        let more = !request.read_data && found.faults.is_empty();
-        terminal.hint(more.then(|| "`instep verify --read-data` reads every content too.".to_owned()));
-    }
-    Ok(render::exit(&found))
+    Ok(verify(&opened.workspace, reach.as_ref(), &opened.source(), request, &progress)?)
 }

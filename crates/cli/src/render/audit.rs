@@ -5,7 +5,7 @@ use instep_core::operation::{Held, HeldKind, Operation, PathRecord, SideRecord};
 use serde_json::{Value, json};
 
 use super::log::{Logged, word};
-use super::{path_object, rfc3339};
+use super::{joined, path_object, rfc3339};
 use crate::render::outcome::{action, side_word};
 
 /// The lines of one operation, in order of path; one line without a path for an operation that changed none.
@@ -69,12 +69,4 @@ fn held(held: &Held) -> Value {
         "size": held.size,
         "executable": held.exec,
     })
-}
-
-fn joined(whole: &Value, part: Value) -> Value {
-    let mut line = whole.clone();
-    if let (Value::Object(line), Value::Object(part)) = (&mut line, part) {
-        line.extend(part);
-    }
-    line
 }

@@ -63,19 +63,39 @@ pub fn reason(open: &OpenConflict) -> String {
     if why.is_empty() { kind } else { format!("{kind}: {why}") }
 }
 
-/// The list that `conflicts` shows: those here, then those of each other machine.
-pub fn list(look: &Look, conflicts: &[OpenConflict]) -> String {
-    if conflicts.is_empty() {
+/// Conflicts with one remote.
+#[derive(Debug, Clone)]
+pub struct With {
+    /// The remote's name.
+    pub remote: String,
+    /// It is told: there are several remotes.
+    pub is_told: bool,
+    /// The conflicts.
+    pub open: Vec<OpenConflict>,
+}
+
+/// The list that `conflicts` shows: for each remote those here, then those of each other machine.
+pub fn list(look: &Look, groups: &[With]) -> String {
+    if groups.iter().all(|with| with.open.is_empty()) {
         return format!("{} No conflicts.\n", look.icon(Icon::InSync));
     }
     let mut text = String::new();
-    for those in conflicts.chunk_by(|a, b| a.abroad == b.abroad) {
-        if let Some(machine) = &those[0].abroad {
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let head = format!("On {}", escape(machine.name.as_bytes()));
-            let _ = writeln!(text, "{gap}{}", look.paint(Tone::Strong, &head));
+    for With { remote, is_told, open } in groups {
+        for those in open.chunk_by(|a, b| a.abroad == b.abroad) {
+            let head = match (&those[0].abroad, is_told) {
+                (None, false) => None,
+                (None, true) => Some(format!("With {remote}")),
+                (Some(machine), false) => Some(format!("On {}", escape(machine.name.as_bytes()))),
+                (Some(machine), true) => {
+                    Some(format!("On {}, with {remote}", escape(machine.name.as_bytes())))
+                }
+            };
+            if let Some(head) = head {
+                let gap = if text.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}{}", look.paint(Tone::Strong, &head));
+            }
+            text.push_str(&rows(look, those));
         }
-        text.push_str(&rows(look, those));
     }
     text
 }
@@ -158,6 +178,15 @@ fn version(look: &Look, open: &OpenConflict, version: &Version) -> String {
         facts.push(format!("at {}", version.path));
     }
     facts.join(", ")
+}
+
+/// A conflict for programs, with the name of the remote that it is with.
+pub fn to_json_with(open: &OpenConflict, remote: &str) -> Value {
+    let mut object = to_json(open);
+    if let Value::Object(fields) = &mut object {
+        fields.insert("remote".to_owned(), remote.into());
+    }
+    object
 }
 
 /// A conflict for programs.
@@ -246,6 +275,10 @@ pub(crate) mod tests {
         }
     }
 
+    fn alone(open: &[OpenConflict]) -> [With; 1] {
+        [With { remote: "origin".to_owned(), is_told: false, open: open.to_vec() }]
+    }
+
     #[test]
     fn the_list_names_machines_and_times() {
         let mut deleted = changed(5, "runs/old.json");
@@ -255,7 +288,7 @@ pub(crate) mod tests {
             c5  runs/old.json  deleted on desktop, changed on laptop  laptop 10:02 · desktop deleted it
             2 conflicts.
         "#]]
-        .assert_eq(&list(&plain(), &[changed(3, "notes/plan.md"), deleted]));
+        .assert_eq(&list(&plain(), &alone(&[changed(3, "notes/plan.md"), deleted])));
         expect!["✓ No conflicts.\n"].assert_eq(&list(&plain(), &[]));
     }
 
@@ -279,13 +312,13 @@ pub(crate) mod tests {
             mac:c1  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
             1 conflict.
         "#]]
-        .assert_eq(&list(&plain(), &all));
+        .assert_eq(&list(&plain(), &alone(&all)));
         expect![[r#"
             On mac
             mac:c1  notes/plan.md  changed on both: 2 places overlap  laptop 10:02 · desktop 09:58
             1 conflict.
         "#]]
-        .assert_eq(&list(&plain(), &all[3..]));
+        .assert_eq(&list(&plain(), &alone(&all[3..])));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use similar::{ChangeTag, InlineChange, TextDiff};
 use super::{Columns, Look, Tone, bytes, count};
 
 /// Two contents under one name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The path, escaped.
     pub path: String,

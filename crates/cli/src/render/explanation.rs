@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Columns, Look, Tone};
+use super::{Columns, Look, Tone, joined};
 
 /// The answer to `explain`.
 #[derive(Debug, Clone, Default)]
@@ -27,28 +27,42 @@ impl Explanation {
     }
 }
 
-/// The text.
-pub fn text(look: &Look, explanation: &Explanation) -> String {
+/// The text; the remote is told where there are several.
+pub fn text(look: &Look, remote: Option<&str>, explanation: &Explanation) -> String {
     let mut columns = Columns::indented(2);
     for (label, words) in &explanation.facts {
         columns.row(look, &[(Some(Tone::Quiet), label), (None, words)]);
     }
-    format!("{}\n{}", look.paint(Tone::Strong, &explanation.verdict), columns.finish())
+    let verdict = match remote {
+        Some(remote) => format!("{remote}: {}", explanation.verdict),
+        None => explanation.verdict.clone(),
+    };
+    format!("{}\n{}", look.paint(Tone::Strong, &verdict), columns.finish())
 }
 
-/// The object for programs.
-pub fn to_json(explanation: &Explanation) -> Value {
-    let facts: serde_json::Map<String, Value> =
-        explanation.facts.iter().map(|(label, words)| (label.clone(), words.as_str().into())).collect();
-    json!({
-        "schema": 1,
-        "command": "explain",
-        "path": explanation.path,
-        "reason": explanation.reason,
-        "verdict": explanation.verdict,
-        "facts": facts,
-        "hint": explanation.hint,
-    })
+/// The object for programs: what holds with the first remote, and with each.
+pub fn to_json(remotes: &[String], explanations: &[Explanation]) -> Value {
+    let mut object = json!({"schema": 1, "command": "explain"});
+    let fields = |explanation: &Explanation| {
+        let facts: serde_json::Map<String, Value> =
+            explanation.facts.iter().map(|(label, words)| (label.clone(), words.as_str().into())).collect();
+        json!({
+            "path": explanation.path,
+            "reason": explanation.reason,
+            "verdict": explanation.verdict,
+            "facts": facts,
+            "hint": explanation.hint,
+        })
+    };
+    let named = remotes
+        .iter()
+        .zip(explanations)
+        .map(|(remote, explanation)| joined(&json!({"remote": remote}), fields(explanation)));
+    let named: Vec<Value> = named.collect();
+    if let Some(first) = explanations.first() {
+        object = joined(&object, fields(first));
+    }
+    joined(&object, json!({"remotes": named}))
 }
 
 #[cfg(test)]
@@ -73,6 +87,6 @@ mod tests {
               because  instep.yaml line 14: exclude "*.duckdb"
               here     212 MB, changed 09:12
         "#]]
-        .assert_eq(&text(&plain(), &explanation));
+        .assert_eq(&text(&plain(), None, &explanation));
     }
 }

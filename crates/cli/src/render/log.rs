@@ -32,6 +32,8 @@ pub struct Logged {
     pub conflicts: u64,
     /// Who or what started it, or the message given with it.
     pub note: String,
+    /// The address of the remote that it was done with.
+    pub address: Option<String>,
     /// Its changes, where they are known here.
     pub changes: Vec<Done>,
     /// What it changed, in what people count in.
@@ -173,6 +175,7 @@ pub fn to_json(logged: &Logged) -> Value {
         "verb": logged.verb,
         "machine": logged.machine,
         "message": logged.note,
+        "remote_url": logged.address,
         "workspaces_affected": affected(logged, "workspaces").unwrap_or(1),
         "scenarios_affected": affected(logged, "scenarios")
             .unwrap_or(logged.sent + logged.received + logged.merged),
@@ -219,6 +222,7 @@ mod tests {
             merged: 1,
             conflicts: 1,
             note: "Ana".into(),
+            address: None,
             changes: Vec::new(),
             units: Vec::new(),
         }

@@ -152,7 +152,7 @@ pub fn changes(look: &Look, outcome: &Outcome) -> String {
     let mut columns = Columns::indented(2);
     let mut lines = Vec::new();
     let mut merged = std::collections::BTreeSet::new();
-    for done in &outcome.done {
+    for done in told(&outcome.done) {
         if done.merged.is_none() || merged.insert(&done.path) {
             lines.push(done);
         }
@@ -178,6 +178,27 @@ pub fn changes(look: &Look, outcome: &Outcome) -> String {
         let _ = writeln!(text, "  {} and {left} more; `-v` shows all.", look.dots());
     }
     text
+}
+
+/// The changes that have a line of their own: a folder that comes with something in it goes without saying. They are in
+/// order of path.
+pub fn told(all: &[Done]) -> Vec<&Done> {
+    let goes_without_saying = |at: usize, done: &Done| {
+        let below =
+            all[at + 1..].iter().take_while(|other| other.path.as_bytes().starts_with(done.path.as_bytes()));
+        let brings = |other: &Done| {
+            other.side == done.side
+                && other.kind != ChangeKind::Remove
+                && other.path != done.path
+                && other.path.is_within(&done.path)
+        };
+        done.folder && done.kind == ChangeKind::Create && below.into_iter().any(brings)
+    };
+    all.iter()
+        .enumerate()
+        .filter(|(at, done)| !goes_without_saying(*at, done))
+        .map(|(_, done)| done)
+        .collect()
 }
 
 fn icon(done: &Done) -> Icon {

@@ -14,14 +14,14 @@ use crate::place::shown;
 pub struct OneOfAll {
     /// Where its folder is.
     pub path: PathBuf,
-    /// Where it stands with its remote.
-    pub looked: Result<Status, Box<CommandError>>,
+    /// Where it stands with each of its remotes.
+    pub looked: Result<Vec<Status>, Box<CommandError>>,
 }
 
 impl OneOfAll {
     /// The order of the lines: what is in order first, then what waits, what needs a person, and what failed.
     pub fn urgency(&self) -> (u8, PathBuf) {
-        let rank = match self.looked.as_ref().map(Status::state) {
+        let rank = match self.looked.as_deref().map(status::state) {
             Ok(State::InSync | State::Working) => 0,
             Ok(State::Paused) => 1,
             Ok(State::Waiting) => 2,
@@ -41,7 +41,7 @@ pub fn text(look: &Look, all: &[OneOfAll]) -> String {
     let mut columns = Columns::default();
     for one in all {
         let found = match &one.looked {
-            Ok(status) => status::sentence(look, status),
+            Ok(all) => status::sentences(look, all),
             Err(error) => format!("{} {}  {}", look.icon(Icon::Problem), error.code, error.what),
         };
         columns.row(look, &[(Some(Tone::Strong), &shown(&one.path)), (None, &found)]);
@@ -57,7 +57,7 @@ pub fn hint(all: &[OneOfAll]) -> Option<String> {
     let troubled = all.iter().filter(|one| one.urgency().0 > 2).count() as u64;
     let place = super::outcome::quoted_text(&shown(&last.path));
     match &last.looked {
-        Ok(status) if matches!(status.state(), State::InSync | State::Paused | State::Waiting) => None,
+        Ok(all) if matches!(status::state(all), State::InSync | State::Paused | State::Waiting) => None,
         _ => Some(format!(
             "{} a look: `instep -C {place} status`.",
             match troubled {
@@ -72,7 +72,7 @@ pub fn hint(all: &[OneOfAll]) -> Option<String> {
 pub fn to_json(all: &[OneOfAll]) -> Value {
     let list = all.iter().map(|one| {
         let (mut object, path) = match &one.looked {
-            Ok(status) => (status::to_json(status), shown(&one.path)),
+            Ok(all) => (status::to_json(all), shown(&one.path)),
             Err(error) => {
                 (json!({"state": "problem", "in_sync": false, "error": error.to_json()}), shown(&one.path))
             }

@@ -8,13 +8,13 @@ use instep_engine::cycle::outcome::{Done, Outcome};
 use instep_engine::cycle::plan_file::PlanFile;
 use serde_json::{Value, json};
 
-use super::outcome::{notes, place, problems};
+use super::outcome::{notes, place, problems, told};
 use super::{Columns, Icon, Look, Tone, bytes, count};
 
 /// The text of a dry run. It lists all of it, however long: a preview that only counts can't be trusted.
 pub fn text(look: &Look, outcome: &Outcome) -> String {
     let mut columns = Columns::indented(2);
-    for done in &outcome.done {
+    for done in told(&outcome.done) {
         let icon = if done.side == Side::Remote { Icon::Up } else { Icon::Down };
         let (sign, ascii) = icon.forms();
         let sign = if look.unicode { sign } else { ascii };
@@ -90,9 +90,8 @@ fn sentence(look: &Look, outcome: &Outcome) -> String {
     }
     let mut parts = Vec::new();
     for (side, words, place) in [(Side::Remote, "send", "there"), (Side::Local, "receive", "here")] {
-        let (removed, rest): (Vec<_>, Vec<_>) = outcome
-            .done
-            .iter()
+        let (removed, rest): (Vec<_>, Vec<_>) = told(&outcome.done)
+            .into_iter()
             .filter(|done| done.side == side)
             .partition(|done| done.kind == ChangeKind::Remove);
         if !rest.is_empty() {

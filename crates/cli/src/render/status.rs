@@ -6,12 +6,12 @@ use instep_core::clock::Timestamp;
 use instep_core::node::Side;
 use instep_core::path::{TreePath, escape};
 use instep_core::plan::ChangeKind;
-use instep_engine::cycle::outcome::{Done, Outcome};
+use instep_engine::cycle::outcome::{Done, OpenConflict, Outcome};
 use instep_engine::state::Failures;
 use serde_json::{Map, Value, json};
 
-use super::outcome::{Counts, done_json, held_json, place};
-use super::{Columns, Icon, Look, Tone, conflict, count, path_object, rfc3339, units, units_json};
+use super::outcome::{Counts, done_json, held_json, place, told};
+use super::{Columns, Icon, Look, Tone, conflict, count, joined, path_object, rfc3339, units, units_json};
 use crate::failure::{CommandError, Exit};
 
 /// Where the data lives, as people may see it.
@@ -85,21 +85,21 @@ pub struct Status {
     pub files: Option<Vec<KnownFile>>,
 }
 
-/// The six states that people learn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The six states that people learn, the most urgent last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Another process is at work.
-    Working,
     /// Both sides agree.
     InSync,
+    /// Another process is at work.
+    Working,
     /// There is something to send or receive.
     Waiting,
-    /// A person must decide.
-    NeedsYou,
     /// Switched off, or no remote.
     Paused,
     /// Something can't be synced.
     Problem,
+    /// A person must decide.
+    NeedsYou,
 }
 
 impl State {
@@ -141,8 +141,12 @@ impl Status {
         !self.outcome.done.is_empty()
     }
 
+    fn open(&self) -> impl Iterator<Item = &OpenConflict> {
+        self.outcome.conflicts.iter().filter(|open| !open.conflict.settled)
+    }
+
     fn open_conflicts(&self) -> u64 {
-        self.outcome.conflicts.iter().filter(|open| !open.conflict.settled).count() as u64
+        self.open().count() as u64
     }
 
     fn counts(&self) -> Counts {
@@ -150,39 +154,81 @@ impl Status {
     }
 }
 
-/// The full text.
-pub fn text(look: &Look, status: &Status) -> String {
-    let mut text = format!("{}\n{}\n", title(look, status), sentence(look, status));
-    in_units(&mut text, status);
+/// The one word for all remotes of a workspace: that of the one that is most urgent.
+pub fn state(all: &[Status]) -> State {
+    all.iter().map(Status::state).max().unwrap_or(State::Paused)
+}
+
+/// The full text: one remote, or all of a workspace, each with its own part.
+pub fn text(look: &Look, all: &[Status]) -> String {
+    let mut text = String::new();
+    match all {
+        [status] => {
+            text = format!("{}\n", title(look, status, &place_of(status)));
+            part(look, &mut text, status);
+        }
+        several => {
+            if let Some(first) = several.first() {
+                let remotes = count(several.len() as u64, "remote");
+                text = format!("{}\n", title(look, first, &remotes));
+            }
+            for status in several {
+                let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, &place_of(status)));
+                part(look, &mut text, status);
+            }
+        }
+    }
+    all.iter().for_each(|status| left_out(look, &mut text, status));
+    all.iter().for_each(|status| failed(look, &mut text, status, all.len() > 1));
+    all.iter().for_each(|status| needs_you(look, &mut text, status, all.len() > 1));
+    text
+}
+
+/// What there is to say of one remote, but for the problems: those come last.
+fn part(look: &Look, text: &mut String, status: &Status) {
+    let _ = writeln!(text, "{}", sentence(look, status));
+    in_units(text, status);
     let there = match &status.outcome.other_machine {
         Some(machine) => format!("Changed on {}", escape(machine.as_bytes())),
         None => "Changed there".to_owned(),
     };
-    let (merged, rest): (Vec<_>, Vec<_>) = status.outcome.done.iter().partition(|done| done.merged.is_some());
+    let (merged, rest): (Vec<&Done>, Vec<_>) =
+        told(&status.outcome.done).into_iter().partition(|done| done.merged.is_some());
     let (here, arriving): (Vec<_>, Vec<_>) = rest.into_iter().partition(|done| done.side == Side::Remote);
     let merged: Vec<&Done> = merged.into_iter().filter(|done| done.side == Side::Local).collect();
     for (title, list) in
         [("Changed here", here), (&there, arriving), ("Changed on both, will be merged", merged)]
     {
-        group(look, &mut text, title, &list);
+        group(look, text, title, &list);
     }
-    left_out(look, &mut text, status);
-    failed(look, &mut text, status);
-    needs_you(look, &mut text, status);
-    text
 }
 
-fn title(look: &Look, status: &Status) -> String {
-    let place = status.remote.as_ref().map_or_else(
+fn place_of(status: &Status) -> String {
+    status.remote.as_ref().map_or_else(
         || "no remote".to_owned(),
         |remote| format!("{} {}", remote.name, escape(remote.address.as_bytes())),
-    );
+    )
+}
+
+fn title(look: &Look, status: &Status, place: &str) -> String {
     let (dot, name) = (look.dot(), look.paint(Tone::Strong, &escape(status.workspace.as_bytes())));
     format!("{name} {dot} {} (here) {dot} {place}", escape(status.machine.as_bytes()))
 }
 
-/// The second line: what stands out, and how old the knowledge of the remote is.
-pub fn sentence(look: &Look, status: &Status) -> String {
+/// What stands out, of all remotes in one line.
+pub fn sentences(look: &Look, all: &[Status]) -> String {
+    if let [status] = all {
+        return sentence(look, status);
+    }
+    let of = |status: &Status| {
+        let name = status.remote.as_ref().map(|remote| remote.name.as_str()).unwrap_or_default();
+        format!("{name} {}", sentence(look, status))
+    };
+    all.iter().map(of).collect::<Vec<_>>().join("    ")
+}
+
+/// What stands out with one remote, and how old the knowledge of it is.
+fn sentence(look: &Look, status: &Status) -> String {
     let counts = status.counts();
     let mut parts = Vec::new();
     for (how_many, icon, words) in [
@@ -249,10 +295,10 @@ fn group(look: &Look, text: &mut String, title: &str, list: &[&Done]) {
 }
 
 /// What keeps us from the remote now, and how the last sync failed if that was something else.
-fn failed(look: &Look, text: &mut String, status: &Status) {
+fn failed(look: &Look, text: &mut String, status: &Status, is_told: bool) {
     let now = status.unreachable.as_ref();
     if let Some(error) = now {
-        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, "Not reached"));
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, &headed("Not reached", status, is_told)));
         let _ = writeln!(text, "  {}  {}", error.code, escape(error.what.as_bytes()));
         for why in &error.why {
             let _ = writeln!(text, "  {}", look.paint(Tone::Quiet, why));
@@ -263,10 +309,18 @@ fn failed(look: &Look, text: &mut String, status: &Status) {
         let _ = writeln!(
             text,
             "\n{}\n  {}  {}",
-            look.paint(Tone::Strong, "Failed"),
+            look.paint(Tone::Strong, &headed("Failed", status, is_told)),
             failures.code,
             escape(failures.message.as_bytes())
         );
+    }
+}
+
+/// A title, with the remote's name where there are several.
+fn headed(title: &str, status: &Status, is_told: bool) -> String {
+    match status.remote.as_ref().filter(|_| is_told) {
+        Some(remote) => format!("{title}, with {}", remote.name),
+        None => title.to_owned(),
     }
 }
 
@@ -321,11 +375,11 @@ fn in_units(text: &mut String, status: &Status) {
     }
 }
 
-fn needs_you(look: &Look, text: &mut String, status: &Status) {
+fn needs_you(look: &Look, text: &mut String, status: &Status, is_told: bool) {
     let outcome = &status.outcome;
     let sign = |unicode, ascii| if look.unicode { unicode } else { ascii };
     if !outcome.held.is_empty() {
-        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, "Held"));
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, &headed("Held", status, is_told)));
         let mut columns = Columns::indented(2);
         for held in &outcome.held {
             columns.row(
@@ -341,7 +395,7 @@ fn needs_you(look: &Look, text: &mut String, status: &Status) {
         text.push_str(&columns.finish());
     }
     if !outcome.conflicts.is_empty() {
-        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, "Needs you"));
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Strong, &headed("Needs you", status, is_told)));
         let mut columns = Columns::indented(2);
         for open in &outcome.conflicts {
             columns.row(
@@ -359,31 +413,33 @@ fn needs_you(look: &Look, text: &mut String, status: &Status) {
     }
 }
 
-/// The one hint.
-pub fn hint(status: &Status) -> Option<String> {
-    let settles =
-        match status.outcome.conflicts.iter().filter(|open| !open.conflict.settled).collect::<Vec<_>>() {
-            open if open.is_empty() => None,
-            open if open.len() == 1 => {
-                Some(format!("`instep resolve {}` settles the conflict.", open[0].short()))
-            }
-            _ => Some("`instep resolve` settles the conflicts one by one.".to_owned()),
-        };
-    if status.remote.is_none() {
+/// The one hint: of the remote that is most urgent, and for all where it is the same for all.
+pub fn hint(all: &[Status]) -> Option<String> {
+    let open: Vec<&OpenConflict> = all.iter().flat_map(Status::open).collect();
+    let settles = match open.as_slice() {
+        [] => None,
+        [one] => Some(format!("`instep resolve {}` settles the conflict.", one.short())),
+        _ => Some("`instep resolve` settles the conflicts one by one.".to_owned()),
+    };
+    if all.iter().all(|status| status.remote.is_none()) {
         return Some("`instep init --remote ADDRESS` says where your private copy lives.".to_owned());
     }
-    if status.unreachable.is_some() {
+    if all.iter().any(|status| status.unreachable.is_some()) {
         return Some("`instep doctor` says what is wrong. Nothing is lost; what is here waits.".to_owned());
     }
-    if status.paused {
+    if all.iter().any(|status| status.paused) {
         return Some("`instep config set sync.enabled true --machine` switches it on.".to_owned());
     }
-    let counts = status.counts();
-    let verbs = match (counts.sent > 0 || counts.merged > 0, counts.received > 0 || counts.merged > 0) {
+    let counts: Vec<Counts> = all.iter().map(Status::counts).collect();
+    let sends = counts.iter().any(|counts| counts.sent > 0 || counts.merged > 0);
+    let receives = counts.iter().any(|counts| counts.received > 0 || counts.merged > 0);
+    let verbs = match (sends, receives) {
         (true, true) => "sends and receives",
         (true, false) => "sends",
         (false, true) => "receives",
-        (false, false) => return settles.or_else(|| super::outcome::hint(&status.outcome)),
+        (false, false) => {
+            return settles.or_else(|| all.iter().find_map(|status| super::outcome::hint(&status.outcome)));
+        }
     };
     let what = if settles.is_some() { "the rest" } else { "it" };
     Some(match settles {
@@ -393,18 +449,45 @@ pub fn hint(status: &Status) -> Option<String> {
 }
 
 /// One line, for prompts and many workspaces: state, counts, name.
-pub fn short(look: &Look, status: &Status) -> String {
-    format!("{}  {}\n", escape(status.workspace.as_bytes()), sentence(look, status))
+pub fn short(look: &Look, all: &[Status]) -> String {
+    let name = all.first().map(|status| escape(status.workspace.as_bytes())).unwrap_or_default();
+    format!("{name}  {}\n", sentences(look, all))
 }
 
-/// The object for programs: the fields that dashboards of other tools know, and ours.
-pub fn to_json(status: &Status) -> Value {
+/// The object for programs: the fields that dashboards of other tools know, and ours. With several remotes they tell of
+/// all of them together, and `remotes` of each.
+pub fn to_json(all: &[Status]) -> Value {
+    let each: Vec<Value> = all.iter().map(of_one).collect();
+    let head = json!({"schema": 1, "command": "status"});
+    let whole = joined(&head, each.first().cloned().unwrap_or_default());
+    let lists = ["conflicts", "changes", "held", "pending_conflicts"];
+    let sums = ["local_changes", "ahead", "behind"];
+    let state = state(all);
+    let mut together = json!({
+        "state": state.word().to_lowercase().replace(' ', "-"),
+        "in_sync": state == State::InSync,
+        "sync_health": health(all.iter().max_by_key(|status| status.state())),
+    });
+    if let Value::Object(fields) = &mut together {
+        for key in lists {
+            let items = each.iter().filter_map(|one| one[key].as_array()).flatten().cloned();
+            fields.insert(key.to_owned(), items.collect());
+        }
+        for key in sums {
+            let sum: u64 = each.iter().filter_map(|one| one[key].as_u64()).sum();
+            fields.insert(key.to_owned(), sum.into());
+        }
+    }
+    let known = all.iter().zip(each).filter(|(status, _)| status.remote.is_some());
+    joined(&joined(&whole, together), json!({"remotes": known.map(|(_, one)| one).collect::<Vec<_>>()}))
+}
+
+fn of_one(status: &Status) -> Value {
     let counts = status.counts();
-    let conflicts: Vec<_> = status.outcome.conflicts.iter().filter(|open| !open.conflict.settled).collect();
-    let pending: Vec<Value> = conflicts.iter().map(|open| conflict::to_json(open)).collect();
+    let conflicts: Vec<&OpenConflict> = status.open().collect();
+    let remote = status.remote.as_ref().map(|remote| remote.name.as_str()).unwrap_or_default();
+    let pending: Vec<Value> = conflicts.iter().map(|open| conflict::to_json_with(open, remote)).collect();
     let mut object = json!({
-        "schema": 1,
-        "command": "status",
         "workspace": status.workspace,
         "machine": status.machine,
         "state": status.state().word().to_lowercase().replace(' ', "-"),
@@ -431,7 +514,7 @@ pub fn to_json(status: &Status) -> Value {
         "pending_conflicts": pending,
         "version": "1.0.0",
         "last_sync_times": times(&status.health),
-        "sync_health": health(status),
+        "sync_health": health(Some(status)),
     });
     if let Value::Object(fields) = &mut object {
         if let Some(list) = &status.left_out {
@@ -454,13 +537,13 @@ fn times(health: &Health) -> Value {
     })
 }
 
-fn health(status: &Status) -> Value {
-    let word = match status.state() {
-        State::InSync | State::Waiting | State::Working => "healthy",
-        State::Paused => "paused",
-        State::NeedsYou | State::Problem => "attention",
+fn health(status: Option<&Status>) -> Value {
+    let word = match status.map(Status::state) {
+        Some(State::InSync | State::Waiting | State::Working) => "healthy",
+        Some(State::Paused) | None => "paused",
+        Some(State::NeedsYou | State::Problem) => "attention",
     };
-    let failures = status.health.failures.as_ref();
+    let failures = status.and_then(|status| status.health.failures.as_ref());
     json!({
         "status": word,
         "last_error": failures.map(|failures| &failures.message),
@@ -509,7 +592,7 @@ mod tests {
 
     #[test]
     fn a_busy_workspace_says_what_moves_and_what_needs_a_person() {
-        let status = status(busy());
+        let all = [status(busy())];
         expect![[r#"
             planalign · laptop (here) · origin github.com/ana/planalign-sync
             ↑ 2 to send   ↓ 1 to receive   ⇄ 1 to merge   ⚠ 1 conflict    checked 3 min ago
@@ -527,28 +610,29 @@ mod tests {
             Needs you
               ⚠  notes/plan.md  laptop 10:02 · desktop 09:58  changed on both: 2 places overlap  c3
         "#]]
-        .assert_eq(&text(&plain(), &status));
+        .assert_eq(&text(&plain(), &all));
         expect!["`instep sync` sends and receives the rest. `instep resolve c3` settles the conflict."]
-            .assert_eq(&hint(&status).unwrap());
-        assert_eq!(status.state(), State::NeedsYou);
+            .assert_eq(&hint(&all).unwrap());
+        assert_eq!(state(&all), State::NeedsYou);
     }
 
     #[test]
     fn a_quiet_workspace_is_two_lines() {
-        let status = status(Outcome { checked: Some(before(10)), ..Outcome::default() });
+        let all = [status(Outcome { checked: Some(before(10)), ..Outcome::default() })];
         expect![[r#"
             planalign · laptop (here) · origin github.com/ana/planalign-sync
             ✓ In sync    checked 10 s ago
         "#]]
-        .assert_eq(&text(&plain(), &status));
-        assert_eq!(hint(&status), None);
+        .assert_eq(&text(&plain(), &all));
+        assert_eq!(hint(&all), None);
     }
 
     #[test]
     fn a_remote_that_is_away_is_a_problem_and_what_is_known_has_an_age() {
-        let away = |exit, code, what: &str| Status {
-            unreachable: Some(CommandError::new(code, exit, what).because("the cause")),
-            ..status(Outcome { checked: Some(before(7_200)), ..Outcome::default() })
+        let away = |exit, code, what: &str| {
+            let unreachable = Some(CommandError::new(code, exit, what).because("the cause"));
+            let known = Outcome { checked: Some(before(7_200)), ..Outcome::default() };
+            [Status { unreachable, ..status(known) }]
         };
         let missing = away(Exit::NoWorkspace, "E-REMOTE-MISSING", "/disk/p.git does not exist.");
         expect![[r#"
@@ -560,7 +644,7 @@ mod tests {
               the cause
         "#]]
         .assert_eq(&text(&plain(), &missing));
-        assert_eq!((missing.state(), &to_json(&missing)["in_sync"]), (State::Problem, &false.into()));
+        assert_eq!((state(&missing), &to_json(&missing)["in_sync"]), (State::Problem, &false.into()));
         assert_eq!(to_json(&missing)["unreachable"]["code"], "E-REMOTE-MISSING");
         let short = |exit, code| short(&plain(), &away(exit, code, ""));
         expect![[r#"
@@ -575,17 +659,17 @@ mod tests {
 
     #[test]
     fn without_a_remote_it_is_paused_and_says_how_to_go_on() {
-        let status = Status { remote: None, ..status(Outcome::default()) };
+        let all = [Status { remote: None, ..status(Outcome::default()) }];
         expect![[r#"
             planalign · laptop (here) · no remote
             ⏸ Paused    the remote was never asked
         "#]]
-        .assert_eq(&text(&plain(), &status));
+        .assert_eq(&text(&plain(), &all));
     }
 
     #[test]
     fn programs_find_the_fields_they_know() {
-        let object = to_json(&status(busy()));
+        let object = to_json(&[status(busy())]);
         for field in
             ["is_initialized", "remote_url", "local_changes", "ahead", "behind", "last_sync", "conflicts"]
         {

@@ -7,7 +7,7 @@ use instep_engine::verify::{Copy, Fault, FaultKind, HeadFault, Looked, Verified}
 use serde_json::{Value, json};
 
 use super::outcome::{held_json, quoted, short_id};
-use super::{Icon, Look, Tone, bytes, count, duration, number, path_object};
+use super::{Icon, Look, Tone, bytes, count, duration, joined, number, path_object};
 use crate::failure::{Exit, sentence};
 
 /// How the program ends after it.
@@ -27,8 +27,8 @@ struct Words {
     fix: String,
 }
 
-/// The text; `spent` is how long it took, in milliseconds.
-pub fn text(look: &Look, found: &Verified, spent: u64) -> String {
+/// The text; the remote is told where there are several; `spent` is how long it took, in milliseconds.
+pub fn text(look: &Look, remote: Option<&str>, found: &Verified, spent: u64) -> String {
     let counts = &found.counts;
     let parts = [
         format!("{} here ({})", count(counts.files, "file"), bytes(counts.file_bytes)),
@@ -44,7 +44,8 @@ pub fn text(look: &Look, found: &Verified, spent: u64) -> String {
         },
     ];
     let spent = look.paint(Tone::Quiet, &duration(spent));
-    let mut text = format!("Checked  {}    {spent}\n", parts.join(&format!(" {} ", look.dot())));
+    let mut text = remote.map(|name| format!("{}\n", look.paint(Tone::Strong, name))).unwrap_or_default();
+    let _ = writeln!(text, "Checked  {}    {spent}", parts.join(&format!(" {} ", look.dot())));
     for fault in &found.faults {
         let words = words(look, fault);
         let path = fault.path.as_ref().map(|path| format!("{path}  ")).unwrap_or_default();
@@ -204,8 +205,20 @@ fn safe(copy: Option<Copy>, what: &str) -> String {
     }
 }
 
-/// The object for programs.
-pub fn to_json(look: &Look, found: &Verified, read_data: bool) -> Value {
+/// The object for programs: what was found with the first remote, all faults, and what was found with each remote.
+pub fn to_json(look: &Look, remotes: &[String], found: &[Verified], read_data: bool) -> Value {
+    let each: Vec<Value> = found.iter().map(|found| fields(look, found)).collect();
+    let all: Vec<&Value> = each.iter().filter_map(|one| one["faults"].as_array()).flatten().collect();
+    let faults = json!({"ok": all.is_empty(), "faults": all});
+    let named = remotes.iter().zip(&each);
+    let named = named.map(|(remote, one)| joined(&json!({"name": remote}), one.clone()));
+    let named = json!({"remotes": named.collect::<Vec<_>>()});
+    let head = json!({"schema": 1, "command": "verify", "read_data": read_data});
+    let whole = joined(&head, each.first().cloned().unwrap_or_default());
+    joined(&joined(&whole, faults), named)
+}
+
+fn fields(look: &Look, found: &Verified) -> Value {
     let counts = &found.counts;
     let faults = found.faults.iter().map(|fault| {
         let Words { code, what, safe, fix } = words(look, fault);
@@ -221,10 +234,7 @@ pub fn to_json(look: &Look, found: &Verified, read_data: bool) -> Value {
         Looked::Whole { ahead } => json!({"checked": true, "ahead": ahead}),
     };
     json!({
-        "schema": 1,
-        "command": "verify",
         "ok": found.faults.is_empty(),
-        "read_data": read_data,
         "counts": {
             "files": counts.files,
             "file_bytes": counts.file_bytes,
@@ -305,7 +315,7 @@ mod tests {
             A sync was interrupted; the next one finishes it.
             The remote got something since the last sync; that was not checked.
             8 faults. Nothing was changed.
-        "#]].assert_eq(&text(&plain(), &found, 100));
+        "#]].assert_eq(&text(&plain(), None, &found, 100));
         assert_eq!(exit(&found), Exit::Failed);
         let away = Verified { remote: Looked::Away("Can't connect".to_owned()), ..Verified::default() };
         expect![[r#"
@@ -313,6 +323,6 @@ mod tests {
             The remote was not checked: Can't connect.
             ✓ No faults.
         "#]]
-        .assert_eq(&text(&plain(), &away, 100));
+        .assert_eq(&text(&plain(), None, &away, 100));
     }
 }

@@ -9,7 +9,9 @@ mod disks;
 mod faults;
 mod files;
 mod hosts;
+mod merges;
 mod packs;
+mod state;
 mod trees;
 mod words;
 

@@ -269,14 +269,225 @@ fn a_conflict_with_one_remote_is_settled_there() {
     write(left, "plans/one.txt", "left\n");
     write(mate, "plans/one.txt", "mate\n");
     good(mate, ["sync"]);
-    let output = two.sync_left(4);
-    assert!(output.mentions("instep conflicts --remote team"), "{output}");
-    assert!(good(left, ["conflicts", "--remote", "team"]).mentions("plans/one.txt"));
-    assert!(!good(left, ["conflicts"]).mentions("plans/one.txt"));
-    assert!(good(left, ["status"]).mentions("--remote NAME"));
-    good(left, ["resolve", "c1", "--keep", "there", "--remote", "team"]);
+    two.sync_left(4);
+    // Each command tells of all remotes, and each conflict has a name of its own.
+    assert!(good(left, ["conflicts"]).stdout.starts_with("With team\nc1  plans/one.txt"));
+    assert!(!good(left, ["conflicts", "--remote", "origin"]).mentions("plans/one.txt"));
+    let status = good(left, ["status"]).stdout;
+    assert!(status.contains("\nNeeds you, with team\n"), "{status}");
+    let object = json(&good(left, ["status", "--json"]));
+    assert_eq!(
+        (object["state"].as_str(), object["conflicts"][0].as_str()),
+        (Some("needs-you"), Some("plans/one.txt"))
+    );
+    assert_eq!(object["remotes"][0]["state"], "in-sync");
+    assert_eq!(object["remotes"][1]["pending_conflicts"][0]["remote"], "team");
+    assert_eq!(left.run(["status", "--exit-code"]).code, 4);
+    assert_eq!(left.run(["status", "--exit-code", "--remote", "origin"]).code, 0);
+    good(left, ["resolve", "c1", "--keep", "there"]);
     two.sync_left(0);
     assert_eq!(holds(left, "plans/one.txt").as_deref(), Some("mate\n"));
     good(&two.pair.right, ["sync"]);
     assert_eq!(holds(&two.pair.right, "plans/one.txt").as_deref(), Some("mate\n"));
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+/// Both remotes are in conflict with what stands here.
+fn in_two_conflicts() -> Two {
+    let two = Two::new(&[]);
+    let (left, right, mate) = (&two.pair.left, &two.pair.right, &two.mate);
+    two.sync_left(0);
+    for (machine, path, text) in [
+        (left, "a.txt", "left\n"),
+        (right, "a.txt", "right\n"),
+        (left, "plans/one.txt", "left\n"),
+        (mate, "plans/one.txt", "mate\n"),
+    ] {
+        write(machine, path, text);
+    }
+    good(right, ["sync"]);
+    good(mate, ["sync"]);
+    two
+}
+
+#[test]
+fn a_conflicts_number_means_one_conflict_of_all_remotes() {
+    let two = in_two_conflicts();
+    let left = &two.pair.left;
+    // A look counts as the sync does that puts them on record.
+    for when in ["before", "after"] {
+        let status = good(left, ["status", "--fetch"]).stdout;
+        let lines: Vec<&str> =
+            status.lines().filter(|line| line.contains('⚠') && line.contains("overlap")).collect();
+        assert!(lines[0].contains("a.txt") && lines[0].ends_with("c1"), "{when}: {status}");
+        assert!(lines[1].contains("plans/one.txt") && lines[1].ends_with("c2"), "{when}: {status}");
+        two.sync_left(4);
+    }
+    let listed = good(left, ["conflicts"]).stdout;
+    assert!(
+        listed.contains("With origin\nc1  a.txt") && listed.contains("With team\nc2  plans/one.txt"),
+        "{listed}"
+    );
+    assert!(good(left, ["conflicts", "c2"]).mentions("mate"));
+    let output = good(left, ["resolve", "--all", "--keep", "there"]);
+    assert_eq!(output.stdout, "c1  a.txt  there\nc2  plans/one.txt  there\n2 of 2 settled.\n");
+    two.sync_left(0);
+    assert_eq!(holds(left, "a.txt").as_deref(), Some("right\n"));
+    assert_eq!(holds(left, "plans/one.txt").as_deref(), Some("mate\n"));
+}
+
+#[test]
+fn two_conflicts_that_an_older_program_gave_one_number_are_told_apart() {
+    let two = in_two_conflicts();
+    let left = &two.pair.left;
+    two.sync_left(4);
+    let state = rusqlite::Connection::open(left.folder().join(".instep/state.db")).unwrap();
+    state.execute_batch("UPDATE conflict SET number = 1; UPDATE remote SET next_conflict = 2").unwrap();
+    drop(state);
+    // Whoever only reads may still meet both.
+    let both = good(left, ["conflicts", "c1"]).stdout;
+    assert!(both.contains("c1  a.txt") && both.contains("c1  plans/one.txt"), "{both}");
+    let output = good(left, ["resolve", "c1", "--keep", "there"]);
+    assert_eq!(output.stdout, "c1  a.txt  there\n1 of 1 settled.\n");
+    assert!(good(left, ["conflicts"]).stdout.starts_with("With team\nc2  plans/one.txt"));
+}
+
+#[test]
+fn an_undo_reaches_the_remote_that_the_operation_was_done_with() {
+    let two = Two::new(&[]);
+    let (left, own, team) = (&two.pair.left, &two.pair.bare, &two.team);
+    two.sync_left(0);
+    write(left, "plans/one.txt", "edited here\n");
+    two.sync_left(0);
+    // The last operation sent it to the team.
+    let (own_before, team_before) = (own.head(), team.head());
+    let shown = good(left, ["undo", "-n"]).stdout;
+    assert!(shown.starts_with("At team\n  plans/one.txt\n"), "{shown}");
+    assert_eq!(json(&good(left, ["undo", "--json", "--yes"]))["remote"], "team");
+    assert!(own.head() == own_before && team.head() != team_before);
+    good(&two.mate, ["sync"]);
+    assert_eq!(holds(&two.mate, "plans/one.txt").as_deref(), Some("1\n2\n3\n4\n5\n"));
+    // The one before that sent it to the person's own place; and an undo is taken back where it was done.
+    good(left, ["undo", "--yes"]);
+    assert_ne!(own.head(), own_before);
+    let own_before = own.head();
+    good(left, ["undo", "--redo", "--yes"]);
+    good(left, ["undo", "--redo", "--yes"]);
+    assert_ne!(own.head(), own_before);
+    good(&two.mate, ["sync"]);
+    assert_eq!(holds(&two.mate, "plans/one.txt").as_deref(), Some("edited here\n"));
+    // A remote can be named.
+    two.sync_left(0);
+    assert!(good(left, ["undo", "-n", "--remote", "origin"]).stdout.contains("At origin\n  plans/one.txt\n"));
+    assert!(left.run(["undo", "-n", "--remote", "nobody"]).mentions("E-REMOTE-UNKNOWN"));
+    // Where it went is no remote any more: only what is here goes back.
+    good(left, ["remote", "remove", "team", "--yes"]);
+    let ids = json(&good(left, ["log", "--json"]))["operations"].clone();
+    let sent =
+        ids.as_array().unwrap().iter().find(|one| one["remote_url"] == text(team.path()) && one["sent"] == 1);
+    let id = sent.unwrap()["id"].as_str().unwrap().to_owned();
+    let team_before = team.head();
+    let output = good(left, ["undo", &id, "--yes"]);
+    assert!(output.mentions("is no remote of this workspace any more"), "{output}");
+    assert_eq!(team.head(), team_before);
+}
+
+#[test]
+fn an_undo_that_waits_for_one_remote_is_finished_with_that_one() {
+    let two = Two::new(&[]);
+    let (left, team) = (&two.pair.left, &two.team);
+    two.sync_left(0);
+    write(left, "plans/two.txt", "2\n");
+    two.sync_left(0);
+    let aside = two.pair.area().join("aside.git");
+    fs::rename(team.path(), &aside).unwrap();
+    let output = good(left, ["undo", "--yes"]);
+    assert!(output.mentions("Team could not be reached: its part goes with the next sync."), "{output}");
+    fs::rename(&aside, team.path()).unwrap();
+    let output = two.sync_left(0);
+    assert!(output.mentions("its part at the remote was taken back now"), "{output}");
+    assert_eq!(listed(team), "instep.yaml mine/of-the-mate.txt plans/one.txt");
+}
+
+#[test]
+fn a_version_that_only_the_second_remote_holds_comes_back() {
+    let two = Two::new(&[]);
+    let left = &two.pair.left;
+    // The person's own place holds no plans.
+    good(left, ["config", "add", "remotes.origin.paths", "a.txt", "--machine"]);
+    two.sync_left(0);
+    assert!(!listed(&two.pair.bare).contains("plans"));
+    fs::remove_file(left.folder().join("plans/one.txt")).unwrap();
+    good(left, ["restore", "plans/one.txt", "--at", &last_operation(left)]);
+    assert_eq!(holds(left, "plans/one.txt").as_deref(), Some("1\n2\n3\n4\n5\n"));
+}
+
+fn last_operation(machine: &Machine) -> String {
+    json(&good(machine, ["log", "--json"]))["operations"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_path_is_explained_compared_and_verified_with_each_remote_it_belongs_to() {
+    let two = Two::new(&[]);
+    let (left, mate) = (&two.pair.left, &two.mate);
+    two.sync_left(0);
+    write(mate, "plans/one.txt", "mate\n");
+    good(mate, ["sync"]);
+    good(left, ["status", "--fetch"]);
+    let explained = good(left, ["explain", "a.txt"]);
+    assert!(explained.stdout.starts_with("origin: Synced: both sides hold the same.\n"), "{explained}");
+    let outside = "team: Not one of its paths.\n  because  instep.local.yaml line 6: the remote's paths do not name it\n";
+    assert!(explained.stdout.ends_with(outside) && !explained.mentions("Hint"), "{explained}");
+    let alone = good(left, ["explain", "a.txt", "--remote", "team"]);
+    assert!(alone.mentions("`instep config add remotes.team.paths a.txt --machine`"), "{alone}");
+    let object = json(&good(left, ["explain", "plans/one.txt", "--json"]));
+    assert_eq!(
+        (&object["remotes"][0]["remote"], &object["remotes"][1]["remote"]),
+        (&"origin".into(), &"team".into())
+    );
+
+    let differs = good(left, ["diff"]).stdout;
+    assert!(
+        differs.starts_with("--- plans/one.txt (mate, team)\n+++ plans/one.txt (left, here)\n"),
+        "{differs}"
+    );
+    assert!(good(left, ["diff", "--remote", "origin"]).stdout.is_empty());
+    write(left, "a.txt", "edited\n");
+    assert_eq!(
+        good(left, ["diff", "--stat"]).stdout,
+        "a.txt          +1 -1\nplans/one.txt  +5 -1\n2 files differ, +6 -2\n"
+    );
+
+    let verified = json(&good(left, ["verify", "--json", "--read-data"]));
+    assert_eq!((&verified["ok"], &verified["remotes"][1]["name"]), (&true.into(), &"team".into()));
+    assert_eq!(verified["remotes"][1]["counts"]["objects_read"], 1);
+    // What the team's place has lost is told of the team's place.
+    let object = String::from_utf8(two.team.git(["rev-parse", "main~1:plans/one.txt"], b"")).unwrap();
+    let (folder, file) = object.trim().split_at(2);
+    fs::remove_file(two.team.path().join("objects").join(folder).join(file)).unwrap();
+    let broken = left.run(["verify", "--json"]);
+    let broken = json(&broken);
+    assert_eq!(broken["remotes"][0]["ok"], true);
+    assert!(good(left, ["verify", "--remote", "origin"]).mentions("No faults."));
+    assert!(left.run(["verify"]).stdout.contains("\nteam\nChecked"));
+}
+
+#[test]
+fn two_remotes_at_one_address_are_refused_however_they_come_about() {
+    let two = Two::new(&[]);
+    let (left, address) = (&two.pair.left, text(two.pair.bare.path()));
+    refused(left, ["remote", "add", "twice", address, "--branch", "other"], "E-REMOTE-TWICE");
+    let settings = local_settings(left);
+    let by_hand = settings.replace(text(two.team.path()), address);
+    assert_ne!(by_hand, settings);
+    fs::write(left.folder().join("instep.local.yaml"), by_hand).unwrap();
+    let heads = (two.pair.bare.head(), two.team.head());
+    for arguments in [vec!["sync"], vec!["config", "check"], vec!["diff"], vec!["status", "--fetch"]] {
+        let output = left.run(arguments.iter());
+        assert!(output.code == 2 && output.mentions("E-REMOTE-TWICE"), "{arguments:?}: {output}");
+    }
+    assert_eq!((two.pair.bare.head(), two.team.head()), heads);
 }

@@ -99,19 +99,27 @@ pub fn edit(kind: LayerKind, file: &str, text: &str, change: &Edit<'_>) -> Resul
     let spec = check(kind, change)?;
     let root = yaml::parse(&Arc::from(file), text.as_bytes())?;
     let path = layer::written_path(root.as_ref(), change.key());
-    let current = root.as_ref().and_then(|root| root.at(&path));
-    let wanted = wanted(spec, current, change)?;
+    let current = root.as_ref().and_then(|root| root.at(&path)).cloned();
+    let wanted = wanted(spec, current.as_ref(), change)?;
     let wanted_root = with(root.as_ref(), &path, wanted.as_ref());
     let by_hand = || EditError::ByHand { file: file.to_owned(), key: change.key().to_owned() };
-    let edited = match root.filter(|root| !root.is_nothing()) {
-        Some(root) if wanted.is_none() => rewrite(text, emptied(&root, &path), None).ok_or_else(by_hand)?,
-        Some(_) => rewrite(text, &path, wanted.as_ref()).ok_or_else(by_hand)?,
-        None => append(text, &path, wanted.as_ref()),
+    let is_good = |edited: &String| {
+        let read = yaml::parse(&Arc::from(file), edited.as_bytes());
+        read.is_ok_and(|read| same(read.as_ref(), wanted_root.as_ref())) && comments(edited) == comments(text)
     };
-    let read = yaml::parse(&Arc::from(file), edited.as_bytes()).map_err(|_| by_hand())?;
-    if !same(read.as_ref(), wanted_root.as_ref()) || comments(&edited) != comments(text) {
-        return Err(by_hand());
-    }
+    let edited = match root.filter(|root| !root.is_nothing()) {
+        Some(_) if wanted.is_none() && current.is_none() => Some(text.to_owned()),
+        Some(root) if wanted.is_none() => {
+            // The line goes with the blocks that would be empty; else alone; or what stands in braces goes from there.
+            let whole = emptied(&root, &path);
+            let cuts = [cut(text, &root, whole, path.len()), cut(text, &root, &path, path.len())];
+            let last = || rewrite(text, whole, None).filter(is_good);
+            cuts.into_iter().flatten().find(is_good).or_else(last)
+        }
+        Some(_) => rewrite(text, &path, wanted.as_ref()).filter(is_good),
+        None => Some(append(text, &path, wanted.as_ref())).filter(is_good),
+    };
+    let edited = edited.ok_or_else(by_hand)?;
     match kind {
         LayerKind::Shared => Layer::shared(file, edited.as_bytes())?,
         _ => Layer::here(file, edited.as_bytes())?,
@@ -221,8 +229,10 @@ fn with(root: Option<&Node>, path: &[String], wanted: Option<&Wanted>) -> Option
 
 /// Answers whether two trees say the same, in whatever order and quotes. What is empty says nothing.
 fn same(one: Option<&Node>, other: Option<&Node>) -> bool {
-    let nothing =
-        |node: &Node| node.is_nothing() || matches!(&node.value, Tree::Map(entries) if entries.is_empty());
+    fn nothing(node: &Node) -> bool {
+        let is_empty = |entries: &[(yaml::Key, Node)]| entries.iter().all(|(_, inner)| nothing(inner));
+        node.is_nothing() || matches!(&node.value, Tree::Map(entries) if is_empty(entries))
+    }
     let (one, other) = (one.filter(|node| !nothing(node)), other.filter(|node| !nothing(node)));
     match (one.map(|node| &node.value), other.map(|node| &node.value)) {
         (None, None) => true,
@@ -241,14 +251,43 @@ fn same(one: Option<&Node>, other: Option<&Node>) -> bool {
     }
 }
 
-/// What goes with a key: a block of a block that would hold nothing any more.
+/// What goes with a key: the blocks around it that would hold nothing any more.
 fn emptied<'p>(root: &Node, path: &'p [String]) -> &'p [String] {
     let is_alone = |length: &usize| {
         let block = root.at(&path[..*length]).map(|node| &node.value);
         matches!(block, Some(Tree::Map(entries)) if entries.len() == 1)
     };
-    let shortest = (2..path.len()).rev().take_while(is_alone).last();
+    let shortest = (1..path.len()).rev().take_while(is_alone).last();
     &path[..shortest.unwrap_or(path.len())]
+}
+
+/// Takes a key out by its lines, where it begins one: up to the next line that stands no deeper. Blank lines and comments
+/// before that one are of what follows. A remark behind a block that would go with it keeps the block; `depth` is that of
+/// the key itself.
+fn cut(text: &str, root: &Node, path: &[String], depth: usize) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let Tree::Map(entries) = &root.at(above)?.value else { return None };
+    let (key, _) = entries.iter().find(|(key, _)| key.name == *last)?;
+    let first = key.place.line?.checked_sub(1)? as usize;
+    let indent = key.place.column?.checked_sub(1)? as usize;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let begins = lines.get(first)?.chars().take(indent).all(|c| c == ' ');
+    if !begins || (path.len() < depth && lines[first].contains(" #")) {
+        return None;
+    }
+    let deeper = |line: &str| {
+        let spaces = line.chars().take_while(|c| *c == ' ').count();
+        spaces > indent || (spaces == indent && line[spaces..].starts_with("- "))
+    };
+    let is_quiet = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let mut end = first + 1;
+    for (at, line) in lines.iter().enumerate().skip(first + 1).filter(|(_, line)| !is_quiet(line)) {
+        if !deeper(line) {
+            break;
+        }
+        end = at + 1;
+    }
+    Some([&lines[..first], &lines[end..]].concat().concat())
 }
 
 /// The comments of a text, as far as one can tell without reading it as YAML: no edit may lose one.

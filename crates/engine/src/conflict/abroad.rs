@@ -389,8 +389,9 @@ pub fn settle<F: Folder>(
     let id = OperationId(workspace.clock.random());
     let message = Some(format!("{} {}", open.short(), conflict.path));
     // It is to be told to the machine that has the conflict.
-    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: true };
-    let sources = Sources { remote: None, bytes };
+    let address = Some(remote.describe().address);
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, address, waits: true };
+    let sources = Sources { remotes: Vec::new(), bytes };
     let acted = act(workspace, &seen, &wishes.finish(), &deed, &sources, Vec::new(), observer)?;
     if !acted.held.is_empty() {
         return Ok(acted);

@@ -155,8 +155,9 @@ pub fn resolve<F: Folder>(
         several => format!("{} conflicts", several.len()),
     });
     // It is done when a sync carries it out: also where nothing changes here, it can be taken back.
-    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, waits: true };
-    let sources = Sources { remote: Some((remote, record.id)), bytes };
+    let address = Some(remote.describe().address);
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, address, waits: true };
+    let sources = Sources { remotes: vec![(remote, record.id)], bytes };
     let acted = act(workspace, &seen, &wishes.finish(), &deed, &sources, Vec::new(), observer)?;
     let failed = |conflict: &Conflict| {
         acted.held.iter().any(|held| Side::BOTH.iter().any(|&side| *conflict.path_on(side) == held.path))

@@ -100,9 +100,10 @@ impl<F: Folder> Cycle<'_, F> {
             kind: OperationKind::Restore,
             undoes: None,
             message: Some("damaged when the machine stopped".to_owned()),
+            address: None,
             waits: false,
         };
-        let sources = Sources { remote: Some((self.remote, record.id)), bytes: Vec::new() };
+        let sources = Sources { remotes: vec![(self.remote, record.id)], bytes: Vec::new() };
         let (seen, changes) = (&look.scan, wishes.finish());
         let mended = match act(self.workspace, seen, &changes, &deed, &sources, Vec::new(), self.observer) {
             Ok(acted) => acted.changed,

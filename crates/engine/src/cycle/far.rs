@@ -14,6 +14,7 @@ use super::outcome::OpenConflict;
 use super::rules::{Invalid, SETTINGS};
 use super::settings::SyncSettings;
 use crate::folder::Abilities;
+use crate::scan::NOTHING_INSIDE;
 
 /// The remote's tree, and which entry of the snapshot each place is.
 #[derive(Debug, Clone)]
@@ -26,6 +27,33 @@ pub struct Far {
 }
 
 impl Far {
+    /// The entries of the snapshot that are folders in which nothing takes part, of these, each with the reason. The places
+    /// have parents first.
+    fn empty_ways(&self, ways: &[Place]) -> HashMap<u32, Unknown> {
+        let mut empty: HashMap<Place, Unknown> = HashMap::new();
+        for way in ways.iter().rev() {
+            let mut why = Unknown::Excluded(NOTHING_INSIDE.to_owned());
+            let takes_part = |place: Place| {
+                let left_out = match &self.tree.at(place).entry {
+                    Entry::Unknown(unknown) => Some(unknown),
+                    _ => empty.get(&place),
+                };
+                match left_out {
+                    Some(Unknown::ExcludedHere(rule)) => {
+                        // Without the rules of this machine it would be a folder here.
+                        why = Unknown::ExcludedHere(rule.clone());
+                        false
+                    }
+                    left_out => !matches!(left_out, Some(Unknown::Excluded(_) | Unknown::Reserved)),
+                }
+            };
+            if !self.tree.children(*way).any(takes_part) {
+                empty.insert(*way, why);
+            }
+        }
+        empty.into_iter().filter_map(|(place, why)| Some((self.listed[place.0 as usize]?, why))).collect()
+    }
+
     /// Dates the versions that wait in a conflict as they were when they came: a later commit of other files says
     /// nothing of theirs, and its own time is not when they were modified.
     pub fn date(&mut self, open: &[OpenConflict], told: &BTreeMap<TreePath, Timestamp>) {
@@ -74,8 +102,17 @@ pub struct Built {
 }
 
 impl View<'_> {
-    /// Builds the tree from what is known of contents.
+    /// Builds the tree from what is known of contents. A folder that is only the way to what the rules name, and holds
+    /// nothing of it, takes no part: it is made nowhere.
     pub fn build(&self, objects: &Objects) -> Built {
+        let (built, ways) = self.build_but(objects, &HashMap::new());
+        let empty = built.far.empty_ways(&ways);
+        if empty.is_empty() { built } else { self.build_but(objects, &empty).0 }
+    }
+
+    /// Builds the tree without these folders; answers the ways in it that were never a folder here too.
+    fn build_but(&self, objects: &Objects, empty: &HashMap<u32, Unknown>) -> (Built, Vec<Place>) {
+        let mut ways = Vec::new();
         let children = Children::of(self.snapshot);
         let remembered = Remembered::new(self.known);
         let mut builder = TreeBuilder::new(None);
@@ -84,11 +121,23 @@ impl View<'_> {
         let mut queue = VecDeque::from([(Place::ROOT, self.root())]);
         while let Some((place, folder)) = queue.pop_front() {
             let mut found = self.entries_of(&folder, &children, &remembered, objects, &mut missing);
+            for one in &mut found {
+                if let Some(why) = one.index.and_then(|index| empty.get(&index)) {
+                    one.entry.entry = Entry::Unknown(why.clone());
+                    one.below = None;
+                }
+            }
             found.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
             let first = listed.len() as u32;
             let still_open = (first..).zip(&found).filter(|(_, one)| one.open);
             open.extend(still_open.filter_map(|(place, one)| Some((Place(place), one.index?))));
             listed.extend(found.iter().map(|one| one.index));
+            ways.extend(
+                (first..)
+                    .zip(&found)
+                    .filter(|(_, one)| self.is_new_way(&folder, one))
+                    .map(|(at, _)| Place(at)),
+            );
             let (entries, below): (Vec<NewEntry>, Vec<Option<Visit>>) =
                 found.into_iter().map(|one| (one.entry, one.below)).unzip();
             for (place, below) in builder.fill(place, entries).zip(below) {
@@ -99,7 +148,16 @@ impl View<'_> {
         }
         missing.sort_unstable();
         missing.dedup();
-        Built { far: Far { tree: builder.finish(), listed }, missing, open }
+        (Built { far: Far { tree: builder.finish(), listed }, missing, open }, ways)
+    }
+
+    /// Answers whether a folder takes part only for what is in it, and neither stands here nor was agreed on.
+    fn is_new_way(&self, above: &Visit, found: &Found) -> bool {
+        let Some(Visit { spot, .. }) = &found.below else { return false };
+        let stands_here = spot.local.is_some_and(|place| self.local.at(place).entry == Entry::Folder);
+        spot.node.is_none()
+            && !stands_here
+            && above.rules.decide(&found.entry.name, true) == Decision::Passage
     }
 
     /// Completes a tree by what was learned of the contents that were missing.

@@ -131,7 +131,7 @@ impl<F: Folder> Cycle<'_, F> {
         let rows = rows_that_hold(thought, &applied);
         let quiet = self.stamp_after(settings, look, thought, &applied, head.as_ref());
         let now = self.workspace.clock.now();
-        let next = self.workspace.state.next_conflict(record.id)?;
+        let next = self.workspace.state.next_conflict()?;
         let before = self.workspace.state.conflicts(record.id)?;
         let changed: BTreeSet<NodeId> = thought.plan.changes.local.iter().map(|change| change.node).collect();
         let keeps = |conflict: &Conflict| {
@@ -269,6 +269,7 @@ impl<F: Folder> Cycle<'_, F> {
             message: self.request.message.clone(),
             counts: counts_of(outcome, conflicts),
             remote: Some(RemoteStep { before, after }),
+            address: Some(self.remote.describe().address),
             undoes: None,
             paths: paths.into_values().collect(),
         })

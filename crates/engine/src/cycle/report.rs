@@ -49,7 +49,7 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Result<Outcome, EngineError> {
         self.note_seen(record, look.head.as_ref(), look)?;
         let mut outcome = self.report(look, &thought, None, &Applied::default());
-        let next = self.workspace.state.next_conflict(record.id)?;
+        let next = self.workspace.state.next_conflict()?;
         let before = self.workspace.state.conflicts(record.id)?;
         let now = self.workspace.clock.now();
         let recorded =

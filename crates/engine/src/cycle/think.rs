@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use instep_core::conflict::{Conflict, ConflictKind, Version};
 use instep_core::content::ContentId;
 use instep_core::node::{Body, Known, NodeId, PerSide, Row, Side, Value, Views};
+use instep_core::path::{Name, TreePath};
 use instep_core::plan::{MergeAnswer, MergeInput, Plan};
 use instep_core::policy::{Policy, Strategy};
 use instep_core::progress::Phase;
@@ -12,7 +13,7 @@ use instep_core::reconcile::reconcile;
 use instep_core::remote::{ObjectId, Snapshot};
 use instep_core::renames::Renames;
 use instep_core::safety::Halt;
-use instep_core::tree::{Entry, LeafKind, Place, Tree, Unknown};
+use instep_core::tree::{Entry, Key, LeafKind, NewEntry, Place, Tree, Unknown};
 
 use super::far::{Far, Objects, View};
 use super::merging::Tried;
@@ -101,7 +102,7 @@ impl<F: Folder> Cycle<'_, F> {
         if let Some(snapshot) = &snapshot {
             far.date(&conflict::open(&self.workspace.state, record.id)?, &snapshot.times);
         }
-        reopen(&mut look.scan.tree, &far.tree);
+        reopen(&mut look.scan.tree, &far.tree, &look.scan.ways);
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
         }
@@ -340,7 +341,7 @@ fn is_empty_way(entry: &Entry) -> bool {
 
 /// A folder that is only the way to what the rules name takes no part while it holds nothing of it. Where the remote
 /// holds that folder it is one all the same: its last file was deleted here, or the first one is to come.
-fn reopen(local: &mut Tree, far: &Tree) {
+pub(crate) fn reopen(local: &mut Tree, far: &Tree, ways: &BTreeMap<TreePath, Option<Key>>) {
     if !local.places().any(|place| is_empty_way(&local.at(place).entry)) {
         return;
     }
@@ -351,10 +352,29 @@ fn reopen(local: &mut Tree, far: &Tree) {
         if let Some(twin) =
             twin.filter(|twin| entry.entry == Entry::Folder && is_empty_way(&local.at(*twin).entry))
         {
-            local.tell_folder(twin);
+            // What stands in it is such a folder too, and may be opened in its turn.
+            let path = local.path(twin);
+            let inside = inside(&path, ways).map(|(name, key)| NewEntry {
+                name,
+                entry: Entry::Unknown(Unknown::Excluded(NOTHING_INSIDE.to_owned())),
+                key,
+                modified: None,
+            });
+            local.tell_folder(twin, inside.collect());
         }
         twins.push(twin);
     }
+}
+
+/// The folders of these that stand in a folder.
+fn inside<'a>(
+    folder: &'a TreePath,
+    ways: &'a BTreeMap<TreePath, Option<Key>>,
+) -> impl Iterator<Item = (Name, Option<Key>)> + 'a {
+    let from_it = ways.range(folder.clone()..);
+    let below = from_it.take_while(|(path, _)| path.as_bytes().starts_with(folder.as_bytes()));
+    let children = below.filter(|(path, _)| path.parent().as_ref() == Some(folder));
+    children.filter_map(|(path, key)| Some((path.name()?, *key)))
 }
 
 /// A conflict that a merge left open says what the merge found.

@@ -10,21 +10,23 @@ use instep_core::operation::{
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, ChangeKind};
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::remote::Remote;
+use instep_core::remote::{ObjectId, Remote};
 
 use super::contents::Contents;
 use super::wish;
 use crate::apply::{self, Applied, Setting};
 use crate::conflict::marked;
+use crate::cycle::far::as_known;
 use crate::cycle::outcome::Held;
 use crate::cycle::settings::SyncSettings;
+use crate::cycle::think::reopen;
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::form;
 use crate::reach::Reach;
 use crate::scan::{Scan, ScanOptions};
 use crate::stage::{Receiver, Staging};
-use crate::state::State;
+use crate::state::{RemoteRecord, State};
 use crate::workspace::Workspace;
 
 /// What an act came to.
@@ -60,6 +62,21 @@ pub fn scan<F: Folder>(
     Ok(scan)
 }
 
+/// Looks at the folder as a cycle with a remote does: a folder that is agreed on is one, though nothing that takes part
+/// stands in it now.
+pub fn scan_agreed<F: Folder>(
+    workspace: &Workspace<F>,
+    settings: &SyncSettings,
+    record: Option<&RemoteRecord>,
+    observer: &dyn Observer,
+) -> Result<Scan, EngineError> {
+    let mut seen = scan(workspace, settings, observer)?;
+    if let Some(record) = record {
+        reopen(&mut seen.tree, &as_known(&workspace.state.known(record.id)?), &seen.ways);
+    }
+    Ok(seen)
+}
+
 /// What an act is, for the log.
 #[derive(Debug, Clone)]
 pub struct Deed {
@@ -71,26 +88,28 @@ pub struct Deed {
     pub undoes: Option<OperationId>,
     /// What the person said of it.
     pub message: Option<String>,
+    /// The address of the remote that it concerns, where it concerns one.
+    pub address: Option<String>,
     /// A part of it is still to be done: it stands in the log even if nothing changed yet.
     pub waits: bool,
 }
 
 /// Where contents may be found.
 pub struct Sources<'a> {
-    /// The remote, for what is not kept here; only what was fetched before is asked of it.
-    pub remote: Option<(&'a dyn Remote, i64)>,
+    /// The remotes, for what is not kept here; only what was fetched before is asked of them.
+    pub remotes: Vec<(&'a dyn Remote, i64)>,
     /// Bytes that are new.
     pub bytes: Vec<Vec<u8>>,
 }
 
 impl<'a> Sources<'a> {
-    /// What is kept here, and what the remote handed over before.
-    pub fn at(reach: Option<&Reach<'a>>, state: &State) -> Result<Self, EngineError> {
-        let remote = match reach {
-            Some(reach) => reach.numbered(state)?,
-            None => None,
-        };
-        Ok(Sources { remote, bytes: Vec::new() })
+    /// What is kept here, and what the remotes handed over before.
+    pub fn at(reaches: &[Reach<'a>], state: &State) -> Result<Self, EngineError> {
+        let mut remotes = Vec::new();
+        for reach in reaches {
+            remotes.extend(reach.numbered(state)?);
+        }
+        Ok(Sources { remotes, bytes: Vec::new() })
     }
 }
 
@@ -172,20 +191,22 @@ fn gather<F: Folder>(
         .filter(|change| change.kind() != ChangeKind::Move)
         .filter_map(|change| change.after.as_ref()?.body.content())
         .collect();
-    let mut wanted = Vec::new();
+    let mut wanted: Vec<Vec<ObjectId>> = vec![Vec::new(); sources.remotes.len()];
     for content in needed {
         if staging.stage_kept(contents, content)? {
             continue;
         }
-        if let Some((_, id)) = sources.remote
-            && let Some(object) = state.object_of(id, content)?
-        {
-            wanted.push(object);
+        for (at, (_, id)) in sources.remotes.iter().enumerate() {
+            if let Some(object) = state.object_of(*id, content)? {
+                wanted[at].push(object);
+                break;
+            }
         }
     }
-    if let Some((remote, _)) = sources.remote.filter(|_| !wanted.is_empty()) {
+    for ((remote, _), wanted) in sources.remotes.iter().zip(&wanted).filter(|(_, wanted)| !wanted.is_empty())
+    {
         let mut receiver = Receiver { staging, observer, received: Vec::new(), failure: None };
-        let answer = remote.fetch(&wanted, &mut receiver, observer);
+        let answer = remote.fetch(wanted, &mut receiver, observer);
         if let Some(failure) = receiver.failure {
             return Err(failure.into());
         }
@@ -224,6 +245,7 @@ fn log<F: Folder>(
         message: deed.message.clone(),
         counts: Counts::default(),
         remote: None,
+        address: deed.address.clone(),
         undoes: deed.undoes,
         paths,
     };

@@ -19,6 +19,7 @@ pub fn disconnect<F: Folder>(workspace: &mut Workspace<F>, kept: &[String]) -> R
         message: None,
         counts: Counts::default(),
         remote: None,
+        address: None,
         undoes: None,
         paths: Vec::new(),
     };

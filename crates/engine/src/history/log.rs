@@ -2,29 +2,56 @@
 
 use std::collections::BTreeSet;
 
-use instep_core::operation::{Operation, OperationId, OperationKind};
+use instep_core::clock::Timestamp;
+use instep_core::operation::{ID_DIGITS_MIN, Operation, OperationId, OperationKind};
 use instep_core::path::TreePath;
 
 use crate::failure::EngineError;
 use crate::state::State;
 
-/// How many operations are looked at, at most.
-const OPERATIONS_MAX: usize = 1_000_000;
+/// Which operations are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Those that touch this path or something below it.
+    pub path: Option<&'a TreePath>,
+    /// Those of this machine.
+    pub machine: Option<&'a str>,
+    /// Those since then.
+    pub since: Option<Timestamp>,
+    /// At most so many, the newest; all if nothing is said.
+    pub limit: Option<usize>,
+}
 
 /// The newest operations, newest first; those that touch a path or something below it, if one is given.
 pub fn log(state: &State, path: Option<&TreePath>, limit: usize) -> Result<Vec<Operation>, EngineError> {
-    let read = if path.is_some() { OPERATIONS_MAX } else { limit };
+    find_all(state, Wanted { path, limit: Some(limit), ..Wanted::default() })
+}
+
+/// The operations that are wanted, newest first. What is not wanted is hardly read.
+pub fn find_all(state: &State, wanted: Wanted<'_>) -> Result<Vec<Operation>, EngineError> {
+    let Wanted { path, machine, since, limit } = wanted;
+    let limit = limit.unwrap_or(usize::MAX);
     let mut operations = Vec::new();
-    for text in state.operations(read)? {
-        let operation = parse(&text)?;
-        if path.is_none_or(|path| touches(&operation, path)) {
+    if limit == 0 {
+        return Ok(operations);
+    }
+    state.each_operation(since, path.and_then(as_stored).as_deref(), |text| {
+        let operation = parse(text)?;
+        if machine.is_none_or(|name| *name == operation.machine)
+            && path.is_none_or(|path| touches(&operation, path))
+        {
             operations.push(operation);
         }
-        if operations.len() == limit {
-            break;
-        }
-    }
+        Ok(operations.len() < limit)
+    })?;
     Ok(operations)
+}
+
+/// How a path, or the beginning of one below it, stands in the stored form; none for one that is not stored as text.
+fn as_stored(path: &TreePath) -> Option<String> {
+    let text = std::str::from_utf8(path.as_bytes()).ok().filter(|text| !text.is_empty())?;
+    let quoted = serde_json::to_string(text).ok()?;
+    Some(quoted[1..quoted.len() - 1].to_owned())
 }
 
 /// Reads an operation as it is stored.
@@ -45,18 +72,18 @@ pub fn touches(operation: &Operation, path: &TreePath) -> bool {
 
 /// Finds the one operation whose id starts with what was typed.
 pub fn find(state: &State, typed: &str) -> Result<Operation, EngineError> {
-    let mut found: Vec<Operation> = log(state, None, OPERATIONS_MAX)?
-        .into_iter()
-        .filter(|operation| operation.id.starts_with(typed))
-        .collect();
-    match (found.pop(), found.len()) {
-        (Some(operation), 0) => Ok(operation),
-        (None, _) => {
-            Err(EngineError::NotFound(format!("there is no operation {typed}; `instep log` lists them")))
-        }
-        (Some(_), more) => {
-            Err(EngineError::NotFound(format!("{} operations begin with {typed}; type more of it", more + 1)))
-        }
+    let none = || EngineError::NotFound(format!("there is no operation {typed}; `instep log` lists them"));
+    let start = typed.to_ascii_lowercase();
+    if start.len() < ID_DIGITS_MIN || !start.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(none());
+    }
+    match state.operations_named(&start)?.as_slice() {
+        [] => Err(none()),
+        [one] => parse(one),
+        several => Err(EngineError::NotFound(format!(
+            "{} operations begin with {typed}; type more of it",
+            several.len()
+        ))),
     }
 }
 

@@ -54,13 +54,13 @@ pub type Past = BTreeMap<TreePath, Option<Held>>;
 /// Brings paths back as they were. What stands there now is kept.
 pub fn restore<F: Folder>(
     workspace: &mut Workspace<F>,
-    reach: Option<&Reach<'_>>,
+    reaches: &[Reach<'_>],
     source: &dyn SettingsSource,
     request: &RestoreRequest,
     observer: &dyn Observer,
 ) -> Result<Acted, EngineError> {
     crate::cycle::recover(workspace)?;
-    let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
+    let record = reaches.first().map(|reach| reach.record(&workspace.state)).transpose()?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
     let operations = log::log(&workspace.state, None, usize::MAX >> 1)?;
@@ -80,8 +80,9 @@ pub fn restore<F: Folder>(
         return Ok(Acted { changed, ..Acted::default() });
     }
     let id = OperationId(workspace.clock.random());
-    let deed = Deed { id, kind: OperationKind::Restore, undoes: None, message: None, waits: false };
-    let sources = Sources::at(reach, &workspace.state)?;
+    let deed =
+        Deed { id, kind: OperationKind::Restore, undoes: None, message: None, address: None, waits: false };
+    let sources = Sources::at(reaches, &workspace.state)?;
     act(workspace, &seen, &changes, &deed, &sources, Vec::new(), observer)
 }
 

@@ -41,6 +41,8 @@ const STALE_TRIES: u32 = 5;
 pub struct UndoRequest {
     /// The start of an operation's id; the newest that is not taken back already, if none is given.
     pub operation: Option<String>,
+    /// Where none is given, the newest that was done with the remote at this address.
+    pub address: Option<String>,
     /// Take back an undo instead.
     pub redo: bool,
     /// Leave the remote as it is.
@@ -77,14 +79,18 @@ pub fn undo<F: Folder>(
     observer: &dyn Observer,
 ) -> Result<Undone, EngineError> {
     crate::cycle::recover(workspace)?;
-    let target = target(workspace, request)?;
+    let target = target(&workspace.state, request)?;
     let record = reach.map(|reach| reach.record(&workspace.state)).transpose()?;
     let settings = rules::now(&workspace.state, &*workspace.folder, source, record.as_ref())?;
     let seen = scan(workspace, &settings, observer)?;
     let (changes, left_alone) = take_back(&seen.tree, &target, Side::Local);
     let connected = !was_disconnected_since(&workspace.state, target.id)?;
-    let there = reach
-        .filter(|_| connected && !request.here_only && target.paths.iter().any(|path| path.remote.is_some()));
+    let there = reach.filter(|reach| {
+        // What was sent to another place is not looked for at this one.
+        let is_its_own = target.address.as_deref().is_none_or(|address| address == reach.address());
+        let has_a_part = target.paths.iter().any(|path| path.remote.is_some());
+        connected && is_its_own && !request.here_only && has_a_part
+    });
     let mut undone = Undone {
         operation: None,
         here: changes.iter().map(|change| change.path().clone()).collect(),
@@ -96,7 +102,8 @@ pub fn undo<F: Folder>(
     };
     let id = OperationId(workspace.clock.random());
     let kind = if request.redo { OperationKind::Redo } else { OperationKind::Undo };
-    let mut deed = Deed { id, kind, undoes: Some(target.id), message: None, waits: false };
+    let address = reach.map(|reach| reach.address().to_owned());
+    let mut deed = Deed { id, kind, undoes: Some(target.id), message: None, address, waits: false };
     let mut sent = Vec::new();
     if let Some(reach) = there {
         let part = Part { workspace, settings: &settings, local: &seen.tree, target: &target, observer };
@@ -117,7 +124,7 @@ pub fn undo<F: Folder>(
     }
     let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string())?;
     deed.waits = undone.waits_for_remote || !withdrawn.is_empty();
-    let sources = Sources::at(reach, &workspace.state)?;
+    let sources = Sources::at(reach.map_or(&[], std::slice::from_ref), &workspace.state)?;
     let acted = act(workspace, &seen, &changes, &deed, &sources, sent, observer)?;
     undone.operation = acted.operation;
     undone.here = acted.changed;
@@ -186,7 +193,9 @@ pub fn finish_half_undone<F: Folder>(
         let Some(of) = undo.undoes else { continue };
         let target = log::find(&workspace.state, &of.to_string())?;
         let seen = scan(workspace, settings, observer)?;
-        let deed = Deed { id: undo.id, kind: undo.kind, undoes: undo.undoes, message: None, waits: false };
+        let address = undo.address.clone();
+        let deed =
+            Deed { id: undo.id, kind: undo.kind, undoes: undo.undoes, message: None, address, waits: false };
         let part = Part { workspace, settings, local: &seen.tree, target: &target, observer };
         let taken = match part.take_back(&reach, Some(&deed)) {
             Err(EngineError::Remote(error)) if error.code == "E-HISTORY-MISSING" => {
@@ -222,11 +231,15 @@ pub fn finish_half_undone<F: Folder>(
     Ok(finished)
 }
 
-fn target<F: Folder>(workspace: &Workspace<F>, request: &UndoRequest) -> Result<Operation, EngineError> {
+/// The operation that is to be taken back.
+pub fn target(state: &State, request: &UndoRequest) -> Result<Operation, EngineError> {
     if let Some(typed) = &request.operation {
-        return log::find(&workspace.state, typed);
+        return log::find(state, typed);
     }
-    let operations = log::log(&workspace.state, None, usize::MAX >> 1)?;
+    let mut operations = log::log(state, None, usize::MAX >> 1)?;
+    if let Some(address) = &request.address {
+        operations.retain(|operation| operation.address.as_ref() == Some(address));
+    }
     let found = if request.redo { log::next_to_redo(&operations) } else { log::next_to_undo(&operations) };
     found.cloned().ok_or_else(|| {
         let what = if request.redo { "there is no undo to take back" } else { "there is nothing to undo" };

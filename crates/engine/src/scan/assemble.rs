@@ -1,10 +1,11 @@
 //! From what the workers found, in whatever order, to one tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::filter::Groups;
-use instep_core::tree::{Entry, Key, Place, Tree, TreeBuilder, Unknown};
+use instep_core::path::{Name, TreePath};
+use instep_core::tree::{Entry, Key, NewEntry, Place, Tree, TreeBuilder, Unknown};
 
 use super::look::file_leaf;
 use super::walk::{FileRead, Inside, Walked};
@@ -25,12 +26,13 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     let databases =
         walked.files.iter().filter(|file| file.database).map(|file| (file.folder, file.at)).collect();
     let fresh = fill_in(&mut folders, walked.files);
-    settle(&mut folders);
-    let (tree, databases) = build(walked.root, folders, &databases);
+    let empty = settle(&mut folders);
+    let mut ways = BTreeMap::new();
+    let (tree, databases) = build(walked.root, folders, &databases, &empty, &mut ways);
     let (ignore, forms) = (walked.ignore, Forms::default());
     let (formed, groups) = (Vec::new(), Groups::default());
     let marked = Met::default();
-    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, started }
+    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, ways, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {
@@ -64,14 +66,17 @@ fn fill_in(folders: &mut [Option<Result<Inside, Unknown>>], files: Vec<FileRead>
 }
 
 /// Tells each folder what became of those in it, innermost first: a folder has a greater number than its parent.
-fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) {
+/// Answers those in which nothing takes part, by the folder that they stand in.
+fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) -> EmptyWays {
+    let mut empty = EmptyWays::new();
     for id in (0..folders.len()).rev() {
         let (above, below) = folders.split_at_mut(id + 1);
         let Some(Ok(inside)) = &mut above[id] else { continue };
         inside.folders.retain(|inner| {
-            let entry = &mut inside.entries[inner.at as usize].entry;
+            let NewEntry { name, key, entry, .. } = &mut inside.entries[inner.at as usize];
             match &below[inner.id as usize - id - 1] {
                 Some(Ok(found)) if inner.passage && !takes_part(found) => {
+                    empty.entry(id as u32).or_default().push((name.clone(), *key, inner.id));
                     *entry = Entry::Unknown(Unknown::Excluded(NOTHING_INSIDE.to_owned()));
                     false
                 }
@@ -86,6 +91,19 @@ fn settle(folders: &mut [Option<Result<Inside, Unknown>>]) {
                 }
             }
         });
+    }
+    empty
+}
+
+/// Folders in which nothing takes part, by the number of the folder that they stand in: name, identity and own number.
+type EmptyWays = BTreeMap<u32, Vec<(Name, Option<Key>, u32)>>;
+
+/// Notes the folders below those in which nothing takes part.
+fn note_ways(above: &TreePath, id: u32, empty: &EmptyWays, ways: &mut BTreeMap<TreePath, Option<Key>>) {
+    for (name, key, id) in empty.get(&id).into_iter().flatten() {
+        let path = above.join(name);
+        note_ways(&path, *id, empty, ways);
+        ways.insert(path, *key);
     }
 }
 
@@ -105,6 +123,8 @@ fn build(
     root: Key,
     mut folders: Vec<Option<Result<Inside, Unknown>>>,
     databases: &BTreeSet<(u32, u32)>,
+    empty: &EmptyWays,
+    ways: &mut BTreeMap<TreePath, Option<Key>>,
 ) -> (Tree, Vec<Place>) {
     let mut found = Vec::with_capacity(databases.len());
     let mut builder = TreeBuilder::new(Some(root));
@@ -113,6 +133,9 @@ fn build(
     while let Some((place, id)) = waiting.pop() {
         let Some(Ok(inside)) = folders[id as usize].take() else { continue };
         let places: Vec<Place> = builder.fill(place, inside.entries).collect();
+        for (name, _, id) in empty.get(&id).into_iter().flatten() {
+            note_ways(&builder.tree().path(place).join(name), *id, empty, ways);
+        }
         let here = databases.range((id, 0)..=(id, u32::MAX));
         found.extend(here.map(|(_, at)| places[*at as usize]));
         let inner = inside.folders.iter().rev();

@@ -281,6 +281,14 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Gives a conflict another number.
+    pub fn renumber(&self, remote: i64, old: u64, new: u64) -> Result<(), EngineError> {
+        let sql = "UPDATE conflict SET number = ?3 WHERE remote = ?1 AND number = ?2";
+        self.run(sql, params![remote, old, new])?;
+        self.run("UPDATE remote SET next_conflict = ?2 WHERE id = ?1", params![remote, new + 1])?;
+        Ok(())
+    }
+
     /// Records a person's choice for nodes in conflict.
     pub fn choose(
         &self,

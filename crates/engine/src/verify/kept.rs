@@ -72,7 +72,7 @@ impl<F: Folder> Check<'_, F> {
         let mut copies = Copies::default();
         for name in names {
             let size = contents.size(name)?.unwrap_or_default();
-            let is_sound = if self.request.read_data {
+            let is_sound = if self.request.read_data && !self.request.is_further {
                 self.found.counts.versions_read += 1;
                 // What can't be read is as good as gone, and no reason not to look at the rest.
                 contents.read(name).is_ok_and(|found| found == content)

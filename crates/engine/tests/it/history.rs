@@ -108,7 +108,7 @@ fn bring_back(machine: &mut Machine, path: &str, moment: Moment) {
     let paths = vec![TreePath::new(path.as_bytes()).unwrap()];
     let request = RestoreRequest { paths, moment, to: None, dry_run: false };
     let reach = Reach::open(&machine.remote);
-    restore(&mut machine.workspace, Some(&reach), &machine.settings, &request, &Silent).unwrap();
+    restore(&mut machine.workspace, &[reach], &machine.settings, &request, &Silent).unwrap();
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn a_file_that_comes_back_has_the_keys_that_it_had_here() {
     left.write("settings.json", "{\n  \"a\": 6,\n  \"proxy\": \"new\"\n}\n");
     left.sync();
     let reach = Reach::open(&left.remote);
-    restore(&mut left.workspace, Some(&reach), &settings, &request, &Silent).unwrap();
+    restore(&mut left.workspace, std::slice::from_ref(&reach), &settings, &request, &Silent).unwrap();
     assert_eq!(read(&left, "settings.json"), "{\n  \"a\": 5,\n  \"proxy\": \"new\"\n}\n");
 }
 

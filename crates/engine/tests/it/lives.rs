@@ -160,8 +160,7 @@ impl Life {
                     dry_run: false,
                 };
                 let reach = Reach::open(&machine.remote);
-                let done =
-                    restore(&mut machine.workspace, Some(&reach), &machine.settings, &request, &Silent);
+                let done = restore(&mut machine.workspace, &[reach], &machine.settings, &request, &Silent);
                 format!("{at} restores {name}: {:?}", done.map(|done| done.changed))
             }
             3 => {

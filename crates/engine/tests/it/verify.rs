@@ -137,7 +137,11 @@ fn a_kept_version_that_is_gone_or_spoiled_is_named() {
     // The same content stands here again: the version can be had.
     left.write("copy", "one");
     assert_eq!(told(&quick(&left)), [("a".to_owned(), "lost", Some(Copy::Here))]);
-    let elsewhere = VerifyRequest { paths: vec![TreePath::new(b"d").unwrap()], read_data: true };
+    let elsewhere = VerifyRequest {
+        paths: vec![TreePath::new(b"d").unwrap()],
+        read_data: true,
+        ..VerifyRequest::default()
+    };
     let found = check(&left, &elsewhere);
     assert_eq!((told(&found), found.counts.files, found.counts.versions), (vec![], 1, 0));
 }

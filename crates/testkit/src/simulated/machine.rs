@@ -374,13 +374,8 @@ impl Machine {
         let what = format!("restore {path} {moment:?}");
         let request = RestoreRequest { paths: vec![path], moment, to: None, dry_run: false };
         let _ = self.act(&what, |machine| {
-            restore(
-                &mut machine.workspace,
-                Some(&Reach::open(&machine.remote)),
-                &machine.settings,
-                &request,
-                &Silent,
-            )
+            let reach = Reach::open(&machine.remote);
+            restore(&mut machine.workspace, &[reach], &machine.settings, &request, &Silent)
         });
     }
 

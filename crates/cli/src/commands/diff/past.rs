@@ -1,5 +1,6 @@
 //! `diff --at`: from one moment of the history to another, or to the present.
 
+use instep_core::content::ContentId;
 use instep_core::filter::Groups;
 use instep_core::operation::{Held, HeldKind, OperationId};
 use instep_core::path::TreePath;
@@ -36,22 +37,23 @@ impl Side {
 /// All files that differ between two moments. What is not kept any more is said, and left out.
 pub fn pairs(
     context: &Context,
-    opened: &Opened,
+    opened: &mut Opened,
     from: &str,
     to: Option<&str>,
     wanted: &dyn Fn(&TreePath) -> bool,
 ) -> Result<Vec<Pair>, CommandError> {
+    let remotes = opened.remotes_if_any(context);
+    opened.choose_none();
     let progress = Progress::new(&context.terminal, false);
     let settings = opened.source().read()?;
     let (tree, groups) = (act::scan(&opened.workspace, &settings, &progress)?.tree, &settings.groups);
     let (old, new) = (side(context, opened, &tree, Some(from))?, side(context, opened, &tree, to)?);
-    let remote = opened.remote_if_any(context);
     let mut paths: Vec<&TreePath> = old.holds.keys().chain(new.holds.keys()).collect();
     paths.sort();
     paths.dedup();
     let mut pairs = Vec::new();
     for path in paths.into_iter().filter(|path| wanted(path) && old.held(path) != new.held(path)) {
-        let read = |side: &Side| read(opened, groups, remote.as_deref(), &progress, side, path);
+        let read = |side: &Side| read(opened, groups, &remotes, &progress, side, path);
         let (Some(before), Some(after)) = (read(&old)?, read(&new)?) else {
             context.terminal.say(&format!("{path}: too large to compare, or not kept here any more."));
             continue;
@@ -86,7 +88,7 @@ fn side(context: &Context, opened: &Opened, tree: &Tree, typed: Option<&str>) ->
 fn read(
     opened: &Opened,
     groups: &Groups,
-    remote: Option<&dyn Remote>,
+    remotes: &[Box<dyn Remote>],
     progress: &Progress<'_>,
     side: &Side,
     path: &TreePath,
@@ -96,12 +98,15 @@ fn read(
     let there = match side.after {
         None => standing(opened, groups, path),
         Some(_) => {
-            let kept = restore::read_version(&opened.workspace, remote, content, progress)?;
+            let mut kept = restore::read_version(&opened.workspace, None, content, progress)?;
+            for remote in remotes.iter() {
+                if kept.is_none() {
+                    kept =
+                        restore::read_version(&opened.workspace, Some(remote.as_ref()), content, progress)?;
+                }
+            }
             // What was never displaced nor sent may still stand here.
-            kept.or_else(|| {
-                standing(opened, groups, path)
-                    .filter(|bytes| instep_core::content::ContentId::of(bytes) == content)
-            })
+            kept.or_else(|| standing(opened, groups, path).filter(|bytes| ContentId::of(bytes) == content))
         }
     };
     Ok(there.map(Some))

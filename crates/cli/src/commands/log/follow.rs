@@ -7,7 +7,7 @@ use instep_core::path::TreePath;
 use instep_engine::history::{follow::Follower, log};
 use serde_json::Value;
 
-use super::{LogArguments, logged};
+use super::{LogArguments, Words, logged};
 use crate::commands::Context;
 use crate::failure::{CommandError, Exit};
 use crate::render::audit;
@@ -26,6 +26,7 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
     let mut follower = Follower::open(&root, arguments.limit.unwrap_or(SHOWN))?;
     let settings = context.sources(&root).load(&[])?.settings;
     let units = Units::new(&settings.config().units).unwrap_or_default();
+    let words = Words { units, ..Words::default() };
     let terminal = &context.terminal;
     while !crate::interrupt::is_asked() && terminal.is_heard() {
         for operation in follower.news()? {
@@ -34,7 +35,7 @@ pub fn run(context: &Context, arguments: &LogArguments) -> Result<Exit, CommandE
             if !wanted {
                 continue;
             }
-            let one = logged(&operation, &units, &operation.id.to_string()[..8]);
+            let one = logged(&operation, &words, &operation.id.to_string()[..8]);
             if arguments.audit {
                 audit::lines(&operation, &one).iter().for_each(|line| terminal.object(line));
             } else if terminal.json {

@@ -9,11 +9,33 @@ use super::{Answer, ResolveArguments, decide, rule, tell, with_tool};
 use crate::commands::{Context, conflicts};
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
+use crate::render::conflict::With;
 use crate::terminal::progress::Progress;
 
-/// Those of other machines that a person named; none if all that was named is of this one.
-pub fn named(opened: &Opened, which: &[String]) -> Result<Vec<OpenConflict>, CommandError> {
-    let open = conflicts::elsewhere(opened)?;
+/// Those of other machines that a person named, and the remote by which they are told; none if all that was named is of
+/// this one.
+pub fn named(
+    opened: &mut Opened,
+    arguments: &ResolveArguments,
+) -> Result<Option<(String, Vec<OpenConflict>)>, CommandError> {
+    let mut found = None;
+    for With { remote, open, .. } in
+        conflicts::groups(opened, arguments.remote.as_deref(), conflicts::elsewhere)?
+    {
+        let named = among(&open, &arguments.which)?;
+        if named.is_empty() {
+            continue;
+        }
+        if found.is_some() {
+            return Err(CommandError::usage("These are told by two remotes.")
+                .hinted("settle them one remote after the other: `--remote NAME`."));
+        }
+        found = Some((remote, named));
+    }
+    Ok(found)
+}
+
+fn among(open: &[OpenConflict], which: &[String]) -> Result<Vec<OpenConflict>, CommandError> {
     let mut named = Vec::new();
     let mut others = 0;
     for which in which {

@@ -78,7 +78,7 @@ fn a_missing_branch_lists_those_that_are_there() {
 #[test]
 fn wrong_usage_names_the_command_and_exits_with_2() {
     let pair = connected();
-    let rows: [&[&str]; 9] = [
+    let rows: [&[&str]; 10] = [
         &["remote", "set", "origin", ""],
         &["init", "--branch", " "],
         &["sync", "--frobnicate"],
@@ -87,6 +87,7 @@ fn wrong_usage_names_the_command_and_exits_with_2() {
         &["sync", "--allow", "everything"],
         &["restore"],
         &["frobnicate"],
+        &["conflicts", "--kind", "nonsense"],
         &["watch"],
     ];
     let wrong = rows.iter().filter_map(|words| {
@@ -153,4 +154,48 @@ fn workspaces_do_not_nest_and_are_never_the_whole_disk() {
     let output = root.run(["init", "--no-input", "--remote", &other.path().display().to_string()]);
     all_right(wrong_error("Y15", &output, &[2, 6], &["E-"]).into_iter().collect());
     nothing_lost_or_touched("Y14", &pair);
+}
+
+#[test]
+fn a_backslash_between_folders_is_explained() {
+    let pair = connected();
+    let mut wrong = Vec::new();
+    for pattern in ["build\\out", "C:\\data\\x", "\\\\server\\share"] {
+        let output = pair.left.run(["config", "add", "exclude", pattern]);
+        wrong.extend(wrong_error(&format!("Y13 {pattern}"), &output, &[2], &["write `/` between folders"]));
+    }
+    // Where it protects a special character it is one, as in git.
+    assert_eq!(pair.left.run(["config", "add", "exclude", "\\*.tmp"]).code, 0);
+    all_right(wrong);
+}
+
+#[test]
+fn which_of_several_values_acts_is_printed_with_the_losers() {
+    let pair = connected();
+    let shared = "version: 1\nsync:\n  branch: shared\n  exclude: ['.env']\n";
+    fs::write(pair.left.folder().join("instep.yaml"), shared).unwrap();
+    fs::write(pair.left.folder().join(".env"), "INSTEP_BRANCH=dotenv\n").unwrap();
+    let shown = |variable: &str| {
+        let variables = [("INSTEP_BRANCH", OsStr::new(variable))];
+        let output = pair.left.run_with(&variables, ["config", "show", "--origin"]);
+        let lines = output.stdout.lines().skip_while(|line| !line.starts_with("sync.branch"));
+        let first = lines.clone().next().into_iter();
+        let rest = lines.skip(1).take_while(|line| line.starts_with(' '));
+        first
+            .chain(rest)
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    let file = ["shared instep.yaml line 3: overruled", "main built in: overruled"];
+    let dotenv = "dotenv .env INSTEP_BRANCH";
+    let overruled = format!("{dotenv}: overruled");
+    assert_eq!(
+        shown("environment"),
+        ["sync.branch environment INSTEP_BRANCH", &overruled, file[0], file[1]],
+        "Y18"
+    );
+    // A variable that is set to nothing is not set.
+    assert_eq!(shown(""), [&format!("sync.branch {dotenv}"), file[0], file[1]], "Y18 empty");
+    fs::write(pair.left.folder().join(".env"), "INSTEP_BRANCH=\n").unwrap();
+    assert_eq!(shown(""), ["sync.branch shared instep.yaml line 3", file[1]], "Y18 both empty");
 }
