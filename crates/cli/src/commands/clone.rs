@@ -9,7 +9,7 @@ use instep_engine::cycle::request::Request;
 use instep_remote::address::{Address, Typed};
 
 use super::Context;
-use super::sync::run_cycle;
+use super::sync::{run_cycle, warn_if_bare};
 use crate::failure::{CommandError, Exit};
 use crate::interrupt::Traces;
 use crate::place::shown;
@@ -71,14 +71,15 @@ pub fn run(context: &Context, arguments: &CloneArguments) -> Result<Exit, Comman
         return Err(empty(&address));
     }
     let request = Request { explicit: true, kind: Some(OperationKind::Clone), ..Request::default() };
-    let ended = run_cycle(context, &mut opened, &request).map(|outcome| outcome::exit(&outcome));
+    let ended = run_cycle(context, &mut opened, &request);
     // Once files have come, the folder stays: the next sync goes on from there.
     if ended.is_ok() || !holds_only_ours(&root) {
         traces.keep();
     }
-    let exit = ended?;
+    let outcome = ended?;
     context.terminal.say(&format!("\n{} is ready in {}.", opened.machine(), shown(&root)));
-    Ok(exit)
+    warn_if_bare(context, &opened, &outcome)?;
+    Ok(outcome::exit(&outcome))
 }
 
 /// The folder to make: the one that was named, or one named after the address. What a clone left that was killed before

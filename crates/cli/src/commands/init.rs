@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use instep_core::config::edit::Edit;
-use instep_core::filter::GitignoreMode;
 use instep_core::operation::OperationKind;
 use instep_core::path::escape;
 use instep_core::remote::Remote as _;
 use instep_engine::cycle;
-use instep_engine::cycle::outcome::{Done, Outcome};
 use instep_engine::cycle::request::Request;
-use instep_engine::cycle::rules::SETTINGS;
 use instep_remote::address::{Address, Typed};
 use instep_remote::git::GitRemote;
 
 use super::Context;
-use super::sync::run_cycle;
+use super::sync::{run_cycle, warn_if_bare};
 use crate::configuration::change::Target;
 use crate::configuration::layers::Sources;
 use crate::failure::{CommandError, Exit};
@@ -300,19 +297,8 @@ fn agreed(context: &Context, opened: &mut Opened, address: &Address) -> Result<b
 fn first_sync(context: &Context, opened: &mut Opened, request: &Request) -> Result<Exit, CommandError> {
     opened.check_may_send()?;
     let outcome = run_cycle(context, opened, request)?;
-    if opened.loaded.settings.config().gitignore == GitignoreMode::OnlyIgnored && is_bare(&outcome) {
-        context.terminal.warn(
-            "Only what git ignores travels, and git ignores nothing that stands here: no `.gitignore` names it.",
-        );
-        context.terminal.hint(Some("`instep config unset gitignore` lets everything travel.".to_owned()));
-    }
+    warn_if_bare(context, opened, &outcome)?;
     Ok(outcome::exit(&outcome))
-}
-
-/// Answers whether nothing but the settings takes part, here or there.
-fn is_bare(outcome: &Outcome) -> bool {
-    let is_settings = |done: &Done| done.path.as_bytes() == SETTINGS.as_bytes();
-    outcome.seen.local <= 1 && outcome.done.iter().all(is_settings) && outcome.conflicts.is_empty()
 }
 
 fn written(opened: &Opened) -> String {

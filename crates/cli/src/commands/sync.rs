@@ -2,12 +2,14 @@
 
 use clap::{Args, ValueEnum};
 use instep_core::config::RemotePlace;
+use instep_core::filter::GitignoreMode;
 use instep_core::node::Side;
 use instep_core::policy::{Direction, Strategy};
 use instep_engine::cycle;
-use instep_engine::cycle::outcome::Outcome;
+use instep_engine::cycle::outcome::{Done, Outcome};
 use instep_engine::cycle::plan_file::PlanFile;
 use instep_engine::cycle::request::Request;
+use instep_engine::cycle::rules::SETTINGS;
 
 use super::Context;
 use crate::exposure;
@@ -267,6 +269,27 @@ fn noting(
         opened.note_failure(error);
     }
     answer
+}
+
+/// Says after a first sync that nothing can travel: only what git ignores does, and here git ignores nothing. The rules are
+/// read anew, as they may have come with that sync.
+pub fn warn_if_bare(context: &Context, opened: &Opened, outcome: &Outcome) -> Result<(), CommandError> {
+    let loaded = opened.sources.load(&[])?;
+    if loaded.settings.config().gitignore == GitignoreMode::OnlyIgnored && is_bare(outcome) {
+        context.terminal.warn(
+            "Only what git ignores travels, and git ignores nothing that stands here: no `.gitignore` names it.",
+        );
+        let hint = "bring the project with its `.gitignore` here, then `instep sync`; or `instep config unset gitignore` \
+                    lets everything travel.";
+        context.terminal.hint(Some(hint.to_owned()));
+    }
+    Ok(())
+}
+
+/// Answers whether nothing but the settings takes part, here or there.
+fn is_bare(outcome: &Outcome) -> bool {
+    let is_settings = |done: &Done| done.path.as_bytes() == SETTINGS.as_bytes();
+    outcome.seen.local <= 1 && outcome.done.iter().all(is_settings) && outcome.conflicts.is_empty()
 }
 
 /// Runs one cycle with the chosen remote; `name` is told where there are several.

@@ -161,10 +161,17 @@ fn secrets_that_git_does_not_ignore_are_missed_aloud() {
     write(&pair.left, ".env", "A=1\n");
     let init = pair.left.init(&pair.bare, &["--preset", "secrets"]);
     assert!(init.code == 0 && init.mentions("git ignores nothing that stands here"), "{init}");
+    // The rules come with the first sync.
+    let joined = pair.right.init(&pair.bare, &[]);
+    assert!(joined.code == 0 && joined.mentions("git ignores nothing that stands here"), "{joined}");
+    let pair = Pair::new(&crate::program());
     write(&pair.right, ".env", "A=1\n");
     write(&pair.right, ".gitignore", ".env\n");
     let init = pair.right.init(&pair.bare, &["--preset", "secrets"]);
     assert!(init.code == 0 && !init.mentions("git ignores nothing"), "{init}");
+    let address = pair.bare.path().display().to_string();
+    let cloned = pair.left.run(["clone", &address, "fresh"]);
+    assert!(cloned.code == 0 && cloned.mentions("git ignores nothing that stands here"), "{cloned}");
 }
 
 #[test]
