@@ -2,11 +2,12 @@
 //! of the other version beside it.
 //!
 //! The text with its markers is this machine's alone. What travels is the version that stood there before, so the
-//! conflict stays what it was, on every machine. The conflict is settled when no marker is left in the text: what stands
-//! there then is the answer to the version that the markers showed. A copy takes no part either; the conflict is settled when it is gone. What is shown
-//! so is noted in the database: at
-//! first as meant, and as placed once the cycle that wrote the markers came to its end. Only a text that is noted as placed
-//! can be an answer, so that no interruption looks like one.
+//! conflict stays what it was, on every machine. It is settled when no marker is left in the text: what stands there then
+//! is the answer to the version that the markers showed. A copy takes no part either; the conflict is settled when it is
+//! gone.
+//!
+//! What is shown so is noted in the database: at first as meant, and as placed once the cycle that wrote it came to its
+//! end. Only what is noted as placed can be an answer, so that no interruption looks like one.
 
 use instep_core::clock::Timestamp;
 use instep_core::conflict::VersionLeaf;
