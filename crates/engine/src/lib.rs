@@ -18,5 +18,7 @@ pub mod registry;
 pub mod scan;
 pub mod stage;
 pub mod state;
+#[cfg(test)]
+pub(crate) mod still;
 pub mod verify;
 pub mod workspace;

@@ -376,7 +376,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
-    use instep_core::clock::{Clock, Timestamp};
     use instep_core::progress::{Event, Observer, Silent};
     use instep_core::remote::MachineStamp;
     use instep_remote::memory::MemoryPlace;
@@ -387,19 +386,8 @@ mod tests {
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::{Fault, Faulty};
     use crate::state::State;
+    use crate::still::Still;
     use crate::workspace::Workspace;
-
-    struct Fixed(u64);
-
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_seconds(1_800_000_000)
-        }
-
-        fn random(&self) -> u64 {
-            self.0
-        }
-    }
 
     fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State, faults: Vec<(&str, Fault)>) -> State {
         sync_told(root, place, name, state, faults, &Silent).0
@@ -416,7 +404,7 @@ mod tests {
     ) -> (State, Outcome, usize) {
         let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
         let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
-        let clock = Arc::new(Fixed(name.len() as u64));
+        let clock = Arc::new(Still(name.len() as u64));
         let mut workspace = Workspace::assemble(folder, state, stamp, clock, root.to_owned());
         let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
         let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });

@@ -128,7 +128,6 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use instep_core::clock::{Clock, Timestamp};
     use instep_core::content::ContentId;
     use instep_core::progress::Silent;
     use instep_core::remote::MachineStamp;
@@ -143,19 +142,8 @@ mod tests {
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::{Fault, Faulty};
     use crate::state::State;
+    use crate::still::Still;
     use crate::workspace::Workspace;
-
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_seconds(1_800_000_000)
-        }
-
-        fn random(&self) -> u64 {
-            7
-        }
-    }
 
     /// A program of its own each time: what it knows is what it wrote down.
     fn sync(
@@ -165,7 +153,7 @@ mod tests {
     ) -> (State, Result<Outcome, EngineError>) {
         let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
         let stamp = MachineStamp { name: "left".to_owned(), id: "left".to_owned() };
-        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Fixed), root.to_owned());
+        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Still(7)), root.to_owned());
         workspace.boot = Some(boot.to_owned());
         let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
         let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });

@@ -94,7 +94,6 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use instep_core::clock::{Clock, Timestamp};
     use instep_core::policy::Strategy;
     use instep_core::progress::Silent;
     use instep_core::remote::MachineStamp;
@@ -105,25 +104,14 @@ mod tests {
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::Faulty;
     use crate::state::State;
+    use crate::still::Still;
     use crate::workspace::Workspace;
-
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_seconds(1_800_000_000)
-        }
-
-        fn random(&self) -> u64 {
-            7
-        }
-    }
 
     /// Answers the names of the files that were made durable.
     fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State) -> (State, Vec<String>) {
         let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), Vec::new()));
         let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
-        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Fixed), root.to_owned());
+        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Still(7)), root.to_owned());
         let settings = SyncSettings { workers: 1, strategy: Strategy::Both, ..SyncSettings::default() };
         let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });
         crate::cycle::run(&mut workspace, &remote, &settings, &request, &Silent).unwrap();
