@@ -27,6 +27,7 @@ mod moves;
 mod network;
 mod overview;
 mod people;
+mod places;
 mod records;
 mod remotes;
 mod reports;

@@ -112,6 +112,7 @@ pub const KEYS: &[KeySpec] = &[
     key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"])).or("none"),
     key("groups.*.show_values", Kind::Bool),
     key("groups.*.keep_local_keys", Kind::List),
+    key("groups.*.remap_paths", Kind::Bool).or("false"),
     key("groups.*.regenerate", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("remotes.*.url", Kind::Text).reach(Reach::Trusted),
     key("remotes.*.branch", Kind::Text),
@@ -128,6 +129,7 @@ pub const KEYS: &[KeySpec] = &[
     key("notify.stale_after", Kind::Count(1, 1_000)).effect(Effect::Later),
     key("notify.heartbeat", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("machines.*.only", Kind::Patterns),
+    key("places.*", Kind::Text).reach(Reach::HereOnly),
     key("telemetry.enabled", Kind::Bool).reach(Reach::HereOnly).effect(Effect::Later).or("false"),
     key("units.*", Kind::Patterns),
 ];
