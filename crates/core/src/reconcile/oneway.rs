@@ -48,7 +48,7 @@ impl<'a> World<'a> {
                 if is_edit && has_home && !is_copied && !self.is_hidden(node) {
                     self.set(target, node, goal);
                     self.set(Stand::Base, node, Some(source));
-                    self.forgot = true;
+                    self.shifted = true;
                 }
             }
             self.waits += usize::from(self.hold(node, Why::Left));
@@ -164,7 +164,7 @@ impl<'a> World<'a> {
                 self.val(chosen, node)
             }
             (None, Some(to)) if base != Some(to) => {
-                self.forgot |= base.is_some();
+                self.shifted |= base.is_some();
                 self.set(Stand::Base, node, None);
                 self.hold(node, Why::Left);
                 None
