@@ -73,7 +73,7 @@ impl World<'_> {
     /// Runs rounds until one changes nothing.
     fn settle(&mut self) {
         for _ in 0..ROUNDS_MAX {
-            let joined = self.unify();
+            self.unify();
             if self.active.is_empty() {
                 return;
             }
@@ -94,7 +94,7 @@ impl World<'_> {
             self.keep_records();
             let changed = self.commit();
             let all_agreed = self.why.is_empty();
-            if all_agreed || !(changed || joined) {
+            if all_agreed || !changed {
                 return;
             }
         }

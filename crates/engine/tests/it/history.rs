@@ -91,6 +91,40 @@ fn what_was_removed_where_something_else_moved_comes_back_with_an_undo() {
 }
 
 #[test]
+fn a_file_of_ones_own_stays_where_a_folder_goes_back_that_took_the_place_of_another() {
+    let (mut left, mut right) = pair(&[("a/x", "in a"), ("b/y", "in b")]);
+    left.remove("b");
+    left.rename("a", "b");
+    left.sync();
+    right.write("b/own", "made here");
+    let before = right.drawing();
+    right.sync();
+    let after = right.drawing();
+    assert_eq!(after, "b/own=made here;b/x=in a");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert_eq!((right.drawing(), undone.left_alone.len()), (before, 0));
+    take_back(&mut right, UndoRequest { redo: true, ..UndoRequest::default() });
+    assert_eq!(right.drawing(), after);
+}
+
+#[test]
+fn what_left_a_folder_goes_back_into_it_where_it_goes_back_itself() {
+    let (mut left, mut right) = pair(&[("d/a", "first"), ("d/b", "second"), ("d/c", "third")]);
+    left.rename("d/a", "a");
+    left.remove("d/b");
+    left.rename("d", "e");
+    left.sync();
+    let before = right.drawing();
+    right.sync();
+    let after = right.drawing();
+    assert_eq!(after, "a=first;e/c=third");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert_eq!((right.drawing(), undone.left_alone.len()), (before, 0));
+    take_back(&mut right, UndoRequest { redo: true, ..UndoRequest::default() });
+    assert_eq!(right.drawing(), after);
+}
+
+#[test]
 fn undo_goes_back_step_by_step() {
     let (mut left, mut right) = pair(&[("a", "1")]);
     for content in ["2", "3"] {
