@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -123,8 +125,8 @@ pub struct Request {
     pub time_max: Option<Duration>,
     /// Play on a disk in a file that is put back for each round: a scene is set up once, and begins the same each time.
     pub puts_back: bool,
-    /// Walk to every point, with every error that its call can have, and write down in this file how far it is: the next
-    /// run goes on there.
+    /// Walk to every point (or to `points_max` of them), with every error that its call can have, and write down in this
+    /// file how far it is: the next run goes on there.
     pub walk: Option<PathBuf>,
 }
 
@@ -329,9 +331,9 @@ impl Breaker {
         let calls: Vec<Call> = calls.iter().filter(|call| kind.takes(call)).cloned().collect();
         self.report.tallies.entry((scene.name, kind)).or_default().calls = calls.len() as u64;
         if self.walk.is_some() {
-            return self.walk_to(scene, kind, &calls, goals);
+            return self.walk_to(scene, kind, &calls, points_max, goals);
         }
-        for call in spread(&calls, points_max, &mut self.chance) {
+        for call in spread(&calls, points_max, self.chance.below(1000) as f64 / 1000.0) {
             if self.is_over() {
                 self.report.cut_short = true;
                 return;
@@ -344,8 +346,15 @@ impl Breaker {
         }
     }
 
-    /// Every point of a scene and kind, from where the walk is.
-    fn walk_to(&mut self, scene: &'static Scene, kind: Kind, calls: &[Call], goals: &[Rest]) {
+    /// Every point of a scene and kind, or so many of them, from where the walk is.
+    fn walk_to(
+        &mut self,
+        scene: &'static Scene,
+        kind: Kind,
+        calls: &[Call],
+        points_max: u64,
+        goals: &[Rest],
+    ) {
         let mut points = Vec::new();
         for call in calls {
             let point = |choice| Point { call: call.number, choice };
@@ -357,9 +366,10 @@ impl Breaker {
             }
         }
         let mut leg = self.walk.as_ref().map_or(Leg::default(), |walk| walk.leg(scene.name, kind.name()));
+        let points = spread(&points, points_max, 0.0);
         leg.all = points.len() as u64;
         leg.done = leg.done.min(leg.all);
-        for point in points.into_iter().skip(leg.done as usize) {
+        for point in scattered(&points).skip(leg.done as usize) {
             if self.is_over() {
                 self.report.cut_short = true;
                 return;
@@ -428,7 +438,7 @@ impl Breaker {
     fn count(&mut self, scene: &'static Scene, kind: Kind, goals: &[Rest]) -> Vec<Call> {
         let mut calls = Vec::new();
         self.play(scene, &format!("{} {} counted", scene.name, kind.name()), goals, |_, machine, words| {
-            let ended = traced(machine, words, kind.watch(), &mut |call| {
+            let ended = traced(tracer::run_fast, machine, words, kind.watch(), &mut |call| {
                 calls.push(call.clone());
                 Act::Pass
             })?;
@@ -459,7 +469,9 @@ impl Breaker {
             if kind.fails() {
                 return failing(world, scene, machine, words, (kind, point, choice), &mut seen);
             }
-            let ended = traced(machine, words, kind.watch(), &mut |call| match kind {
+            // What is left to itself can't be filtered.
+            let run = if kind == Kind::Orphan { tracer::run } else { tracer::run_fast };
+            let ended = traced(run, machine, words, kind.watch(), &mut |call| match kind {
                 Kind::Kill if call.number == point => Act::KillAll,
                 Kind::KillOne if call.number == point => Act::KillOne,
                 Kind::Orphan if call.number >= point && kind.takes(call) => Act::Orphan,
@@ -539,7 +551,7 @@ impl Breaker {
 /// Copies what a person is to look at from a disk that goes with this process.
 fn copied(area: &Path) -> PathBuf {
     let to = std::env::temp_dir().join(area.file_name().unwrap_or_default()).with_extension("wrong");
-    _ = std::process::Command::new("cp").arg("-a").args([area, &to]).status();
+    _ = Command::new("cp").arg("-a").args([area, &to]).status();
     to
 }
 
@@ -575,14 +587,23 @@ fn play_in(
     world.clear(&rest)
 }
 
-/// At most so many of the calls, spread evenly; all of them if 0.
-fn spread(calls: &[Call], points_max: u64, chance: &mut Random) -> Vec<Call> {
-    if points_max == 0 || calls.len() as u64 <= points_max {
-        return calls.to_vec();
+/// At most so many of the points, spread evenly, all of them if 0; `first` says where in its share each is.
+fn spread<T: Clone>(points: &[T], points_max: u64, first: f64) -> Vec<T> {
+    if points_max == 0 || points.len() as u64 <= points_max {
+        return points.to_vec();
     }
-    let step = calls.len() as f64 / points_max as f64;
-    let first = chance.below(1000) as f64 / 1000.0 * step;
-    (0..points_max).map(|at| calls[(first + at as f64 * step) as usize].clone()).collect()
+    let step = points.len() as f64 / points_max as f64;
+    (0..points_max).map(|at| points[((first + at as f64) * step) as usize].clone()).collect()
+}
+
+/// All of the points in an order in which each part of them comes from everywhere; always the same one.
+fn scattered<T: Copy>(points: &[T]) -> impl Iterator<Item = T> {
+    let stride = (1 + points.len() * 5 / 8..).find(|stride| divisor(*stride, points.len()) <= 1).unwrap_or(1);
+    (0..points.len()).map(move |at| points[at * stride % points.len()])
+}
+
+fn divisor(one: usize, other: usize) -> usize {
+    if other == 0 { one } else { divisor(other, one % other) }
 }
 
 /// A command that changes several paths changes one after the other, and is typed again after a kill: each path holds
@@ -618,7 +639,11 @@ impl Seen {
     }
 }
 
+/// A way to watch a run.
+type Run = fn(&Command, Watch, &mut dyn FnMut(&Call) -> Act) -> io::Result<Ended>;
+
 fn traced(
+    run: Run,
     machine: &Machine,
     words: &[String],
     watch: Watch,
@@ -631,7 +656,7 @@ fn traced(
     let first = std::env::split_paths(&all).find(holds_git).unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(first).chain(std::env::split_paths(&all)));
     command.env("PATH", path.map_err(|error| error.to_string())?);
-    tracer::run(&command, watch, act).map_err(|error| format!("the harness failed: {error}"))
+    run(&command, watch, act).map_err(|error| format!("the harness failed: {error}"))
 }
 
 fn said(machine: &Machine) -> String {
@@ -660,7 +685,7 @@ fn chain(
     seen: &mut Seen,
 ) -> Result<Left, String> {
     let mut kill_at = |words: &[String], point: u64| {
-        let ended = traced(machine, words, Watch::Changes, &mut |call| {
+        let ended = traced(tracer::run_fast, machine, words, Watch::Changes, &mut |call| {
             if call.number == point { Act::KillAll } else { Act::Pass }
         })?;
         let killed = !ended.hit.is_empty();
@@ -694,7 +719,7 @@ fn failing(
 ) -> Result<Left, String> {
     let mut error = None;
     let mut not_durable: Vec<String> = Vec::new();
-    let ended = traced(machine, words, kind.watch(), &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, kind.watch(), &mut |call| {
         if call.number == point {
             let fitting: Vec<Errno> =
                 ERRORS.iter().copied().filter(|error| fits(*error, call, kind)).collect();
@@ -746,11 +771,11 @@ fn saving(
     (point, choice): (u64, u64),
     seen: &mut Seen,
 ) -> Result<Left, String> {
-    let failed = |error: std::io::Error| format!("the harness failed: {error}");
+    let failed = |error: io::Error| format!("the harness failed: {error}");
     let mut writer = Writer::new(machine.folder(), choice).map_err(failed)?;
     let later = point + 1 + choice % 40;
     let mut trouble = None;
-    let ended = traced(machine, words, Watch::Own, &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, Watch::Own, &mut |call| {
         let answer = match call.number {
             number if number == point => writer.save(),
             number if number == later => writer.finish().and_then(|()| writer.save()),
@@ -762,7 +787,7 @@ fn saving(
     writer.finish().map_err(failed)?;
     match trouble {
         // What was listed may be moved before it is opened.
-        Some(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Some(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     seen.take(&ended);
@@ -786,7 +811,7 @@ fn flipping(
         Flipper::new(machine.folder(), choice).map_err(|error| format!("the harness failed: {error}"))?;
     let later = point + 1 + choice % 60;
     let mut back = Ok(());
-    let ended = traced(machine, words, Watch::Own, &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, Watch::Own, &mut |call| {
         if call.number == point {
             flipper.flip();
         } else if call.number == later {
@@ -824,5 +849,24 @@ fn fits(error: Errno, call: &Call, kind: Kind) -> bool {
                 && matches!(call.name, "read" | "write" | "openat" | "openat2" | "flock" | "fsync")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_meets_each_point_once_and_its_first_part_comes_from_everywhere() {
+        for count in [0, 1, 2, 7, 64, 500, 501] {
+            let points: Vec<usize> = (0..count).collect();
+            let mut walked: Vec<usize> = scattered(&points).collect();
+            let early = walked.iter().take(count / 10).filter(|point| **point < count / 2).count();
+            assert!(early.abs_diff(count / 20) <= 1, "{count}: {early}");
+            walked.sort_unstable();
+            assert_eq!(walked, points);
+        }
+        assert_eq!(spread(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 5, 0.0), [0, 2, 4, 6, 8]);
+        assert_eq!(spread(&[0, 1], 0, 0.5), [0, 1]);
     }
 }

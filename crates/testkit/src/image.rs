@@ -37,7 +37,8 @@ impl Image {
         std::fs::create_dir(image.at()).map_err(failed)?;
         let file = std::fs::File::create(image.file("now")).map_err(failed)?;
         file.set_len(BYTES).map_err(failed)?;
-        let words = ["-q", "-m", "0", "-N", INODES, "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard"];
+        let words =
+            ["-q", "-m", "0", "-N", INODES, "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard"];
         let now = image.file("now");
         run("mkfs.ext4", &words.iter().map(Path::new).chain([&*now]).collect::<Vec<_>>())?;
         image.mount()?;

@@ -64,10 +64,7 @@ impl Walk {
     }
 
     /// The legs that are not walked to their end.
-    pub fn left<'a>(
-        &self,
-        asked: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Vec<(&'a str, &'a str)> {
+    pub fn left<'a>(&self, asked: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
         let is_open = |(scene, kind): &(&str, &str)| {
             let leg = self.legs.get(&((*scene).to_owned(), (*kind).to_owned()));
             leg.is_none_or(|leg| leg.done < leg.all)
@@ -79,7 +76,11 @@ impl Walk {
 impl fmt::Display for Walk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sum = Leg::default();
-        writeln!(f, "{:12} {:9} {:>7} {:>7} {:>7} {:>7}", "scene", "kind", "points", "walked", "met", "wrong")?;
+        writeln!(
+            f,
+            "{:12} {:9} {:>7} {:>7} {:>7} {:>7}",
+            "scene", "kind", "points", "walked", "met", "wrong"
+        )?;
         for ((scene, kind), Leg { done, all, met, wrong }) in &self.legs {
             writeln!(f, "{scene:12} {kind:9} {all:7} {done:7} {met:7} {wrong:7}")?;
             sum.done += done;
