@@ -267,6 +267,8 @@ impl RemotePlace {
 /// Who is told of trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
+    /// The command that is run when a person should know of something, if it may be used.
+    pub command: Option<String>,
     /// The person at this machine.
     pub desktop: bool,
     /// After how many intervals without success.

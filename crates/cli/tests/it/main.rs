@@ -25,6 +25,7 @@ mod lost_objects;
 mod markers;
 mod moves;
 mod network;
+mod notify;
 mod overview;
 mod people;
 mod places;

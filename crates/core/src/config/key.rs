@@ -125,6 +125,7 @@ pub const KEYS: &[KeySpec] = &[
     key("retention.keep_last", Kind::Count(0, 1_000_000)).or("20"),
     key("retention.keep_within", Kind::Span).or("90d"),
     key("retention.deleted", Kind::Span).or("30d"),
+    key("notify.command", Kind::Text).reach(Reach::Trusted),
     key("notify.desktop", Kind::Bool).effect(Effect::Later),
     key("notify.stale_after", Kind::Count(1, 1_000)).effect(Effect::Later),
     key("notify.heartbeat", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),

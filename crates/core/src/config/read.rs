@@ -45,6 +45,7 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
         encrypt_names: at.below("encryption").bool("names").unwrap_or(true),
         retention: retention(&at.below("retention")),
         notify: Notify {
+            command: notify.text("command"),
             desktop: notify.bool("desktop").unwrap_or(true),
             stale_after: notify.count("stale_after").unwrap_or(4),
             heartbeat: notify.text("heartbeat"),
