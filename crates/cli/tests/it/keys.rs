@@ -110,13 +110,12 @@ fn a_file_whose_keys_cant_be_told_is_held_and_says_why() {
     says(
         &pair.left.run(["explain", "settings.json"]).stdout,
         &expect![[r#"
-        Not synced.
-          because      some of its keys are to stay on this machine, and it is not valid JSON: nothing of it is sent (E-KEYS-UNTOLD)
-          here         nothing
-          there        22 B
-          stays here   proxy, window.zoomLevel
-          last change  HH:MM
-    "#]],
+            Not synced.
+              because      some of its keys are to stay on this machine, and it is not valid JSON: nothing of it is sent (E-KEYS-UNTOLD)
+              there        22 B
+              stays here   proxy, window.zoomLevel
+              last change  HH:MM
+        "#]],
     );
     assert!(!sent(&pair).contains("light"));
 }

@@ -15,6 +15,7 @@ mod conversations;
 mod daily;
 mod databases;
 mod diff;
+mod explain;
 mod export;
 mod exposure;
 mod groups;

@@ -153,12 +153,11 @@ fn a_copy_stands_beside_and_deleting_it_is_the_answer() {
     says(
         &explained.stdout,
         &expect![[r#"
-        Not synced.
-          because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
-          here         nothing
-          there        nothing, as far as is known
-          last change  HH:MM
-    "#]],
+            Not synced.
+              because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
+              there        nothing, as far as is known
+              last change  HH:MM
+        "#]],
     );
     let status = pair.right.run(["status"]);
     assert!(!status.mentions(&copy), "{status}");

@@ -167,6 +167,17 @@ impl Write<'_> {
         self.note(&super::occupied(remote), &text)
     }
 
+    /// Records what the last cycle held that can't be seen by a look at the folder.
+    pub fn held(&self, remote: i64, held: &[&Held]) -> Result<(), EngineError> {
+        let noted: Vec<(&[u8], &str, &str)> =
+            held.iter().map(|held| (held.path.as_bytes(), held.code, held.why.as_str())).collect();
+        let text = match noted.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&noted).expect("because it is plain data"),
+        };
+        self.note(&super::held(remote), &text)
+    }
+
     /// Records what was found of files that travel in a form.
     pub fn forms(&self, records: &[FormRecord]) -> Result<(), EngineError> {
         for record in records {
