@@ -62,6 +62,10 @@ pub struct Explained {
     pub is_marked: bool,
     /// The keys of it that stay on this machine.
     pub stays: Vec<String>,
+    /// The names of this machine's places, whose paths in it travel by these.
+    pub places: Vec<String>,
+    /// Its path on this disk, where that is not the one that travels.
+    pub on_disk: Option<TreePath>,
     /// The operation in which both sides last agreed on it.
     pub agreed: Option<(OperationId, Timestamp)>,
     /// When the remote was last asked.
@@ -112,6 +116,8 @@ pub fn explain<F: Folder>(
         (verdict, _) => verdict,
     };
     let word = |value: &Value| word(&value.body);
+    let is_file = !matches!(entry, Some(Entry::Folder) | None);
+    let staying = is_file.then(|| keys::staying(&settings.groups, path)).flatten();
     Ok(Explained {
         path: path.clone(),
         verdict,
@@ -120,10 +126,13 @@ pub fn explain<F: Folder>(
         modified: place.and_then(|place| seen.tree.at(place).modified),
         there: row.and_then(|id| known.row(id)?.views.side(Side::Remote)).map(word),
         is_marked: marked.shown.iter().any(|seen| seen.path == *path),
-        stays: match entry {
-            Some(Entry::Folder) | None => Vec::new(),
-            Some(_) => keys::staying(&settings.groups, path).map_or_else(Vec::new, |staying| staying.keys),
-        },
+        stays: staying.as_ref().map_or_else(Vec::new, |staying| staying.keys.clone()),
+        places: staying.and_then(|staying| staying.places).map_or_else(Vec::new, |places| {
+            let mut names: Vec<String> = places.now().iter().map(|spot| spot.name.clone()).collect();
+            names.sort();
+            names
+        }),
+        on_disk: Some(workspace.folder.path_on_disk(path)).filter(|on_disk| on_disk != path),
         agreed,
         checked: record.and_then(|record| record.checked),
     })

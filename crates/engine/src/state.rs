@@ -578,6 +578,11 @@ fn failures(remote: i64) -> String {
     format!("failures-{remote}")
 }
 
+/// The note of what a person was told of by their own command: whoever tells knows its form.
+pub fn told_note(remote: i64) -> String {
+    format!("told-{remote}")
+}
+
 /// Syncs that failed since one last came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failures {

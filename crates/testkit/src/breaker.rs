@@ -8,17 +8,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use crate::calls::Effect;
 use crate::drawing::Drawing;
+use crate::image::Image;
 use crate::machine::Machine;
 use crate::meddler::{Flipper, Writer};
-use crate::scenes::{Rest, SCENES, Scene, World};
+use crate::scenes::{Past, Rest, SCENES, Scene, Start, World};
 use crate::tracer::{self, Act, Call, Ended, Left, Watch};
+use crate::walk::{Leg, Walk};
 use instep_core::generate::Random;
 
 /// A world is thrown away after so many rounds, so that checking stays quick.
@@ -119,6 +123,11 @@ pub struct Request {
     pub seed: u64,
     /// Stop after this long.
     pub time_max: Option<Duration>,
+    /// Play on a disk in a file that is put back for each round: a scene is set up once, and begins the same each time.
+    pub puts_back: bool,
+    /// Walk to every point (or to `points_max` of them), with every error that its call can have, and write down in this
+    /// file how far it is: the next run goes on there.
+    pub walk: Option<PathBuf>,
 }
 
 /// What came of one scene and kind.
@@ -149,6 +158,8 @@ pub struct Report {
     pub failures: Vec<String>,
     /// The time was over before all points were met.
     pub cut_short: bool,
+    /// How far the walk is, if it was one, and the scenes and kinds that are not at their end.
+    pub walk: Option<(Walk, Vec<(&'static str, &'static str)>)>,
 }
 
 impl Report {
@@ -179,43 +190,79 @@ impl fmt::Display for Report {
         if self.cut_short {
             write!(f, "; the time was over before the end")?;
         }
+        if let Some((walk, left)) = &self.walk {
+            write!(f, "\n{walk}; ")?;
+            match &left[..] {
+                [] => write!(f, "all points of all scenes and kinds that were asked for")?,
+                left => write!(f, "{} scenes and kinds are not at their end", left.len())?,
+            }
+        }
         self.losses.iter().try_for_each(|loss| write!(f, "\n  lost: {loss}"))?;
         self.failures.iter().try_for_each(|failure| write!(f, "\n  failed: {failure}"))
     }
 }
 
 /// Goes through the scenes; `told` hears of each scene and kind that is done.
-pub fn run(program: &Path, request: &Request, told: &mut dyn FnMut(&str)) -> Report {
+pub fn run(program: &Path, request: &Request, told: &mut dyn FnMut(&str)) -> Result<Report, String> {
+    let walk = request.walk.as_deref().map(Walk::open).transpose().map_err(|error| error.to_string())?;
     let mut breaker = Breaker {
         program: program.to_owned(),
         until: request.time_max.map(|limit| Instant::now() + limit),
         chance: Random::new(request.seed),
         salt: request.seed.wrapping_mul(1_000_000) % 1_000_000_007,
         report: Report::default(),
+        puts_back: request.puts_back,
         world: None,
+        stage: None,
         rounds: 0,
+        walk,
         goals: BTreeMap::new(),
         calls: BTreeMap::new(),
     };
     let all: Vec<_> = SCENES.iter().filter(|scene| !scene.is_heavy).collect();
     let scenes = if request.scenes.is_empty() { &all } else { &request.scenes };
     let kinds = if request.kinds.is_empty() { &Kind::ALL[..] } else { &request.kinds };
-    for kind in kinds {
-        for scene in scenes {
-            if breaker.is_over() {
-                breaker.report.cut_short = true;
-                break;
-            }
-            let before = breaker.report.failures.len();
-            breaker.go_through(scene, *kind, request.points_max);
-            breaker.report.failures[before..].iter().for_each(|failure| told(failure));
-            if let Some(tally) = breaker.report.tallies.get(&(scene.name, *kind)) {
-                told(&format!("{} {}: {tally:?}", scene.name, kind.name()));
-            }
+    // On a disk that is put back, all that is done with one scene is done with one setting up.
+    let asked: Vec<(&Scene, Kind)> = match request.puts_back {
+        true => scenes.iter().flat_map(|scene| kinds.iter().map(move |kind| (*scene, *kind))).collect(),
+        false => kinds.iter().flat_map(|kind| scenes.iter().map(move |scene| (*scene, *kind))).collect(),
+    };
+    for (scene, kind) in &asked {
+        if breaker.is_over() {
+            breaker.report.cut_short = true;
+            break;
+        }
+        let before = breaker.report.failures.len();
+        breaker.go_through(scene, *kind, request.points_max);
+        breaker.report.failures[before..].iter().for_each(|failure| told(failure));
+        if let Some(tally) = breaker.report.tallies.get(&(scene.name, *kind)) {
+            told(&format!("{} {}: {tally:?}", scene.name, kind.name()));
         }
     }
     breaker.leave();
-    breaker.report
+    let names = asked.iter().map(|(scene, kind)| (scene.name, kind.name()));
+    breaker.report.walk = breaker.walk.map(|walk| {
+        let left = walk.left(names);
+        (walk, left)
+    });
+    Ok(breaker.report)
+}
+
+/// A point at which a run is disturbed.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    /// The number of the call.
+    call: u64,
+    /// Which of the ways to disturb it there; chance decides if none is named.
+    choice: Option<u64>,
+}
+
+/// A disk with a scene that is set up on it.
+struct Stage {
+    scene: &'static str,
+    /// What came to pass until it was set up.
+    past: Past,
+    image: Image,
 }
 
 struct Breaker {
@@ -224,8 +271,12 @@ struct Breaker {
     chance: Random,
     salt: u64,
     report: Report,
+    puts_back: bool,
+    // Before the disk on which it may lie, so that it goes first.
     world: Option<World>,
+    stage: Option<Stage>,
     rounds: u64,
+    walk: Option<Walk>,
     /// What both machines may hold in the end, by scene.
     goals: BTreeMap<&'static str, Vec<Rest>>,
     /// The calls of a whole run, by scene and watch.
@@ -239,15 +290,13 @@ impl Breaker {
     }
 
     /// What both machines may hold in the end: as after the command, or as without it.
-    fn goals(&mut self, scene: &Scene) -> Result<Vec<Rest>, String> {
+    fn goals(&mut self, scene: &'static Scene) -> Result<Vec<Rest>, String> {
         let mut goals = Vec::new();
         for does in [true, false] {
             if !does && scene.is_sync() {
                 break;
             }
-            self.salt += 1;
-            let mut world = World::new(&self.program);
-            world.set_up(scene, self.salt)?;
+            let mut world = self.enter(scene)?;
             if does {
                 let (machine, words) = world.deed(scene);
                 let output = machine.run(&words);
@@ -257,6 +306,7 @@ impl Breaker {
             }
             world.recover(scene, true)?;
             goals.push(world.rest()?);
+            self.stay(scene, world);
         }
         Ok(goals)
     }
@@ -278,44 +328,109 @@ impl Breaker {
             self.calls.insert((scene.name, watch), calls);
         }
         let calls = &self.calls[&(scene.name, watch)];
-        let mut points: Vec<u64> =
-            calls.iter().filter(|call| kind.takes(call)).map(|call| call.number).collect();
-        self.report.tallies.entry((scene.name, kind)).or_default().calls = points.len() as u64;
-        if points_max > 0 && (points.len() as u64) > points_max {
-            let step = points.len() as f64 / points_max as f64;
-            let first = self.chance.below(1000) as f64 / 1000.0 * step;
-            points = (0..points_max).map(|at| points[(first + at as f64 * step) as usize]).collect();
+        let calls: Vec<Call> = calls.iter().filter(|call| kind.takes(call)).cloned().collect();
+        self.report.tallies.entry((scene.name, kind)).or_default().calls = calls.len() as u64;
+        if self.walk.is_some() {
+            return self.walk_to(scene, kind, &calls, points_max, goals);
         }
-        for point in points {
+        for call in spread(&calls, points_max, self.chance.below(1000) as f64 / 1000.0) {
             if self.is_over() {
                 self.report.cut_short = true;
                 return;
             }
             // No two runs of several processes make the same calls: one that ended before its point is played again.
+            let point = Point { call: call.number, choice: None };
             if !self.round(scene, kind, point, goals) {
-                self.round(scene, kind, 1 + point / 2, goals);
+                self.round(scene, kind, Point { call: 1 + point.call / 2, ..point }, goals);
             }
         }
     }
 
-    /// The world for the next round of a scene.
-    fn enter(&mut self, scene: &Scene) -> World {
-        let keep = self.rounds < ROUNDS_OF_A_WORLD;
-        match self.world.take().filter(|world| keep && world.fits(scene)) {
-            Some(world) => {
-                self.rounds += 1;
-                world
+    /// Every point of a scene and kind, or so many of them, from where the walk is.
+    fn walk_to(
+        &mut self,
+        scene: &'static Scene,
+        kind: Kind,
+        calls: &[Call],
+        points_max: u64,
+        goals: &[Rest],
+    ) {
+        let mut points = Vec::new();
+        for call in calls {
+            let point = |choice| Point { call: call.number, choice };
+            if kind.fails() {
+                let errors = ERRORS.iter().filter(|error| fits(**error, call, kind));
+                points.extend(errors.zip(0..).map(|(_, choice)| point(Some(choice))));
+            } else {
+                points.push(point(None));
             }
-            None => {
-                self.rounds = 1;
-                World::new(&self.program)
+        }
+        let mut leg = self.walk.as_ref().map_or(Leg::default(), |walk| walk.leg(scene.name, kind.name()));
+        let points = spread(&points, points_max, 0.0);
+        leg.all = points.len() as u64;
+        leg.done = leg.done.min(leg.all);
+        for point in scattered(&points).skip(leg.done as usize) {
+            if self.is_over() {
+                self.report.cut_short = true;
+                return;
             }
+            let wrong = self.wrong();
+            leg.met += u64::from(self.round(scene, kind, point, goals));
+            leg.wrong += self.wrong() - wrong;
+            leg.done += 1;
+            let noted = self.walk.as_mut().map_or(Ok(()), |walk| walk.note(scene.name, kind.name(), leg));
+            self.report.failures.extend(noted.err().map(|error| format!("the walk's file: {error}")));
+        }
+    }
+
+    /// Losses and failures until now.
+    fn wrong(&self) -> u64 {
+        (self.report.losses.len() + self.report.failures.len()) as u64
+    }
+
+    /// The world for the next round of a scene, at the moment before its deed.
+    fn enter(&mut self, scene: &'static Scene) -> Result<World, String> {
+        let set_up = |mut world: World, salt| {
+            world.set_up(scene, salt).map(|()| world).map_err(|why| format!("before it: {why}"))
+        };
+        if !self.puts_back {
+            let keep = self.rounds < ROUNDS_OF_A_WORLD;
+            let kept = self.world.take().filter(|world| keep && world.fits(scene));
+            self.rounds = if kept.is_some() { self.rounds + 1 } else { 1 };
+            self.salt += 1;
+            let world = kept.unwrap_or_else(|| World::new(&self.program, &std::env::temp_dir()));
+            return set_up(world, self.salt);
+        }
+        let old = self.world.take();
+        if let (Some(mut world), Some(stage)) =
+            (old, self.stage.as_ref().filter(|stage| stage.scene == scene.name))
+        {
+            stage.image.put_back()?;
+            world.past = stage.past.clone();
+            return Ok(world);
+        }
+        self.stage = None;
+        self.salt += 1;
+        let image = Image::new()?;
+        let world = set_up(World::new(&self.program, &image.at()), self.salt)?;
+        image.keep()?;
+        self.stage = Some(Stage { scene: scene.name, past: world.past.clone(), image });
+        Ok(world)
+    }
+
+    /// Keeps a world for the next round, if it can serve it.
+    fn stay(&mut self, scene: &Scene, world: World) {
+        let agrees = scene.start == Start::Agreed && !scene.is_heavy && self.report.losses.is_empty();
+        if self.puts_back || agrees {
+            self.world = Some(world);
+        } else {
+            self.report.contents += world.past.ledger.len();
         }
     }
 
     fn leave(&mut self) {
         if let Some(world) = self.world.take() {
-            self.report.contents += world.ledger.len();
+            self.report.contents += world.past.ledger.len();
         }
     }
 
@@ -323,7 +438,7 @@ impl Breaker {
     fn count(&mut self, scene: &'static Scene, kind: Kind, goals: &[Rest]) -> Vec<Call> {
         let mut calls = Vec::new();
         self.play(scene, &format!("{} {} counted", scene.name, kind.name()), goals, |_, machine, words| {
-            let ended = traced(machine, words, kind.watch(), &mut |call| {
+            let ended = traced(tracer::run_fast, machine, words, kind.watch(), &mut |call| {
                 calls.push(call.clone());
                 Act::Pass
             })?;
@@ -336,8 +451,9 @@ impl Breaker {
     }
 
     /// Answers whether the run came to its point.
-    fn round(&mut self, scene: &'static Scene, kind: Kind, point: u64, goals: &[Rest]) -> bool {
-        let choice = self.chance.number();
+    fn round(&mut self, scene: &'static Scene, kind: Kind, point: Point, goals: &[Rest]) -> bool {
+        let choice = point.choice.unwrap_or_else(|| self.chance.number());
+        let point = point.call;
         let mut seen = Seen::default();
         let name = format!("{} {} at call {point}", scene.name, kind.name());
         self.play(scene, &name, goals, |world, machine, words| {
@@ -353,7 +469,9 @@ impl Breaker {
             if kind.fails() {
                 return failing(world, scene, machine, words, (kind, point, choice), &mut seen);
             }
-            let ended = traced(machine, words, kind.watch(), &mut |call| match kind {
+            // What is left to itself can't be filtered.
+            let run = if kind == Kind::Orphan { tracer::run } else { tracer::run_fast };
+            let ended = traced(run, machine, words, kind.watch(), &mut |call| match kind {
                 Kind::Kill if call.number == point => Act::KillAll,
                 Kind::KillOne if call.number == point => Act::KillOne,
                 Kind::Orphan if call.number >= point && kind.takes(call) => Act::Orphan,
@@ -403,40 +521,46 @@ impl Breaker {
         goals: &[Rest],
         disturb: impl FnOnce(&mut World, &Machine, &[String]) -> Result<Left, String>,
     ) {
-        self.salt += 1;
-        let mut world = self.enter(scene);
-        let outcome = play_in(&mut world, scene, self.salt, goals, disturb);
-        let lost = world.missing();
-        let mut failed = outcome.err();
-        match lost {
-            Ok(lost) => self.report.losses.extend(lost.into_iter().map(|lost| format!("{name}: {lost}"))),
-            Err(why) => failed = failed.or(Some(why)),
+        let mut world = match self.enter(scene) {
+            Ok(world) => world,
+            Err(why) => return self.report.failures.push(format!("{name}: {why}")),
+        };
+        let mut failed = play_in(&mut world, scene, goals, disturb).err();
+        let lost = world.missing().unwrap_or_else(|why| {
+            failed = failed.take().or(Some(why));
+            Vec::new()
+        });
+        let is_wrong = failed.is_some() || !lost.is_empty();
+        self.report.losses.extend(lost.into_iter().map(|lost| format!("{name}: {lost}")));
+        if !is_wrong {
+            return self.stay(scene, world);
         }
-        if let Some(why) = failed {
-            self.report.contents += world.ledger.len();
-            let area = world.pair.keep();
-            self.report
-                .failures
-                .push(format!("{name}: {why}\n    the folders are left in {}", area.display()));
-        } else if scene.start == crate::scenes::Start::Agreed
-            && !scene.is_heavy
-            && self.report.losses.is_empty()
-        {
-            self.world = Some(world);
+        let left = if self.puts_back {
+            let copy = copied(world.pair.area());
+            self.stay(scene, world);
+            copy
         } else {
-            self.report.contents += world.ledger.len();
-        }
+            self.report.contents += world.past.ledger.len();
+            world.pair.keep()
+        };
+        let why = failed.unwrap_or_else(|| "something is lost".to_owned());
+        self.report.failures.push(format!("{name}: {why}\n    the folders are left in {}", left.display()));
     }
+}
+
+/// Copies what a person is to look at from a disk that goes with this process.
+fn copied(area: &Path) -> PathBuf {
+    let to = std::env::temp_dir().join(area.file_name().unwrap_or_default()).with_extension("wrong");
+    _ = Command::new("cp").arg("-a").args([area, &to]).status();
+    to
 }
 
 fn play_in(
     world: &mut World,
     scene: &Scene,
-    salt: u64,
     goals: &[Rest],
     disturb: impl FnOnce(&mut World, &Machine, &[String]) -> Result<Left, String>,
 ) -> Result<(), String> {
-    world.set_up(scene, salt).map_err(|why| format!("before it: {why}"))?;
     let (machine, words) = world.deed(scene);
     let left = disturb(world, &machine, &words)?;
     if left.is_any() {
@@ -453,7 +577,7 @@ fn play_in(
         true => goals.iter().any(|goal| goal.left == rest.left && goal.right == rest.right),
         false => is_mixed_of(&rest, goals),
     };
-    if !world.was_saved && !reached {
+    if !world.past.was_saved && !reached {
         let goals: Vec<_> = goals.iter().map(|goal| format!("{} | {}", goal.left, goal.right)).collect();
         return Err(format!("they hold {} | {}, and not {}", rest.left, rest.right, goals.join("  or  ")));
     }
@@ -461,6 +585,25 @@ fn play_in(
         return Err(damage);
     }
     world.clear(&rest)
+}
+
+/// At most so many of the points, spread evenly, all of them if 0; `first` says where in its share each is.
+fn spread<T: Clone>(points: &[T], points_max: u64, first: f64) -> Vec<T> {
+    if points_max == 0 || points.len() as u64 <= points_max {
+        return points.to_vec();
+    }
+    let step = points.len() as f64 / points_max as f64;
+    (0..points_max).map(|at| points[((first + at as f64) * step) as usize].clone()).collect()
+}
+
+/// All of the points in an order in which each part of them comes from everywhere; always the same one.
+fn scattered<T: Copy>(points: &[T]) -> impl Iterator<Item = T> {
+    let stride = (1 + points.len() * 5 / 8..).find(|stride| divisor(*stride, points.len()) <= 1).unwrap_or(1);
+    (0..points.len()).map(move |at| points[at * stride % points.len()])
+}
+
+fn divisor(one: usize, other: usize) -> usize {
+    if other == 0 { one } else { divisor(other, one % other) }
 }
 
 /// A command that changes several paths changes one after the other, and is typed again after a kill: each path holds
@@ -496,7 +639,11 @@ impl Seen {
     }
 }
 
+/// A way to watch a run.
+type Run = fn(&Command, Watch, &mut dyn FnMut(&Call) -> Act) -> io::Result<Ended>;
+
 fn traced(
+    run: Run,
     machine: &Machine,
     words: &[String],
     watch: Watch,
@@ -509,7 +656,7 @@ fn traced(
     let first = std::env::split_paths(&all).find(holds_git).unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(first).chain(std::env::split_paths(&all)));
     command.env("PATH", path.map_err(|error| error.to_string())?);
-    tracer::run(&command, watch, act).map_err(|error| format!("the harness failed: {error}"))
+    run(&command, watch, act).map_err(|error| format!("the harness failed: {error}"))
 }
 
 fn said(machine: &Machine) -> String {
@@ -538,7 +685,7 @@ fn chain(
     seen: &mut Seen,
 ) -> Result<Left, String> {
     let mut kill_at = |words: &[String], point: u64| {
-        let ended = traced(machine, words, Watch::Changes, &mut |call| {
+        let ended = traced(tracer::run_fast, machine, words, Watch::Changes, &mut |call| {
             if call.number == point { Act::KillAll } else { Act::Pass }
         })?;
         let killed = !ended.hit.is_empty();
@@ -547,7 +694,7 @@ fn chain(
     };
     kill_at(words, point)?;
     let sync = ["sync".to_owned()];
-    let again = if scene.start == crate::scenes::Start::Agreed { &sync[..] } else { words };
+    let again = if scene.start == Start::Agreed { &sync[..] } else { words };
     let mut at = 1 + point % CHAIN_STRIDE;
     loop {
         let (killed, ended) = kill_at(again, at)?;
@@ -572,7 +719,7 @@ fn failing(
 ) -> Result<Left, String> {
     let mut error = None;
     let mut not_durable: Vec<String> = Vec::new();
-    let ended = traced(machine, words, kind.watch(), &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, kind.watch(), &mut |call| {
         if call.number == point {
             let fitting: Vec<Errno> =
                 ERRORS.iter().copied().filter(|error| fits(*error, call, kind)).collect();
@@ -603,7 +750,7 @@ fn failing(
     if ended.code == 0 && !not_durable.is_empty() {
         return Err(format!("it said success, but {not_durable:?} never became durable: {}", said(machine)));
     }
-    if ended.code == 0 && words == ["sync"] && scene.start == crate::scenes::Start::Agreed {
+    if ended.code == 0 && words == ["sync"] && scene.start == Start::Agreed {
         let before = world.pair.bare.refs();
         let output = machine.run(["sync"]);
         if world.pair.bare.refs() != before || output.code == 0 && output.mentions("Done in") {
@@ -624,11 +771,11 @@ fn saving(
     (point, choice): (u64, u64),
     seen: &mut Seen,
 ) -> Result<Left, String> {
-    let failed = |error: std::io::Error| format!("the harness failed: {error}");
+    let failed = |error: io::Error| format!("the harness failed: {error}");
     let mut writer = Writer::new(machine.folder(), choice).map_err(failed)?;
     let later = point + 1 + choice % 40;
     let mut trouble = None;
-    let ended = traced(machine, words, Watch::Own, &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, Watch::Own, &mut |call| {
         let answer = match call.number {
             number if number == point => writer.save(),
             number if number == later => writer.finish().and_then(|()| writer.save()),
@@ -640,7 +787,7 @@ fn saving(
     writer.finish().map_err(failed)?;
     match trouble {
         // What was listed may be moved before it is opened.
-        Some(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Some(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     seen.take(&ended);
@@ -664,7 +811,7 @@ fn flipping(
         Flipper::new(machine.folder(), choice).map_err(|error| format!("the harness failed: {error}"))?;
     let later = point + 1 + choice % 60;
     let mut back = Ok(());
-    let ended = traced(machine, words, Watch::Own, &mut |call| {
+    let ended = traced(tracer::run_fast, machine, words, Watch::Own, &mut |call| {
         if call.number == point {
             flipper.flip();
         } else if call.number == later {
@@ -702,5 +849,24 @@ fn fits(error: Errno, call: &Call, kind: Kind) -> bool {
                 && matches!(call.name, "read" | "write" | "openat" | "openat2" | "flock" | "fsync")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_meets_each_point_once_and_its_first_part_comes_from_everywhere() {
+        for count in [0, 1, 2, 7, 64, 500, 501] {
+            let points: Vec<usize> = (0..count).collect();
+            let mut walked: Vec<usize> = scattered(&points).collect();
+            let early = walked.iter().take(count / 10).filter(|point| **point < count / 2).count();
+            assert!(early.abs_diff(count / 20) <= 1, "{count}: {early}");
+            walked.sort_unstable();
+            assert_eq!(walked, points);
+        }
+        assert_eq!(spread(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 5, 0.0), [0, 2, 4, 6, 8]);
+        assert_eq!(spread(&[0, 1], 0, 0.5), [0, 1]);
     }
 }

@@ -72,6 +72,13 @@ pub fn known(number: c_long) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.number == number)
 }
 
+/// The numbers of all that may count, or of those alone that may change something.
+pub fn numbers(changing: bool) -> Vec<c_long> {
+    // By the last one it is known that a program has begun.
+    let may = |known: &&Known| known.effect.changes() || known.effect == Opens || known.name == "sigaltstack";
+    KNOWN.iter().filter(|known| !changing || may(known)).map(|known| known.number).collect()
+}
+
 const KNOWN: &[Known] = &[
     call(libc::SYS_read, "read", Reads, Descriptor),
     call(libc::SYS_newfstatat, "newfstatat", Reads, Path(1)),

@@ -17,7 +17,7 @@ use crate::drawing::disk;
 use crate::machine::Machine;
 
 /// All contents that were written so far, and what they were.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     written: BTreeMap<ContentId, String>,
     // What git calls an object and what it is never change: hashed once.

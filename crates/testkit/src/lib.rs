@@ -19,6 +19,8 @@ pub mod conversation;
 pub mod drawing;
 pub mod flaky;
 pub mod git_host;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod image;
 pub mod kills;
 pub mod ledger;
 pub mod machine;
@@ -33,3 +35,5 @@ pub mod scenes;
 pub mod simulated;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tracer;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod walk;

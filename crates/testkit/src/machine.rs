@@ -190,7 +190,13 @@ pub struct Pair {
 impl Pair {
     /// Makes two machines with empty folders, and an empty repository.
     pub fn new(program: &Path) -> Self {
-        let area = tempfile::Builder::new().prefix("instep-pair-").tempdir().expect("an area can be made");
+        Pair::new_in(program, &std::env::temp_dir())
+    }
+
+    /// The same, in a folder of a certain disk.
+    pub fn new_in(program: &Path, folder: &Path) -> Self {
+        let area = tempfile::Builder::new().prefix("instep-pair-").tempdir_in(folder);
+        let area = area.expect("an area can be made");
         let bare = Bare::create(&area.path().join("remote.git"));
         let left = Machine::new(program, area.path(), "left");
         let right = Machine::new(program, area.path(), "right");

@@ -4,6 +4,7 @@
 //! earlier round kept.
 
 use std::io;
+use std::path::Path;
 
 use crate::drawing::disk::{self, Times};
 use crate::drawing::{Body, Drawing};
@@ -63,18 +64,23 @@ const fn scene(
     Scene { name, start: Start::Agreed, is_heavy: false, base: BASE, right, left, before, deed }
 }
 
-const fn heavy(name: &'static str, right: &'static str, left: &'static str) -> Scene {
-    Scene {
-        name,
-        start: Start::Agreed,
-        is_heavy: true,
-        base: "a=1;b=2",
-        right,
-        left,
-        before: &[],
-        deed: SYNC,
-    }
+const fn heavy(
+    name: &'static str,
+    start: Start,
+    base: &'static str,
+    right: &'static str,
+    left: &'static str,
+) -> Scene {
+    let deed = match start {
+        Start::Agreed => SYNC,
+        Start::Unknown => &["init"],
+        Start::Alone => &["clone"],
+    };
+    Scene { name, start, is_heavy: true, base, right, left, before: &[], deed }
 }
+
+const MANY: &str = "a=1;many/f1..f5000";
+const LARGE: &str = "a=1;large=@67108864";
 
 /// All of them.
 pub const SCENES: &[Scene] = &[
@@ -154,10 +160,13 @@ pub const SCENES: &[Scene] = &[
     scene("restore", "^", "b=2;x=6+x;l->a;empty/", &[SYNC], &["restore", "--yes", "--no-pager", "d"]),
     scene("pull", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["pull"]),
     scene("push", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["push"]),
-    heavy("many-receive", "^;many/f1..f5000", "^"),
-    heavy("many-send", "^", "^;many/f1..f5000"),
-    heavy("large-receive", "^;large=@33554432", "^"),
-    heavy("large-send", "^", "^;large=@33554432"),
+    heavy("many-init", Start::Unknown, MANY, "^", "^"),
+    heavy("many-clone", Start::Alone, MANY, "^", "^"),
+    heavy("many-update", Start::Agreed, MANY, "^;many/f1..f2500=~2", "^;many/f2501..f5000=~2"),
+    heavy("large-init", Start::Unknown, LARGE, "^", "^"),
+    heavy("large-clone", Start::Alone, LARGE, "^", "^"),
+    heavy("large-receive", Start::Agreed, LARGE, "^;large=@67108864~2", "^"),
+    heavy("large-send", Start::Agreed, LARGE, "^", "^;large=@67108864~2"),
 ];
 
 /// Finds a scene by its name.
@@ -184,6 +193,13 @@ pub struct Rest {
 pub struct World {
     /// The machines and their repository.
     pub pair: Pair,
+    /// What came to pass on them.
+    pub past: Past,
+}
+
+/// What came to pass in a world.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
     /// All that was ever written.
     pub ledger: Ledger,
     /// What the machine held at the last rest.
@@ -197,30 +213,21 @@ pub struct World {
 }
 
 impl World {
-    /// Begins with two empty machines.
-    pub fn new(program: &std::path::Path) -> Self {
-        let agreed = [Drawing::default(), Drawing::default()];
-        World {
-            pair: Pair::new(program),
-            ledger: Ledger::new(),
-            agreed,
-            connected: [false; 2],
-            salt: 0,
-            was_saved: false,
-            standing: Vec::new(),
-        }
+    /// Begins with two empty machines, in a folder of some disk.
+    pub fn new(program: &Path, folder: &Path) -> Self {
+        World { pair: Pair::new_in(program, folder), past: Past::default() }
     }
 
     /// Answers whether a scene can be set up on what was played before.
     pub fn fits(&self, scene: &Scene) -> bool {
-        scene.start == Start::Agreed && !scene.is_heavy || self.connected == [false; 2]
+        scene.start == Start::Agreed && !scene.is_heavy || self.past.connected == [false; 2]
     }
 
     /// Sets a scene up to the moment before its deed.
     pub fn set_up(&mut self, scene: &Scene, salt: u64) -> Result<(), String> {
-        self.salt = salt;
-        self.was_saved = false;
-        self.standing.clear();
+        self.past.salt = salt;
+        self.past.was_saved = false;
+        self.past.standing.clear();
         let base = self.drawing(scene.base, &Drawing::default());
         self.draw(0, &base)?;
         if scene.start == Start::Unknown {
@@ -233,7 +240,7 @@ impl World {
         }
         self.join(1)?;
         self.calm(1)?;
-        self.agreed[1] = self.read(1)?;
+        self.past.agreed[1] = self.read(1)?;
         if scene.right != "^" {
             let right = self.drawing(scene.right, &base);
             self.draw(1, &right)?;
@@ -281,7 +288,7 @@ impl World {
         } else if again && !matches!(output.code, 0 | 4) {
             return Err(format!("the sync after it: {output}"));
         }
-        self.connected[side] |= again;
+        self.past.connected[side] |= again;
         Ok(())
     }
 
@@ -300,8 +307,8 @@ impl World {
             let codes = [self.run(0, SYNC)?.code, self.run(1, SYNC)?.code];
             let after = look(&self.pair).map_err(failed)?;
             if after == before {
-                self.agreed = [self.read(0)?, self.read(1)?];
-                let [left, right] = [0, 1].map(|side| unsalted(&self.agreed[side]));
+                self.past.agreed = [self.read(0)?, self.read(1)?];
+                let [left, right] = [0, 1].map(|side| unsalted(&self.past.agreed[side]));
                 return Ok(Rest { left, right, codes });
             }
             before = after;
@@ -312,22 +319,22 @@ impl World {
     /// Takes down what somebody saved during the deed. The last one must be found for ever; it must stand in the folder
     /// if it was saved under its name.
     pub fn note_saved(&mut self, saved: &[(Vec<u8>, bool)], destroyed: &[Vec<u8>]) {
-        destroyed.iter().for_each(|content| self.ledger.forget(content));
-        self.was_saved |= !saved.is_empty();
+        destroyed.iter().for_each(|content| self.past.ledger.forget(content));
+        self.past.was_saved |= !saved.is_empty();
         if let Some((content, stands)) = saved.last() {
-            self.ledger.record(&format!("round {}, saved meanwhile", self.salt), content);
+            self.past.ledger.record(&format!("round {}, saved meanwhile", self.past.salt), content);
             if *stands {
-                self.standing.push(content.clone());
+                self.past.standing.push(content.clone());
             }
         }
     }
 
     /// What was saved last under its name and stands nowhere in the folder in which it was saved.
     pub fn saved_and_gone(&self) -> Option<String> {
-        let stands = |content: &Vec<u8>| self.agreed[0].contents().any(|(_, found)| found == content);
-        let gone = self.standing.iter().find(|content| !stands(content))?;
+        let stands = |content: &Vec<u8>| self.past.agreed[0].contents().any(|(_, found)| found == content);
+        let gone = self.past.standing.iter().find(|content| !stands(content))?;
         let gone = String::from_utf8_lossy(gone).replace('\n', " / ");
-        Some(format!("what was saved last, {gone:?}, stands nowhere: {}", self.agreed[0]))
+        Some(format!("what was saved last, {gone:?}, stands nowhere: {}", self.past.agreed[0]))
     }
 
     /// Settles what is open, so that the next scene can begin from an agreement.
@@ -341,7 +348,7 @@ impl World {
 
     /// What was written and can't be found any more.
     pub fn missing(&mut self) -> Result<Vec<String>, String> {
-        self.ledger.missing(&self.pair.machines(), &self.pair.bare).map_err(|error| error.to_string())
+        self.past.ledger.missing(&self.pair.machines(), &self.pair.bare).map_err(|error| error.to_string())
     }
 
     /// What git finds wrong with the repository, or a machine with itself.
@@ -350,18 +357,19 @@ impl World {
         damage.or_else(|| rest::faults(self.pair.machines()))
     }
 
-    /// Reads a drawing; `@N` as a content is N bytes.
+    /// Reads a drawing. As a content `~X` is X and the file's path, `@N` is N bytes, and `@N~X` these with X in their
+    /// middle.
     fn drawing(&self, text: &str, base: &Drawing) -> Drawing {
         let drawn = Drawing::parse(text, &Drawing::default()).expect("because a scene is well drawn");
         let mut drawing = drawn.settled(&[]);
-        for drawn in drawing.0.values_mut() {
+        for (path, drawn) in &mut drawing.0 {
             if let Body::File { content, .. } = &mut drawn.body {
-                let length =
-                    content.strip_prefix(b"@").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-                if let Some(length) = length {
-                    *content = Random::new(7).bytes(length);
+                match content.strip_prefix(b"@") {
+                    Some(asked) => *content = many_bytes(asked),
+                    None if content.starts_with(b"~") => content.extend(path),
+                    None => {}
                 }
-                salted(content, self.salt);
+                salted(content, self.past.salt);
             }
         }
         if text.starts_with('^') { base.union(&drawing) } else { drawing }
@@ -371,9 +379,9 @@ impl World {
     fn draw(&mut self, side: usize, drawing: &Drawing) -> Result<(), String> {
         let machine = self.pair.machines()[side].clone();
         let before = self.read(side)?;
-        self.ledger.record_drawing(&format!("round {} {}", self.salt, machine.name()), drawing);
+        self.past.ledger.record_drawing(&format!("round {} {}", self.past.salt, machine.name()), drawing);
         disk::change(&before, drawing, machine.folder(), Times::USUAL).map_err(|error| error.to_string())?;
-        self.agreed[side] = drawing.clone();
+        self.past.agreed[side] = drawing.clone();
         Ok(())
     }
 
@@ -382,13 +390,13 @@ impl World {
     }
 
     fn join(&mut self, side: usize) -> Result<(), String> {
-        if !self.connected[side] {
+        if !self.past.connected[side] {
             let machine = self.pair.machines()[side].clone();
             let output = machine.connect(&self.pair.bare);
             if output.code != 0 {
                 return Err(format!("init on {}: {output}", machine.name()));
             }
-            self.connected[side] = true;
+            self.past.connected[side] = true;
         }
         Ok(())
     }
@@ -408,6 +416,16 @@ impl World {
         let output = self.run(side, SYNC)?;
         if output.code == 0 { Ok(()) } else { Err(format!("a calm sync: {output}")) }
     }
+}
+
+/// So many bytes that do not compress, and what is to stand in their middle.
+fn many_bytes(asked: &[u8]) -> Vec<u8> {
+    let asked = String::from_utf8_lossy(asked);
+    let (length, middle) = asked.split_once('~').unwrap_or((&asked, ""));
+    let mut bytes = Random::new(7).bytes(length.parse().expect("because a scene is well drawn"));
+    let at = bytes.len() / 2;
+    bytes[at..at + middle.len()].copy_from_slice(middle.as_bytes());
+    bytes
 }
 
 /// The number stands in a line of its own, so that merges do not meet it.

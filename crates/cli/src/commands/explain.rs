@@ -193,6 +193,13 @@ fn finish(look: &Look, explained: &Explained, explanation: Explanation) -> Expla
         let words = "both versions stand between markers; `instep sync` settles it once they are gone";
         explanation = explanation.fact("in the text", words);
     }
+    if let Some(on_disk) = &explained.on_disk {
+        explanation = explanation.fact("on this disk", on_disk.to_string());
+    }
+    if !explained.places.is_empty() {
+        explanation = explanation
+            .fact("paths of", format!("{}: each machine has its own", explained.places.join(", ")));
+    }
     if !explained.stays.is_empty() {
         let keys = instep_core::path::escape(explained.stays.join(", ").as_bytes());
         explanation = explanation.fact("stays here", keys);

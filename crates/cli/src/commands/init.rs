@@ -258,7 +258,6 @@ fn rules<'e>(
     if let Some(preset) = arguments.preset.as_deref().map(preset::find).transpose()? {
         changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
         changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
-        preset.limit.iter().for_each(|limit| context.terminal.say(limit));
     }
     changes.extend(imported.adds.iter().map(|(key, item)| Edit::Add { key, item }));
     changes.extend(imported.sets.iter().map(|(key, value)| Edit::Set { key, value }));

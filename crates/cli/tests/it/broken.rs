@@ -45,9 +45,16 @@ fn killed(machine: &Machine, words: &[&str], mut when: impl FnMut(&Call) -> bool
 /// proves nothing.
 fn broken(names: [&str; 3], kinds: &[Kind], seed: u64) {
     let scenes = names.map(|name| scenes::find(name).unwrap());
-    let request =
-        Request { scenes: scenes.to_vec(), kinds: kinds.to_vec(), points_max: 1, seed, time_max: None };
-    let report = breaker::run(&crate::program(), &request, &mut |_| {});
+    let request = Request {
+        scenes: scenes.to_vec(),
+        kinds: kinds.to_vec(),
+        points_max: 1,
+        seed,
+        time_max: None,
+        puts_back: false,
+        walk: None,
+    };
+    let report = breaker::run(&crate::program(), &request, &mut |_| {}).unwrap();
     assert!(report.is_clean() && !report.cut_short, "{report}");
     for (name, kind) in names.iter().flat_map(|name| kinds.iter().map(move |kind| (*name, *kind))) {
         let tally = &report.tallies[&(name, kind)];

@@ -377,3 +377,28 @@ fn a_way_back_that_is_blocked_at_the_remote_leaves_one_thing_a_name_there() {
     assert_eq!(left.drawing(), right.drawing());
     assert!(left.drawing().contains("d/y=of another"), "{}", left.drawing());
 }
+
+#[test]
+fn what_was_deleted_or_edited_since_the_last_sync_comes_back_as_the_sync_left_it() {
+    let (mut left, _) = pair(&[("d/a", "1"), ("d/b", "1")]);
+    left.write("d/a", "2");
+    left.sync();
+    left.remove("d");
+    bring_back(&mut left, "d", Moment::Previous);
+    assert_eq!(left.drawing(), "d/a=2;d/b=1");
+    left.write("d/b", "edited");
+    left.write("d/new", "new");
+    bring_back(&mut left, "d", Moment::Previous);
+    assert_eq!(left.drawing(), "d/a=2;d/b=1;d/new=new");
+}
+
+#[test]
+fn a_restored_version_gives_way_to_the_one_that_it_replaced() {
+    let (mut left, _) = pair(&[("a", "1")]);
+    left.write("a", "2");
+    left.sync();
+    for then in ["1", "2", "1"] {
+        bring_back(&mut left, "a", Moment::Previous);
+        assert_eq!(left.drawing(), format!("a={then}"));
+    }
+}

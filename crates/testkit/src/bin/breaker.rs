@@ -10,8 +10,8 @@ use std::time::Duration;
 use instep_testkit::breaker::{self, Kind, Request};
 use instep_testkit::scenes;
 
-const USAGE: &str =
-    "usage: breaker --program PATH [--minutes N] [--scene NAME]... [--kind NAME]... [--points N] [--seed N]";
+const USAGE: &str = "usage: breaker --program PATH [--minutes N] [--scene NAME]... [--kind NAME]... [--points N] \
+                     [--walk FILE] [--put-back yes|no] [--seed N]";
 
 fn main() -> ExitCode {
     let (program, request) = match arguments(std::env::args().skip(1)) {
@@ -23,15 +23,28 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let report = breaker::run(&program, &request, &mut |line| eprintln!("{line}"));
+    let report = match breaker::run(&program, &request, &mut |line| eprintln!("{line}")) {
+        Ok(report) => report,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
     println!("seed {}\n{report}", request.seed);
     if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<(PathBuf, Request), String> {
     let mut program = std::env::var_os("INSTEP_PROGRAM").map(PathBuf::from);
-    let mut request =
-        Request { scenes: Vec::new(), kinds: Vec::new(), points_max: 0, seed: 1, time_max: None };
+    let mut request = Request {
+        scenes: Vec::new(),
+        kinds: Vec::new(),
+        points_max: 0,
+        seed: 1,
+        time_max: None,
+        puts_back: false,
+        walk: None,
+    };
     while let Some(flag) = given.next() {
         let value = given.next().ok_or_else(|| format!("{flag} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{flag} needs a number"));
@@ -46,6 +59,8 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<(PathBuf, Reques
                 request.kinds.push(found.ok_or_else(|| format!("no kind is called {value}"))?);
             }
             "--points" => request.points_max = number()?,
+            "--walk" => request.walk = Some(PathBuf::from(value)),
+            "--put-back" => request.puts_back = value == "yes",
             "--minutes" => request.time_max = Some(Duration::from_secs(60 * number()?)),
             "--seed" => request.seed = number()?,
             _ => return Err(format!("unknown option {flag}")),
