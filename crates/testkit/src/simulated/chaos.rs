@@ -142,6 +142,8 @@ pub struct Chaos {
     pub ledger: Ledger,
     /// Contents that nobody wrote, and the files that hold them.
     pub rotten: BTreeMap<ContentId, Rotten>,
+    /// What kept versions became that changed by themselves: nobody may be given one of these.
+    pub spoiled: BTreeSet<ContentId>,
     /// Tells contents apart.
     pub serial: u64,
     /// An older remote was put in place, or it was made anew.
@@ -177,6 +179,7 @@ impl Chaos {
             counts: Counts::default(),
             ledger: Ledger::default(),
             rotten: BTreeMap::new(),
+            spoiled: BTreeSet::new(),
             serial: 0,
             put_back: false,
             depth: 0,

@@ -259,6 +259,12 @@ impl Disk {
         false
     }
 
+    /// Answers whether a file is a kept version.
+    pub fn is_in_history(&self, number: Number) -> bool {
+        let history = self.find(STATE, b"history").and_then(|folder| self.entries(folder));
+        history.is_ok_and(|entries| entries.values().any(|entry| entry.1 == number))
+    }
+
     /// A folder's path, for people.
     pub fn path(&self, folder: Number) -> String {
         let mut names = Vec::new();

@@ -93,6 +93,11 @@ impl SimulatedFolder {
                 if !entered.chaos.ledger.give_back(machine, *number) {
                     entered.station.placed.insert(*number);
                 }
+                if entered.chaos.spoiled.contains(&after[number]) {
+                    let broken =
+                        format!("R3 a damaged copy is given back: {name} at {}", entered.station.name);
+                    entered.chaos.broken.get_or_insert(broken);
+                }
             }
             Ok(())
         })

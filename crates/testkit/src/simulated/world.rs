@@ -255,6 +255,10 @@ impl World {
             entered.chaos.rotten.insert(after, rot);
             return;
         }
+        // What lay in a slot when the machine stopped may be an edit of that moment, for all we know.
+        if entered.station.disk.is_in_history(number) {
+            entered.chaos.spoiled.insert(after);
+        }
         drop(entered);
         drop(machine);
         let mut found = self.place.reachable();
