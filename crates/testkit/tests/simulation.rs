@@ -115,6 +115,19 @@ fn a_conflict_names_no_version_of_what_can_not_be_seen() {
     story(201_040, &steps, "remote meanwhile edits crashes disk disks policies");
 }
 
+#[test]
+fn a_conflict_keeps_its_version_beside_a_kept_file_that_a_program_wrote_to() {
+    let steps = [2, 3, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 25, 37];
+    story(500_166, &steps, "remote meanwhile edits crashes disk backups policies");
+}
+
+#[test]
+fn what_a_restore_placed_and_took_back_is_where_it_came_from() {
+    let steps = [4, 10, 12, 14, 16, 18, 19, 21, 22, 23, 28, 32];
+    let layers = "remote meanwhile edits crashes disk backups disks history policies";
+    story(500_986, &steps, layers);
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
@@ -134,6 +147,8 @@ fn with_each_kind_of_trouble_alone_nothing_is_lost() {
             Layer::Edits => counts.edits_meanwhile,
             Layer::Crashes => counts.kills.min(counts.power_cuts),
             Layer::Disk => counts.disk_faults,
+            Layer::Joins => counts.joins,
+            Layer::Rot => counts.rots,
             _ => counts.acts,
         };
         assert!(met > 0, "{layer:?} brought no trouble: {counts:?}");

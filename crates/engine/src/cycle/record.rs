@@ -75,7 +75,8 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Option<Kept>, PassEnd> {
         let Some(leaf) = version.leaf else { return Ok(None) };
-        if !tools.contents.has(leaf.content)? {
+        // A copy that is damaged is none.
+        if !tools.contents.holds(leaf.content)? {
             // It may stand in a folder that is to move with this very plan: its content tells it, not its path.
             let place = Some(&look.scan.tree).filter(|_| side == Side::Local);
             if let Some(place) = place.and_then(|tree| place_of(tree, leaf.content)) {
