@@ -194,3 +194,31 @@ fn a_disk_that_takes_no_more_in_the_middle_of_a_sync_says_so_and_goes_on_later()
         nothing_lost_or_touched(id, &pair);
     }
 }
+
+/// As some disks of cameras and phones, and what is mounted with the wrong letters.
+#[test]
+fn a_disk_that_holds_no_letters_beyond_ascii_is_used_for_the_rest() {
+    for error in [Errno::EPERM, Errno::EINVAL, Errno::EILSEQ] {
+        let pair = connected();
+        for name in ["\u{e9}t\u{e9}", "plain"] {
+            fs::write(pair.left.folder().join(name), "1").unwrap();
+        }
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        let poor = |call: &Call| {
+            let names = call.name.starts_with("open") || call.name.starts_with("rename");
+            if names && !call.about.is_ascii() { Act::Fail(error) } else { Act::Pass }
+        };
+        let address = pair.bare.path().to_str().unwrap();
+        let init = ["init", "--yes", "--name", "right", "--remote", address];
+        let output = watched(&pair.right, &init, Watch::Own, poor);
+        assert!(output.code == 3 && output.mentions("E-"), "E13 {error}: {output}");
+        fs::write(pair.right.folder().join("plain"), "2").unwrap();
+        let output = watched(&pair.right, &["sync"], Watch::Own, poor);
+        assert_eq!(output.code, 3, "E13 {error}: {output}");
+        let there =
+            ["\u{e9}t\u{e9}", "plain"].map(|name| pair.bare.git(["show", &format!("main:{name}")], b""));
+        assert_eq!(there, [b"1", b"2"], "E13 {error}: {output}");
+        assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), "1", "E13 {error}");
+        nothing_lost_or_touched("E13", &pair);
+    }
+}
