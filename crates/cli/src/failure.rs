@@ -289,10 +289,20 @@ impl From<EngineError> for CommandError {
             EngineError::Remote(error) => error.into(),
             EngineError::Folder(error) => error.into(),
             EngineError::State(ref source) => {
-                CommandError::new("E-STATE", Exit::Failed, sentence(&error.to_string()))
+                let (code, hint) = match error.disk() {
+                    Some(FolderFailure::Full) => {
+                        ("E-DISK-FULL", "free some space, then `instep sync` again.")
+                    }
+                    // It is not told which: a quota that is used up, a disk that became read-only, one that fails.
+                    Some(_) => {
+                        ("E-STATE", "see whether the disk can be written; `instep doctor` checks the state.")
+                    }
+                    None => ("E-STATE", "`instep doctor` checks the state."),
+                };
+                CommandError::new(code, Exit::Failed, sentence(&error.to_string()))
                     .because(source)
                     .safe("Your files are untouched.")
-                    .hinted("`instep doctor` checks the state.")
+                    .hinted(hint)
             }
             EngineError::StateCorrupt(ref why) => {
                 CommandError::new("E-STATE-CORRUPT", Exit::Failed, "The state database is damaged.")
@@ -450,7 +460,7 @@ mod tests {
     #[test]
     fn a_wrong_word_is_wrong_usage_and_a_changed_host_key_is_a_guard() {
         let exit = |kind, code| CommandError::from(RemoteError::new(kind, code, "")).exit;
-        for code in ["E-URL-DASH", "E-URL-PLAIN", "E-URL-SCHEME", "E-URL-SECRET"] {
+        for code in ["E-URL-DASH", "E-URL-IDN", "E-URL-PLAIN", "E-URL-SCHEME", "E-URL-SECRET"] {
             assert_eq!(exit(RemoteErrorKind::Unsafe, code), Exit::Usage, "{code}");
         }
         for code in ["E-URL-CONTROL", "E-REMOTE-NESTED", "E-GIT-REFNAME", "E-REMOTE-KIND"] {

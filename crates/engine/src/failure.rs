@@ -6,7 +6,7 @@ use instep_core::clock::Timestamp;
 use instep_core::remote::RemoteError;
 use instep_core::safety::Halt;
 
-use crate::folder::FolderError;
+use crate::folder::{FolderError, FolderFailure};
 use crate::registry::RegistryError;
 
 /// Why an act on a workspace did not come to its end. Whatever it is, nothing is lost and the next try goes on.
@@ -78,6 +78,18 @@ pub enum EngineError {
     /// A person asked to stop.
     #[error("interrupted")]
     Cancelled,
+}
+
+impl EngineError {
+    /// What the disk did to the state database, where it was the disk that failed it.
+    pub fn disk(&self) -> Option<FolderFailure> {
+        let EngineError::State(error) = self else { return None };
+        match error.sqlite_error_code()? {
+            rusqlite::ErrorCode::DiskFull => Some(FolderFailure::Full),
+            rusqlite::ErrorCode::SystemIoFailure => Some(FolderFailure::Broken),
+            _ => None,
+        }
+    }
 }
 
 /// What a cycle stopped for.

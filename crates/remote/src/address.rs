@@ -3,6 +3,8 @@
 //! The kind is decided here once and never tried out. An address is refused, before any program sees it, if a part of
 //! it could be taken for an option, if it holds control bytes, if its protocol is not safe, or if it holds a secret.
 
+mod plain_host;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -193,6 +195,7 @@ fn check_url(typed: &Typed<'_>, text: &str, scheme: &str, rest: &str) -> Result<
         None => (None, authority),
     };
     check_scheme(typed, text, scheme, host)?;
+    check_letters(text, host)?;
     if is_dash(host) || is_dash(path.trim_start_matches('/')) || user.is_some_and(is_dash) {
         return Err(dash(text));
     }
@@ -225,6 +228,14 @@ fn check_scheme(typed: &Typed<'_>, text: &str, scheme: &str, host: &str) -> Resu
     }
 }
 
+/// A host whose name looks like another one's must be typed as what it is.
+fn check_letters(text: &str, host: &str) -> Result<(), RemoteError> {
+    let Some(plain) = plain_host::of(host) else { return Ok(()) };
+    let why = format!("The host in {} has letters that can look like those of another host.", shown(text));
+    Err(unsafe_address("E-URL-IDN", why)
+        .hinted(format!("its plain name is {plain}; if you mean that host, type it so")))
+}
+
 fn check_scp(typed: &Typed<'_>, text: &str, host: &str, path: &str) -> Result<String, RemoteError> {
     if matches!(host, "s3" | "gs" | "az" | "store") {
         return Err(unsupported(text, "store"));
@@ -237,6 +248,7 @@ fn check_scp(typed: &Typed<'_>, text: &str, host: &str, path: &str) -> Result<St
     if is_dash(name) || is_dash(path) || user.is_some_and(is_dash) {
         return Err(dash(text));
     }
+    check_letters(text, name)?;
     if path.trim_matches('/').is_empty() {
         return Err(invalid("E-URL-PATH", format!("The address {} names no repository.", shown(text))));
     }

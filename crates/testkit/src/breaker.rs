@@ -305,7 +305,9 @@ impl Breaker {
                 }
             }
             world.recover(scene, true)?;
-            goals.push(world.rest()?);
+            let rest = world.rest()?;
+            world.clear(&rest)?;
+            goals.push(rest);
             self.stay(scene, world);
         }
         Ok(goals)

@@ -116,6 +116,63 @@ fn a_folder_that_may_not_be_written_costs_only_itself() {
 }
 
 #[test]
+fn a_disk_that_became_read_only_is_named_and_used_again_later() {
+    mounting("a_disk_that_became_read_only_is_named_and_used_again_later", || {
+        let pair = connected();
+        mount_memory(pair.right.folder(), "size=64m");
+        assert_eq!(pair.right.connect(&pair.bare).code, 0);
+        fs::write(pair.right.folder().join("mine"), "1").unwrap();
+        fs::write(pair.left.folder().join("arrives"), "2").unwrap();
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        mount_memory(pair.right.folder(), "remount,ro");
+        let output = pair.right.run(["sync"]);
+        all_right(wrong_error("E3", &output, &[1, 3], &["E-IO-RO"]).into_iter().collect());
+        let status = pair.right.run(["status"]);
+        assert!(!status.mentions("panicked") && !status.mentions("deleted"), "E3: {status}");
+        mount_memory(pair.right.folder(), "remount,rw");
+        let output = pair.right.run(["sync"]);
+        assert_eq!(output.code, 0, "E3: {output}");
+        assert_eq!(fs::read_to_string(pair.right.folder().join("arrives")).unwrap(), "2", "E3");
+        assert_eq!(pair.bare.git(["show", "main:mine"], b""), b"1", "E3");
+    });
+}
+
+#[test]
+fn a_whole_disk_is_asked_about_first() {
+    mounting("a_whole_disk_is_asked_about_first", || {
+        let pair = connected();
+        mount_memory(pair.right.folder(), "size=64m");
+        let address = pair.bare.path().display().to_string();
+        let output = pair.right.run(["init", "--remote", &address]);
+        all_right(wrong_error("Y15", &output, &[2], &["E-NO-INPUT"]).into_iter().collect());
+        assert!(output.mentions("whole disk"), "Y15: {output}");
+        assert!(!pair.right.folder().join(".instep").exists(), "Y15: {output}");
+    });
+}
+
+#[test]
+fn a_repository_that_may_not_be_written_is_named_and_what_is_here_waits() {
+    let pair = Pair::unprivileged(&crate::program());
+    fs::write(pair.left.folder().join("file"), "1").unwrap();
+    pair.hand_over();
+    pair.connect();
+    fs::write(pair.left.folder().join("file"), "2").unwrap();
+    let everything = |mode: &str| {
+        let done = Command::new("chmod").args(["-R", mode]).arg(pair.bare.path()).status().unwrap();
+        assert!(done.success());
+    };
+    everything("a-w");
+    let output = pair.left.run(["sync"]);
+    everything("u+w");
+    let codes = ["E-REMOTE-READONLY", "E-IO-PERM"];
+    all_right(wrong_error("U15", &output, &[1, 7], &codes).into_iter().collect());
+    assert!(output.mentions("remote.git"), "U15: {output}");
+    let output = pair.left.run(["sync"]);
+    assert_eq!(output.code, 0, "U15: {output}");
+    assert_eq!(pair.bare.git(["show", "main:file"], b""), b"2", "U15");
+}
+
+#[test]
 fn few_open_files_are_enough() {
     let pair = connected();
     for number in 0..300 {
@@ -145,6 +202,41 @@ fn a_bare_environment_gets_a_clear_sentence() {
     let clear = output.status.success() || stderr.contains("E-");
     assert!(clear, "E11: {stderr}");
     nothing_lost_or_touched("E11", &pair);
+}
+
+/// Whoever has no entry in the list of users, no home, no terminal and no language.
+#[test]
+fn a_user_that_the_system_does_not_know_gets_a_clear_sentence() {
+    use std::os::unix::process::CommandExt;
+    const NOBODY_KNOWN: u32 = 54321;
+    if !rustix::process::geteuid().is_root() {
+        // Only root can be somebody else; without a home, everybody gets the same sentence.
+        return a_bare_environment_gets_a_clear_sentence();
+    }
+    let area = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let at = |name: &str| area.path().join(name);
+    fs::copy(crate::program(), at("instep")).unwrap();
+    for folder in ["folder", "home"] {
+        fs::create_dir(at(folder)).unwrap();
+        std::os::unix::fs::chown(at(folder), Some(NOBODY_KNOWN), Some(NOBODY_KNOWN)).unwrap();
+    }
+    let run = |home: Option<&str>| {
+        let mut command = Command::new(at("instep"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.uid(NOBODY_KNOWN).gid(NOBODY_KNOWN).current_dir(at("folder"));
+        if let Some(home) = home {
+            command.env("HOME", at(home));
+        }
+        let remote = at("home/place.git").display().to_string();
+        let output = command.args(["init", "--yes", "--remote", &remote]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for home in [None, Some("nowhere")] {
+        let (code, said) = run(home);
+        assert!(code == Some(1) && said.contains("E-HOME") && said.contains("INSTEP_HOME"), "E11: {said}");
+    }
+    let (code, said) = run(Some("home"));
+    assert_eq!(code, Some(0), "E11: {said}");
 }
 
 #[test]

@@ -135,3 +135,90 @@ fn a_disk_that_can_do_little_is_found_out_at_the_set_up_and_used_with_its_limits
     assert_eq!(pair.bare.git(["show", "main:keep"], b""), b"3", "E13: {output}");
     assert_eq!(pair.bare.git(["show", "main:link"], b""), b"keep", "E13: {output}");
 }
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_goes_whole_or_not_at_all() {
+    let pair = connected();
+    let path = pair.left.folder().join("long");
+    let versions = [vec![b'a'; 3 << 20], vec![b'b'; 3 << 20], b"cut".to_vec()];
+    fs::write(&path, &versions[0]).unwrap();
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    fs::write(&path, &versions[1]).unwrap();
+    let mut reads = 0;
+    let output = watched(&pair.left, &["sync"], Watch::Own, |call| {
+        let reads_it = matches!(call.name, "read" | "pread64") && call.about.ends_with("/long");
+        reads += u32::from(reads_it);
+        if reads_it && reads == 2 {
+            fs::write(&path, &versions[2]).unwrap();
+        }
+        Act::Pass
+    });
+    assert!(reads >= 2 && [0, 3].contains(&output.code), "L16: {reads} reads, {output}");
+    let there = pair.bare.git(["show", "main:long"], b"");
+    assert!(versions.contains(&there), "L16: {} bytes that nobody wrote went out: {output}", there.len());
+    assert_eq!(pair.left.run(["sync"]).code, 0, "L16");
+    assert_eq!(pair.bare.git(["show", "main:long"], b""), b"cut", "L16");
+    nothing_lost_or_touched("L16", &pair);
+}
+
+#[test]
+fn a_disk_that_takes_no_more_in_the_middle_of_a_sync_says_so_and_goes_on_later() {
+    // Where the database is the first to meet it, it tells a quota from no other failure.
+    let rows = [
+        ("E1", Errno::ENOSPC, "E-DISK-FULL", "free some space"),
+        ("E2", Errno::EDQUOT, "E-STATE", "see whether the disk can be written"),
+        ("E3", Errno::EROFS, "E-IO-RO", "make the disk writable"),
+    ];
+    for (id, error, code, words) in rows {
+        let pair = connected();
+        let blob = pair.bare.blob(b"new");
+        pair.bare.commit_onto_head(&[("100644", b"arrives", &blob), ("100644", b"too", &blob)], "new");
+        fs::write(pair.left.folder().join("keep2"), "1").unwrap();
+        let mut is_full = false;
+        let output = watched(&pair.left, &["sync"], Watch::Own, |call| {
+            // From the first file that would be placed on.
+            is_full |= call.name == "renameat2" && ["arrives", "too"].contains(&&call.about[..]);
+            let grows = call.effect == Effect::Grows || call.name.starts_with("rename");
+            let changes = grows || error == Errno::EROFS && call.effect == Effect::Changes;
+            let is_told = call.about.ends_with("said.txt");
+            if is_full && changes && !is_told && call.name != "execve" { Act::Fail(error) } else { Act::Pass }
+        });
+        assert!(is_full, "{id}: {output}");
+        all_right(wrong_error(id, &output, &[1, 3], &[code]).into_iter().collect());
+        assert!(output.mentions(words), "{id}: {output}");
+        let output = pair.left.run(["sync"]);
+        assert_eq!(output.code, 0, "{id}: {output}");
+        for name in ["arrives", "too"] {
+            assert_eq!(fs::read_to_string(pair.left.folder().join(name)).unwrap(), "new", "{id}: {output}");
+        }
+        nothing_lost_or_touched(id, &pair);
+    }
+}
+
+/// As some disks of cameras and phones, and what is mounted with the wrong letters.
+#[test]
+fn a_disk_that_holds_no_letters_beyond_ascii_is_used_for_the_rest() {
+    for error in [Errno::EPERM, Errno::EINVAL, Errno::EILSEQ] {
+        let pair = connected();
+        for name in ["\u{e9}t\u{e9}", "plain"] {
+            fs::write(pair.left.folder().join(name), "1").unwrap();
+        }
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        let poor = |call: &Call| {
+            let names = call.name.starts_with("open") || call.name.starts_with("rename");
+            if names && !call.about.is_ascii() { Act::Fail(error) } else { Act::Pass }
+        };
+        let address = pair.bare.path().to_str().unwrap();
+        let init = ["init", "--yes", "--name", "right", "--remote", address];
+        let output = watched(&pair.right, &init, Watch::Own, poor);
+        assert!(output.code == 3 && output.mentions("E-"), "E13 {error}: {output}");
+        fs::write(pair.right.folder().join("plain"), "2").unwrap();
+        let output = watched(&pair.right, &["sync"], Watch::Own, poor);
+        assert_eq!(output.code, 3, "E13 {error}: {output}");
+        let there =
+            ["\u{e9}t\u{e9}", "plain"].map(|name| pair.bare.git(["show", &format!("main:{name}")], b""));
+        assert_eq!(there, [b"1", b"2"], "E13 {error}: {output}");
+        assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), "1", "E13 {error}");
+        nothing_lost_or_touched("E13", &pair);
+    }
+}

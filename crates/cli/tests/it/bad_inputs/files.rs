@@ -1,7 +1,7 @@
 //! Files that are not what they seem: links, second names, holes, very many names alike, editors that save beside.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use instep_testkit::machine::{Machine, Pair};
 
@@ -94,4 +94,62 @@ fn an_editor_that_saves_beside_and_renames_has_edited() {
         assert_eq!(pair.right.run(["sync"]).code, 0);
         assert_eq!(fs::read_to_string(pair.right.folder().join("keep")).unwrap(), round);
     }
+}
+
+#[test]
+fn links_that_lead_on_and_on_are_stored_and_never_followed() {
+    let pair = both();
+    for number in 0..=41 {
+        symlink(format!("l{}", number + 1), pair.left.folder().join(format!("l{number}"))).unwrap();
+    }
+    symlink("round", pair.left.folder().join("round")).unwrap();
+    symlink(".", pair.left.folder().join("folder/again")).unwrap();
+    for machine in [&pair.left, &pair.right] {
+        assert_eq!(machine.run(["sync"]).code, 0, "L3");
+    }
+    for (link, target) in [("l0", "l1"), ("l41", "l42"), ("round", "round"), ("folder/again", ".")] {
+        let there = fs::read_link(pair.right.folder().join(link)).unwrap();
+        assert_eq!(there.to_str(), Some(target), "L3: {link}");
+    }
+    nothing_lost_or_touched("L3", &pair);
+}
+
+#[test]
+fn names_that_a_terminal_would_obey_are_shown_by_their_bytes() {
+    let pair = both();
+    let names = ["\u{202e}gpj.exe", "\u{1b}[31mred", "bell\u{7}", "new\nline", "c1\u{9b}31m"];
+    for (number, name) in names.iter().enumerate() {
+        write(&pair.left, name, &number.to_string());
+    }
+    let mut said = vec![pair.left.run(["status"]), pair.left.run(["sync"]), pair.right.run(["sync"])];
+    names.iter().for_each(|name| fs::remove_file(pair.right.folder().join(name)).unwrap());
+    said.extend([pair.right.run(["status"]), pair.right.run(["log"]), pair.right.run(["diff"])]);
+    for output in &said {
+        for obeyed in ["\u{202e}", "\u{1b}", "\u{7}", "\u{9b}", "new\nline"] {
+            assert!(!output.mentions(obeyed), "P33 {obeyed:?}: {output}");
+        }
+    }
+    assert!(said[2].mentions("\\u{202e}gpj.exe"), "P33: {}", said[2]);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_no_deleted_one() {
+    let pair = Pair::unprivileged(&crate::program());
+    for name in ["closed", "open"] {
+        write(&pair.left, name, "1");
+    }
+    pair.hand_over();
+    pair.connect();
+    let closed = pair.left.folder().join("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    write(&pair.left, "open", "2");
+    let synced = pair.left.run(["sync"]);
+    all_right(wrong_error("L11", &synced, &[3], &["E-IO-PERM"]).into_iter().collect());
+    assert!(synced.mentions("closed"), "L11: {synced}");
+    assert_eq!(pair.right.run(["sync"]).code, 0, "L11");
+    let there = ["closed", "open"].map(|name| fs::read_to_string(pair.right.folder().join(name)).unwrap());
+    assert_eq!(there, ["1", "2"], "L11: {synced}");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o644)).unwrap();
+    let synced = pair.left.run(["sync"]);
+    assert_eq!(synced.code, 0, "L11: {synced}");
 }

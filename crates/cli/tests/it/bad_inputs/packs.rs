@@ -57,3 +57,26 @@ fn a_content_under_the_name_of_another_is_refused() {
     assert_eq!(pair.left.run(["sync"]).code, 0, "G16: it does not go on when the damage is mended");
     assert_eq!(fs::read_to_string(pair.left.folder().join("promised")).unwrap(), "what was promised");
 }
+
+#[test]
+fn a_pack_that_was_cut_is_named_and_survived() {
+    let pair = connected();
+    let blob = pair.bare.blob("what arrives, if all is well\n".repeat(4000).as_bytes());
+    pair.bare.commit_onto_head(&[("100644", b"arrives", &blob)], "new");
+    pair.bare.git(["repack", "-a", "-d", "-q"], b"");
+    let packs = fs::read_dir(pair.bare.path().join("objects/pack")).unwrap();
+    let mut packs = packs.map(|entry| entry.unwrap().path());
+    let pack = packs.find(|path| path.extension().is_some_and(|extension| extension == "pack")).unwrap();
+    let whole = fs::read(&pack).unwrap();
+    for length in [whole.len() / 2, 0] {
+        fs::remove_file(&pack).unwrap();
+        fs::write(&pack, &whole[..length]).unwrap();
+        let output = pair.left.run(["sync"]);
+        all_right(wrong_error("G7", &output, &[1, 3, 5, 6, 7], &["E-GIT-CORRUPT"]).into_iter().collect());
+        nothing_lost_or_touched("G7", &pair);
+    }
+    fs::write(&pack, &whole).unwrap();
+    let output = pair.left.run(["sync"]);
+    assert_eq!(output.code, 0, "G7: it does not go on when the damage is mended: {output}");
+    assert!(pair.left.folder().join("arrives").exists(), "G7");
+}

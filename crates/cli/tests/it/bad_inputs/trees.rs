@@ -46,7 +46,7 @@ type Case<'a> = (&'a str, &'a [u8], Holds<'a>, Fate, &'a [&'a str]);
 
 #[test]
 fn hostile_entries_reach_nothing() {
-    let rows: [Case<'_>; 45] = [
+    let rows: [Case<'_>; 51] = [
         ("P1", b"", File, Rejected, &["E-PATH-EMPTY"]),
         ("P2", b".", File, Rejected, &["E-PATH-DOT"]),
         ("P3", b"..", File, Rejected, &["E-PATH-DOTDOT"]),
@@ -66,6 +66,9 @@ fn hostile_entries_reach_nothing() {
         ("P14d", b"instep.local.yaml", File, Ignored, &[]),
         ("P20", b"COM1", File, Synced, &[]),
         ("P21", "COM¹".as_bytes(), File, Synced, &[]),
+        ("P22", b"COM0", File, Synced, &[]),
+        ("P26a", "\u{e9}".as_bytes(), File, Synced, &[]),
+        ("P26b", "e\u{301}".as_bytes(), File, Synced, &[]),
         ("P29", &LONG, File, Held, &["E-PATH-LONG"]),
         ("P30", b"deep", Folder(b"d", 300), Held, &["E-PATH-DEEP"]),
         ("P33", "\u{202e}gpj.exe".as_bytes(), File, Synced, &[]),
@@ -88,7 +91,10 @@ fn hostile_entries_reach_nothing() {
         ("L10a", b"suid", Mode("104755"), Kept, &["E-GIT-MODE", "E-GIT-TREE"]),
         ("L10b", b"mode", Mode("777777"), Kept, &["E-GIT-MODE", "E-GIT-TREE"]),
         ("L12", b".envrc", File, Synced, &[]),
+        ("L12b", b".vscode", Folder(b"tasks.json", 1), Synced, &[]),
         ("G3a", b".gitmodules", Link(b"keep"), Kept, &["E-GIT-TREE"]),
+        ("G3b", b".gitattributes", Link(b"keep"), Synced, &[]),
+        ("G3c", b".gitignore", Link(b"keep"), Synced, &[]),
         ("G4", b".gitmodules", File, Synced, &[]),
         ("G4b", b".gitattributes", File, Synced, &[]),
         ("G5", b"module", Submodule, Held, &["E-GIT-SUBMODULE"]),
@@ -173,6 +179,22 @@ fn two_things_under_one_name_are_refused() {
         wrong_error("L4", &output, &[1, 3, 6, 7], &["E-TREE-PREFIX", "E-GIT-TREE"]).into_iter().collect(),
     );
     nothing_lost_or_touched("L4", &pair);
+}
+
+#[test]
+fn two_spellings_of_one_letter_are_two_files_where_the_disk_tells_them_apart() {
+    let pair = connected();
+    let spellings = [("e\u{301}", "two letters"), ("\u{e9}", "one letter")];
+    let blobs = spellings.map(|(_, content)| pair.bare.blob(content.as_bytes()));
+    let entries = [0, 1].map(|at| ("100644", spellings[at].0.as_bytes(), &blobs[at][..]));
+    pair.bare.commit_onto_head(&entries, "both");
+    for _ in 0..2 {
+        assert_eq!(pair.left.run(["sync"]).code, 0, "P26");
+        for (name, content) in spellings {
+            assert_eq!(fs::read_to_string(pair.left.folder().join(name)).unwrap(), content, "P26");
+        }
+    }
+    nothing_lost_or_touched("P26", &pair);
 }
 
 #[test]

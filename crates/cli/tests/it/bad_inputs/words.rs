@@ -11,7 +11,7 @@ use super::{all_right, connected, nothing_lost_or_touched, wrong_error};
 
 #[test]
 fn addresses_that_could_do_harm_are_refused() {
-    let rows: [(&str, &[u8], &[i32], &str); 19] = [
+    let rows: [(&str, &[u8], &[i32], &str); 21] = [
         ("U2a", b"--upload-pack=touch x", &[2], "E-URL-DASH"),
         ("U2b", b"-oProxyCommand=touch x", &[2], "E-URL-DASH"),
         ("U4a", b"ssh://-Fcfg@example.com/abc", &[2], "E-URL-DASH"),
@@ -26,6 +26,8 @@ fn addresses_that_could_do_harm_are_refused() {
         ("U9b", b"ftp://example.com/a.git", &[2], "E-URL-SCHEME"),
         ("U9c", b"file:///tmp/a.git", &[2], "E-URL-SCHEME"),
         ("U9d", b"ext::sh -c touch% x", &[2], "E-URL-SCHEME"),
+        ("U13a", "https://g\u{456}thub.com/o/n.git".as_bytes(), &[2, 6], "xn--gthub-n2e.com"),
+        ("U13b", "git@g\u{456}thub.com:o/n.git".as_bytes(), &[2, 6], "E-URL-IDN"),
         ("U14a", b".", &[2], "E-REMOTE-NESTED"),
         ("U14b", b"inside.git", &[2], "E-REMOTE-NESTED"),
         ("U15a", b"../a-file", &[2, 10], "E-REMOTE-FILE"),
@@ -141,6 +143,52 @@ fn settings_that_are_not_valid_are_named_with_their_place() {
         nothing_lost_or_touched(id, &pair);
     }
     all_right(wrong);
+}
+
+#[test]
+fn settings_without_end_cost_neither_time_nor_memory() {
+    const MEMORY_KIB_MAX: &str = "200000";
+    let pair = connected();
+    let script = pair.left.home().join("little");
+    let text = format!("#!/bin/sh\nulimit -v {MEMORY_KIB_MAX}\nexec {} \"$@\"\n", crate::program().display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let little = Machine::new(&script, pair.area(), "left");
+    // Each line names the one before it nine times: a thousand million words.
+    let names = |number: usize| vec![format!("*a{}", number - 1); 9].join(",");
+    let lines = (1..10).map(|number| format!("a{number}: &a{number} [{}]\n", names(number)));
+    let bomb = format!("a0: &a0 [x]\n{}", lines.collect::<String>());
+    let path = pair.left.folder().join("instep.yaml");
+    let rows = [
+        ("bomb", bomb),
+        ("lists", format!("groups: {}", "[".repeat(100_000))),
+        ("maps", format!("groups: {}", "{a: ".repeat(100_000))),
+        ("long", format!("groups: {}", "a".repeat(20_000_000))),
+        ("holes", String::new()),
+    ];
+    let mut wrong = Vec::new();
+    for (id, text) in rows {
+        fs::write(&path, text).unwrap();
+        if id == "holes" {
+            fs::File::create(&path).unwrap().set_len(2 << 30).unwrap();
+        }
+        for words in [&["config", "check"][..], &["sync"]] {
+            let output = little.run(words);
+            wrong.extend(wrong_error(&format!("Y6 {id} {words:?}"), &output, &[2, 3], &["E-CONF-LIMIT"]));
+        }
+    }
+    all_right(wrong);
+    nothing_lost_or_touched("Y6", &pair);
+}
+
+#[test]
+fn a_whole_home_is_asked_about_first() {
+    let pair = connected();
+    let home = pair.left.at(pair.left.home());
+    let output = home.run(["init", "--remote", &pair.bare.path().display().to_string()]);
+    all_right(wrong_error("Y15", &output, &[2], &["E-NO-INPUT"]).into_iter().collect());
+    assert!(output.mentions("whole home folder"), "Y15: {output}");
+    assert!(!home.folder().join(".instep").exists(), "Y15: {output}");
 }
 
 #[test]
