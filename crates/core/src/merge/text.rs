@@ -54,6 +54,13 @@ pub(super) fn grown(base: &[u8], side: &[u8]) -> Result<usize, Reason> {
     Ok(lines.iter().map(|&line| input.interner[line].len()).sum())
 }
 
+/// Where a side changed the base, line by line: the lines of the base, and what stands there now.
+pub(super) fn changed(base: &[u8], side: &[u8]) -> Result<Vec<(Range<usize>, Vec<u8>)>, Reason> {
+    let input = InternedInput::new(byte_lines(base), byte_lines(side));
+    let now = |lines: Range<usize>| input.after[lines].iter().flat_map(|&line| input.interner[line]).copied();
+    Ok(changes(&input)?.into_iter().map(|change| (change.base, now(change.side).collect())).collect())
+}
+
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;
