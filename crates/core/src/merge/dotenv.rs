@@ -57,8 +57,10 @@ fn change_one_lead(three: &Three<'_>) -> Result<bool, Reason> {
         remote: text::changed(three.base, three.remote)?,
     };
     for side in Side::BOTH {
-        for (range, _) in all[side].iter().filter(|change| !all[side.other()].contains(change)) {
-            touched[side].extend(before[range.start]..=before[range.end]);
+        for text::Changed { base, .. } in
+            all[side].iter().filter(|change| !all[side.other()].contains(change))
+        {
+            touched[side].extend(before[base.start]..=before[base.end]);
         }
     }
     Ok(!touched.local.is_disjoint(&touched.remote))
