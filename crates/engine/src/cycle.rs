@@ -17,7 +17,7 @@ pub mod settings;
 mod abroad;
 mod anew;
 pub(crate) mod ask;
-mod damage;
+pub(crate) mod damage;
 mod deliver;
 mod durable;
 mod marking;

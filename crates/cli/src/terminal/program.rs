@@ -97,6 +97,18 @@ pub fn git_version() -> Option<String> {
     text.trim().strip_prefix("git version ").map(str::to_owned)
 }
 
+/// Answers whether git would take up a file that stands in a folder: that lies in a work tree of git, and no rule there
+/// ignores the file. The repository is asked for nothing else, and runs nothing.
+pub fn git_would_take(folder: &Path, file: &str) -> bool {
+    let mut git = Command::new("git");
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        git.env_remove(variable);
+    }
+    git.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "check-ignore", "--no-index", "-q", "--"]);
+    let status = git.arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.code() == Some(1))
+}
+
 /// The person's own words, read as a shell reads them. No path or text from elsewhere is ever part of them.
 fn shell(words: &str) -> Command {
     let mut command = Command::new("/bin/sh");

@@ -140,6 +140,13 @@ pub fn find(path: &str) -> Option<&'static KeySpec> {
     KEYS.iter().find(|spec| spec.matches(path))
 }
 
+/// The dotted key that a person means: it, its last word if it is of the block `sync`, or another program's word for it.
+pub fn meant(typed: &str) -> Option<String> {
+    let inside = format!("sync.{typed}");
+    let words = [typed, &inside].map(super::layer::meant);
+    [typed.to_owned(), inside].into_iter().chain(words).find(|path| find(path).is_some())
+}
+
 /// Guesses which key a misspelt one was meant to be; one of the block `sync` may be named by its last word.
 pub fn guess(given: &str) -> Option<&'static str> {
     let given = given.strip_prefix("sync.").unwrap_or(given);

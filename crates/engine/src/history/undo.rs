@@ -122,7 +122,7 @@ pub fn undo<F: Folder>(
     if request.dry_run {
         return Ok(undone);
     }
-    let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string())?;
+    let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string(), &id.to_string())?;
     deed.waits = undone.waits_for_remote || !withdrawn.is_empty();
     let sources = Sources::at(reach.map_or(&[], std::slice::from_ref), &workspace.state)?;
     let acted = act(workspace, &seen, &changes, &deed, &sources, sent, observer)?;
