@@ -246,8 +246,8 @@ fn what_can_not_be_read_says_how_to_change_that() {
     write(left, "secret", "1");
     write(left, "locked/a", "1");
     pair.hand_over();
-    fs::set_permissions(left.folder().join("secret"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(left.folder().join("locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(left.folder().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(left.folder().join("locked"), fs::Permissions::from_mode(0o000)).unwrap();
     left.connect(&pair.bare);
     expect![[r#"
         $ instep explain secret
