@@ -285,6 +285,43 @@ fn rewritten_and_added(base: &Block<'_>, rewriter: &Block<'_>, adder: &Block<'_>
     all.filter(has_both).count()
 }
 
+/// How often one side both added something above an entry and left the comments there not as they were, where the other
+/// changed something there too: nobody knows then which lines belong to which.
+fn broken_and_touched(base: &Block<'_>, sides: [&Block<'_>; 2]) -> usize {
+    let old = runs(base, base);
+    let new = sides.map(|side| runs(base, side));
+    let is_touched = |side: usize, above: &Option<&Name>| new[side].get(above) != old.get(above);
+    let is_broken = |side: usize, above: &Option<&Name>, heading: &(&Name, &Text<'_>)| {
+        let run = new[side].get(above).map_or(&[][..], |run| run);
+        run.iter().any(|it| it.0 != heading.0) && !run.contains(heading)
+    };
+    let headings = old.iter().filter_map(|(above, run)| Some((above, run.first()?)));
+    headings
+        .filter(|(above, heading)| {
+            [0, 1].iter().any(|&side| is_broken(side, above, heading) && is_touched(1 - side, above))
+        })
+        .count()
+}
+
+/// What stands between the entries of the base: comments by themselves, and what was added; by the entry below it.
+fn runs<'b, 't>(
+    base: &Block<'t>,
+    block: &'b Block<'t>,
+) -> BTreeMap<Option<&'b Name>, Vec<(&'b Name, &'b Text<'t>)>> {
+    let is_heading = |name: &&Name| name.bytes.first() == Some(&0);
+    let known: BTreeSet<&Name> = base.names().filter(|name| !is_heading(name)).collect();
+    let (mut runs, mut run) = (BTreeMap::new(), Vec::new());
+    for entry in &block.entries {
+        if known.contains(&entry.name) {
+            runs.insert(Some(&entry.name), std::mem::take(&mut run));
+        } else {
+            run.push((&entry.name, &entry.lead));
+        }
+    }
+    runs.insert(None, run);
+    runs
+}
+
 fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part)
 }
@@ -339,6 +376,7 @@ impl Merging<'_> {
         let [base, local, remote] = headed.map(|(block, _)| block);
         self.places +=
             rewritten_and_added(&base, &local, &remote) + rewritten_and_added(&base, &remote, &local);
+        self.places += broken_and_touched(&base, [&local, &remote]);
         let all = [&base, &local, &remote]
             .map(|block| block.entries.iter().map(|it| (it.name.clone(), it.clone())).collect::<Vec<_>>());
         let entries = self.entries(all)?;
