@@ -18,12 +18,14 @@ pub mod sync;
 pub mod undo;
 pub mod verify;
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use crate::arguments::{Command, GlobalArguments};
 use crate::configuration::Surroundings;
 use crate::configuration::layers::{self, Sources};
 use crate::failure::{CommandError, Exit};
+use crate::notify::Call;
 use crate::terminal::Terminal;
 
 /// What every command is handed.
@@ -34,6 +36,8 @@ pub struct Context {
     pub global: GlobalArguments,
     /// Where the program was started, and by whom.
     pub surroundings: Surroundings,
+    /// What is to be told by the person's own command when this one has ended.
+    pub due: RefCell<Vec<Call>>,
 }
 
 impl Context {

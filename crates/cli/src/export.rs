@@ -126,7 +126,7 @@ impl Export<'_> {
     }
 
     fn copy_from_disk(&self, file: &mut File, content: ContentId, one: &Exported) -> io::Result<bool> {
-        let path: PathBuf = on_disk(self.opened.workspace.root(), &one.path);
+        let path: PathBuf = self.opened.on_disk(&one.path);
         if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
             return Ok(false);
         }

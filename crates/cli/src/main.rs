@@ -17,6 +17,7 @@ mod failure;
 mod import;
 mod interrupt;
 mod moment;
+mod notify;
 mod opening;
 mod place;
 mod preset;
@@ -26,6 +27,7 @@ mod render;
 mod set_up;
 mod terminal;
 
+use std::cell::RefCell;
 use std::process::ExitCode;
 
 use instep_core::clock::Clock as _;
@@ -61,13 +63,15 @@ fn run(terminal: Terminal, arguments: Arguments) -> Exit {
             return error.exit;
         }
     };
-    let context = Context { terminal, global: arguments.global, surroundings };
+    let context = Context { terminal, global: arguments.global, surroundings, due: RefCell::default() };
     let ended = match commands::run(&context, arguments.command.as_ref()) {
         Ok(exit) => exit,
         // A program that we run gets the same Ctrl-C, and fails of it: that is no failure to tell.
         Err(_) if interrupt::is_asked() => tell(&context.terminal, &CommandError::interrupted()),
         Err(error) => tell(&context.terminal, &error),
     };
+    // Now that no workspace is held any more, the person's command may run ours.
+    context.due.take().iter().for_each(|call| call.make(&context.terminal));
     match context.terminal.finish() {
         Some(error) => ended.and(tell(&context.terminal, &error)),
         None => ended,

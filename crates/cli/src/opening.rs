@@ -14,6 +14,7 @@ use instep_core::policy::{Direction, Links};
 use instep_core::remote::Remote;
 use instep_engine::cycle::settings::{SettingsSource, SyncSettings};
 use instep_engine::failure::EngineError;
+use instep_engine::folder::Folder as _;
 use instep_engine::reach::Reach;
 use instep_engine::state::Failures;
 use instep_engine::workspace::{self, Opening, Workspace};
@@ -402,7 +403,15 @@ impl Opened {
 
     /// The path of the workspace that a typed one means.
     pub fn tree_path(&self, context: &Context, typed: &Path) -> Result<TreePath, CommandError> {
-        crate::place::tree_path(self.workspace.root(), &context.surroundings.folder, typed)
+        let path = crate::place::tree_path(self.workspace.root(), &context.surroundings.folder, typed)?;
+        // What stands for a path of this machine has another name where it travels.
+        let groups = self.source().read().map(|settings| settings.groups).unwrap_or_default();
+        Ok(groups.places().map(|places| places.outgoing_path(&path)).unwrap_or(path))
+    }
+
+    /// The place on disk of a path of the workspace.
+    pub fn on_disk(&self, path: &TreePath) -> PathBuf {
+        crate::place::on_disk(self.workspace.root(), &self.workspace.folder.path_on_disk(path))
     }
 
     /// Writes down that a sync failed. That this can't be done is not worth another failure.
@@ -599,7 +608,7 @@ pub fn to_sync(
     };
     Ok(SyncSettings {
         filter: Filter::new(&rules).map_err(unusable)?,
-        groups: Groups::new(&config.groups).map_err(unusable)?,
+        groups: Groups::new(&config.groups).map_err(unusable)?.at(crate::place::places(config)),
         units: Units::new(&config.units).map_err(unusable)?,
         links: match config.symlinks {
             Symlinks::Portable => Links::Portable,

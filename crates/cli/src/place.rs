@@ -4,9 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use instep_core::config::Config;
 use instep_core::path::{TreePath, escape};
+use instep_core::places::{Places, Spot};
 
 use crate::failure::{CommandError, Exit};
+
+/// The name of the place that needs no setting.
+const HOME: &str = "home";
 
 /// The path in the workspace at `root` that `typed` means in `folder`. Nothing on disk is looked at: what was deleted
 /// has a path too.
@@ -27,6 +32,24 @@ pub fn tree_path(root: &Path, folder: &Path, typed: &Path) -> Result<TreePath, C
 /// The place on disk of a path in the workspace.
 pub fn on_disk(root: &Path, path: &TreePath) -> PathBuf {
     root.join(OsStr::from_bytes(path.as_bytes()))
+}
+
+/// The places of this machine, if paths of some group travel by their names: those of its settings, and its user's home.
+pub fn places(config: &Config) -> Places {
+    if !config.groups.iter().any(|group| group.remap_paths) {
+        return Places::default();
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    // Programs are told where they stand without links.
+    let home = home.canonicalize().unwrap_or(home);
+    let of_settings = config.places.iter().map(|(name, folder)| {
+        let below_home = folder.strip_prefix('~').map(|rest| format!("{}{rest}", home.display()));
+        (name.as_str(), below_home.unwrap_or_else(|| folder.clone()))
+    });
+    let is_named = config.places.iter().any(|(name, _)| name == HOME);
+    let usual = (!is_named).then(|| (HOME, home.display().to_string()));
+    let spots = of_settings.chain(usual).filter_map(|(name, folder)| Spot::new(name, &folder).ok());
+    Places::new(spots.collect(), Vec::new())
 }
 
 /// A path of this machine, escaped for people.

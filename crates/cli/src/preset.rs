@@ -9,8 +9,6 @@ pub struct Preset {
     pub name: &'static str,
     /// For what folder it is.
     pub what: &'static str,
-    /// What it does not do, where people expect it; one sentence.
-    pub limit: Option<&'static str>,
     /// Lists, with an item each.
     pub adds: &'static [(&'static str, &'static str)],
     /// Values.
@@ -24,9 +22,6 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "agent-memory",
         what: "what assistants remember: without credentials, caches and locks",
-        limit: Some(
-            "Sessions of a project that lies at another path on each machine stay apart: paths are not translated.",
-        ),
         adds: &[
             (EXCLUDE, ".credentials.json"),
             (EXCLUDE, "auth.json"),
@@ -36,6 +31,7 @@ static ALL: [Preset; 6] = [
             (EXCLUDE, "statsig/"),
             (EXCLUDE, "*.lock"),
             (EXCLUDE, "*.tmp"),
+            ("groups.projects.paths", "projects/**"),
             ("groups.memories.paths", "memories/**"),
             ("groups.memories.paths", "memory/**"),
             ("groups.conversations.paths", "conversations/**"),
@@ -43,16 +39,19 @@ static ALL: [Preset; 6] = [
             ("groups.settings.paths", "settings.json"),
         ],
         sets: &[
+            ("groups.projects.remap_paths", "true"),
             ("groups.memories.kind", "records"),
+            ("groups.memories.remap_paths", "true"),
             ("groups.conversations.kind", "records"),
+            ("groups.conversations.remap_paths", "true"),
             ("groups.settings.kind", "settings"),
+            ("groups.settings.remap_paths", "true"),
             ("groups.settings.conflict_strategy", "last-write-wins"),
         ],
     },
     Preset {
         name: "development",
         what: "a folder of code: without what builds make, caches, logs and databases",
-        limit: None,
         adds: &[
             (EXCLUDE, "build/"),
             (EXCLUDE, "dist/"),
@@ -69,7 +68,6 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "notes",
         what: "notes and documents: without windows, caches and trash of their editors",
-        limit: None,
         adds: &[
             (EXCLUDE, ".obsidian/workspace*.json"),
             (EXCLUDE, ".obsidian/cache"),
@@ -83,14 +81,12 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "secrets",
         what: "only what git ignores: `.env` files and local settings beside a repository",
-        limit: None,
         adds: &[("groups.secrets.paths", ".env*")],
         sets: &[("sync.gitignore", "only-ignored"), ("groups.secrets.kind", "dotenv")],
     },
     Preset {
         name: "workflow",
         what: "checkpoints and reports of a workflow; its cache and logs stay here",
-        limit: None,
         adds: &[
             ("groups.checkpoints.paths", "checkpoints/**"),
             ("groups.reports.paths", "reports/**"),
@@ -103,7 +99,6 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "workspace",
         what: "texts, settings and metadata of runs: without large outputs that can be made anew",
-        limit: None,
         adds: &[
             (EXCLUDE, "*.duckdb"),
             (EXCLUDE, "*.xlsx"),

@@ -106,6 +106,8 @@ pub struct Config {
     pub telemetry: bool,
     /// What people count in: a name and the paths of one each.
     pub units: Vec<Unit>,
+    /// Folders that lie elsewhere on each machine: a name and the folder here, absolute or below `~/`.
+    pub places: Vec<(String, String)>,
 }
 
 /// Which symbolic links are carried. None is ever followed.
@@ -184,6 +186,8 @@ pub struct Group {
     pub show_values: Option<bool>,
     /// The keys that stay on each machine.
     pub keep_local_keys: Vec<String>,
+    /// Whether paths below this machine's places travel by the name of the place.
+    pub remap_paths: bool,
     /// The command that makes them anew.
     pub regenerate: Option<String>,
 }
@@ -207,6 +211,7 @@ impl Group {
             style: Style::None,
             show_values: None,
             keep_local_keys: Vec::new(),
+            remap_paths: false,
             regenerate: None,
         }
     }
@@ -262,6 +267,8 @@ impl RemotePlace {
 /// Who is told of trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
+    /// The command that is run when a person should know of something, if it may be used.
+    pub command: Option<String>,
     /// The person at this machine.
     pub desktop: bool,
     /// After how many intervals without success.

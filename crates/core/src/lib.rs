@@ -24,6 +24,7 @@ pub mod node;
 pub mod note;
 pub mod operation;
 pub mod path;
+pub mod places;
 pub mod plan;
 pub mod policy;
 pub mod progress;

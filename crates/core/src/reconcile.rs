@@ -51,19 +51,26 @@ pub fn reconcile(
     let made = Made::default();
     let mut first = World::new(known, &index, trees, policy, merged, &made);
     first.settle();
-    // Choices that no rule could use: the chosen side's value counts as a whole, as far as that settles anything.
-    let mut choices = first.open_choices();
-    while !choices.is_empty() {
-        let made = Made::default();
-        let mut world = World::new(known, &index, trees, policy, merged, &made);
-        for (nodes, side) in &choices {
-            world.forced.extend(nodes.iter().map(|&node| (node, *side)));
-        }
-        world.settle();
-        let before = choices.len();
-        choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
-        if choices.len() == before {
-            return world.plan();
+    // Choices that no rule could use: the chosen side's value counts as a whole, as far as that settles anything; at once,
+    // or when all else has come to its place.
+    let open = first.open_choices();
+    for is_late in [false, true] {
+        let mut choices = open.clone();
+        while !choices.is_empty() {
+            let made = Made::default();
+            let mut world = World::new(known, &index, trees, policy, merged, &made);
+            if is_late {
+                world.settle();
+            }
+            for (nodes, side) in &choices {
+                world.forced.extend(nodes.iter().map(|&node| (node, *side)));
+            }
+            world.settle();
+            let before = choices.len();
+            choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
+            if choices.len() == before {
+                return world.plan();
+            }
         }
     }
     first.plan()
@@ -73,7 +80,7 @@ impl World<'_> {
     /// Runs rounds until one changes nothing.
     fn settle(&mut self) {
         for _ in 0..ROUNDS_MAX {
-            let joined = self.unify();
+            self.unify();
             if self.active.is_empty() {
                 return;
             }
@@ -94,7 +101,7 @@ impl World<'_> {
             self.keep_records();
             let changed = self.commit();
             let all_agreed = self.why.is_empty();
-            if all_agreed || !(changed || joined) {
+            if all_agreed || !changed {
                 return;
             }
         }

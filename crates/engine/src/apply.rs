@@ -22,6 +22,7 @@ use instep_core::plan::{Change, Places};
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Key, Tree};
 
+use crate::cycle::naming;
 use crate::cycle::outcome::Held;
 use crate::digest::Digest;
 use crate::failure::EngineError;
@@ -89,6 +90,7 @@ struct Placed {
 
 /// Carries out the changes of the local side.
 pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> Result<Applied, EngineError> {
+    naming::remember(setting.state, setting.groups)?;
     let arriving = keys::arriving(&mut setting, changes)?;
     let changes = &arriving.changes[..];
     for (content, uses) in count_uses(changes) {

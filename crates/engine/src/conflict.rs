@@ -163,10 +163,10 @@ pub fn update(
     let mut records = Vec::new();
     let mut new = 0;
     for conflict in found {
-        let value = store(conflict);
         records.push(match take(&mut known, conflict) {
-            Some(record) => ConflictRecord { value, ..record },
+            Some(record) => ConflictRecord { value: store(&as_dated(conflict, &record)), ..record },
             None => {
+                let value = store(conflict);
                 new += 1;
                 next += 1;
                 let (here, there) = (machines.local.clone(), machines.remote.clone());
@@ -182,6 +182,22 @@ pub fn update(
     );
     records.sort_by_key(|record| record.number);
     Recorded { records, new, next }
+}
+
+/// The conflict with the times that are on record. Its versions are the same: a file that was written since, without any
+/// change of what travels, is no newer version.
+fn as_dated(conflict: &Conflict, record: &ConflictRecord) -> Conflict {
+    let mut dated = conflict.clone();
+    let Ok(OpenConflict { conflict: before, .. }) = read(record.clone()) else { return dated };
+    for (now, before) in [(&mut dated.local, before.local), (&mut dated.remote, before.remote)] {
+        if let (Some(now), Some(before)) = (now, before)
+            && now.leaf == before.leaf
+            && before.modified.is_some()
+        {
+            now.modified = before.modified;
+        }
+    }
+    dated
 }
 
 /// The record of a conflict known before: the one at its path, else any of its id.

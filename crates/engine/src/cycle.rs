@@ -17,11 +17,12 @@ pub mod settings;
 mod abroad;
 mod anew;
 pub(crate) mod ask;
-mod damage;
+pub(crate) mod damage;
 mod deliver;
 mod durable;
 mod marking;
 pub(crate) mod merging;
+pub(crate) mod naming;
 mod occupied;
 mod record;
 pub(crate) mod report;
@@ -100,7 +101,7 @@ fn passes<F: Folder>(
     }
     let mut held_back = BTreeSet::new();
     if may_finish_undos(request) {
-        let settings = rules::in_force(&workspace.state, source, Rules::default())?;
+        let settings = rules::in_force(&workspace.state, &*workspace.folder, source, Rules::default())?;
         if settings.way() != Direction::Pull {
             match finish_half_undone(workspace, remote, &settings, observer) {
                 Ok(finished) => {
@@ -187,6 +188,7 @@ fn may_finish_undos(request: &Request) -> bool {
 pub fn recover<F: Folder>(workspace: &mut Workspace<F>) -> Result<Vec<String>, EngineError> {
     let now = workspace.clock.now();
     let folder = Arc::clone(&workspace.folder);
+    folder.name_by(naming::in_use(&workspace.state)?);
     let recovered = journal::recover(&*folder, &mut workspace.state, now, Some(&workspace.machine.name))?;
     let mut notices = recovered.notices;
     notices.append(&mut Staging::open(&*folder)?.sweep()?);
@@ -341,6 +343,16 @@ impl<'a, F: Folder> Cycle<'a, F> {
                     look = self.look(&settings, &record, fetch, &mut tools)?;
                 }
             }
+            if !self.request.dry_run {
+                naming::remember(&mut self.workspace.state, &settings.groups)?;
+                let righted = folder.right_names();
+                if let Err(error) = &righted {
+                    self.notices.push(format!("{error}: {}", error.source));
+                }
+                if righted.unwrap_or(true) {
+                    look = self.look(&settings, &record, fetch, &mut tools)?;
+                }
+            }
             if fetch && !self.request.dry_run {
                 self.hear(&mut record)?;
             }
@@ -388,7 +400,8 @@ impl<'a, F: Folder> Cycle<'a, F> {
     /// The settings for this request: its direction and strategy win over the workspace's own. The direction of a group
     /// stays a limit.
     fn settings(&self, rules: Rules) -> Result<SyncSettings, EngineError> {
-        let mut settings = rules::in_force(&self.workspace.state, self.source, rules)?;
+        let workspace = &*self.workspace;
+        let mut settings = rules::in_force(&workspace.state, &*workspace.folder, self.source, rules)?;
         // A workspace that goes one way may be asked to go the other for once; one that goes both is only limited.
         let overrides = settings.direction != Direction::Both || self.request.mirror;
         if self.request.direction != Direction::Both && overrides {

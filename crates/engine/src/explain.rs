@@ -6,7 +6,7 @@ use instep_core::node::{Known, NodeId, Side, Value};
 use instep_core::operation::OperationId;
 use instep_core::path::TreePath;
 use instep_core::progress::Observer;
-use instep_core::tree::{Entry, Unknown};
+use instep_core::tree::{Entry, Tree, Unknown};
 
 use crate::conflict::{self, marked};
 use crate::cycle::outcome::OpenConflict;
@@ -18,6 +18,7 @@ use crate::form::keys;
 use crate::history::act::scan_agreed;
 use crate::history::{log, wish};
 use crate::reach::Reach;
+use crate::state::Failures;
 use crate::workspace::Workspace;
 
 /// What a path's state is, in one word each.
@@ -37,6 +38,8 @@ pub enum Verdict {
     HeldAfterUndo(String),
     /// It is to change here, and a program has it open: who, in one sentence.
     InUse(String),
+    /// It could not be put in place, or sent, the last time: the code, and why.
+    Held(String, String),
     /// The shared settings that the remote holds are not valid, for this reason: those that stand here stay in force.
     InvalidThere(String),
     /// Nothing stands at the path, here or there.
@@ -58,14 +61,22 @@ pub struct Explained {
     pub modified: Option<Timestamp>,
     /// What the remote held when it was last asked.
     pub there: Option<(&'static str, u64)>,
+    /// The folder above for which all of this holds, where the path itself can't be seen because of it.
+    pub above: Option<TreePath>,
     /// It shows a conflict between markers.
     pub is_marked: bool,
     /// The keys of it that stay on this machine.
     pub stays: Vec<String>,
+    /// The names of this machine's places, whose paths in it travel by these.
+    pub places: Vec<String>,
+    /// Its path on this disk, where that is not the one that travels.
+    pub on_disk: Option<TreePath>,
     /// The operation in which both sides last agreed on it.
     pub agreed: Option<(OperationId, Timestamp)>,
     /// When the remote was last asked.
     pub checked: Option<Timestamp>,
+    /// The syncs that failed since one came to its end.
+    pub failures: Option<Failures>,
 }
 
 /// Explains one path. Asks nobody.
@@ -89,7 +100,10 @@ pub fn explain<F: Folder>(
     let entry = place.map(|place| &seen.tree.at(place).entry);
     let apart = marked.copies.iter().find(|seen| seen.path == *path);
     let apart = apart.map(|seen| Entry::Unknown(marked::why_apart(&seen.marked)));
-    let entry = apart.as_ref().or(entry);
+    let above = if place.is_none() { unseen_above(&seen.tree, path) } else { None };
+    let entry_above =
+        above.as_ref().and_then(|folder| seen.tree.find(folder)).map(|place| &seen.tree.at(place).entry);
+    let entry = apart.as_ref().or(entry).or(entry_above);
     let is_folder = matches!(entry, Some(Entry::Folder)) || workspace_folder(&seen.tree, path);
     let rules = settings.filter.explain(path, is_folder, &seen.ignore);
     let agreed =
@@ -112,6 +126,8 @@ pub fn explain<F: Folder>(
         (verdict, _) => verdict,
     };
     let word = |value: &Value| word(&value.body);
+    let is_file = !matches!(entry, Some(Entry::Folder) | None);
+    let staying = is_file.then(|| keys::staying(&settings.groups, path)).flatten();
     Ok(Explained {
         path: path.clone(),
         verdict,
@@ -119,17 +135,29 @@ pub fn explain<F: Folder>(
         here: entry.and_then(wish::held).as_ref().and_then(wish::body).as_ref().map(self::word),
         modified: place.and_then(|place| seen.tree.at(place).modified),
         there: row.and_then(|id| known.row(id)?.views.side(Side::Remote)).map(word),
+        above,
         is_marked: marked.shown.iter().any(|seen| seen.path == *path),
-        stays: match entry {
-            Some(Entry::Folder) | None => Vec::new(),
-            Some(_) => keys::staying(&settings.groups, path).map_or_else(Vec::new, |staying| staying.keys),
-        },
+        stays: staying.as_ref().map_or_else(Vec::new, |staying| staying.keys.clone()),
+        places: staying.and_then(|staying| staying.places).map_or_else(Vec::new, |places| {
+            let mut names: Vec<String> = places.now().iter().map(|spot| spot.name.clone()).collect();
+            names.sort();
+            names
+        }),
+        on_disk: Some(workspace.folder.path_on_disk(path)).filter(|on_disk| on_disk != path),
         agreed,
+        failures: record.as_ref().map(|record| workspace.state.failures(record.id)).transpose()?.flatten(),
         checked: record.and_then(|record| record.checked),
     })
 }
 
-fn workspace_folder(tree: &instep_core::tree::Tree, path: &TreePath) -> bool {
+/// The folder above a path that can't be seen, or takes no part: what lies in it doesn't either.
+fn unseen_above(tree: &Tree, path: &TreePath) -> Option<TreePath> {
+    let mut above = std::iter::successors(path.parent(), TreePath::parent);
+    let (place, folder) = above.find_map(|folder| Some((tree.find(&folder)?, folder)))?;
+    matches!(tree.at(place).entry, Entry::Unknown(_)).then_some(folder)
+}
+
+fn workspace_folder(tree: &Tree, path: &TreePath) -> bool {
     path.is_root() || tree.find(path).is_some_and(|place| tree.at(place).entry == Entry::Folder)
 }
 
@@ -176,6 +204,11 @@ fn verdict<F: Folder>(
             return Ok(Verdict::InvalidThere(why));
         }
     }
+    let held = match (remote, entry, agrees) {
+        // What is the same on both sides was settled since, and what can't be seen here says so itself.
+        (_, Some(Entry::Unknown(_)), _) | (_, _, Some(true)) | (None, ..) => None,
+        (Some(remote), ..) => workspace.state.held(remote, path)?,
+    };
     Ok(match (entry, &rules.decision) {
         (Some(Entry::Unknown(unknown)), _) => Verdict::NotSynced(unknown.clone()),
         (_, Decision::Excluded { by, here_only: true }) => {
@@ -183,6 +216,10 @@ fn verdict<F: Folder>(
         }
         (_, Decision::Excluded { by, .. }) => Verdict::NotSynced(Unknown::Excluded(by.to_string())),
         (_, Decision::Reserved) => Verdict::NotSynced(Unknown::Reserved),
+        _ if held.is_some() => {
+            let (code, why) = held.unwrap_or_default();
+            Verdict::Held(code, why)
+        }
         (None, _) if agrees.is_none() => Verdict::Nothing,
         _ if agrees == Some(true) => Verdict::InStep,
         _ => Verdict::WaitsToSend,

@@ -11,16 +11,19 @@ pub mod disk;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub mod openers;
+pub mod placed;
 mod probe;
 mod system;
 pub mod whole;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use instep_core::clock::Timestamp;
 use instep_core::mutant;
-use instep_core::path::{self, Name};
+use instep_core::path::{self, Name, TreePath};
+use instep_core::places::Places;
 use instep_core::policy::Fold;
 use instep_core::tree::Key;
 
@@ -206,6 +209,20 @@ pub trait Folder: Send + Sync {
     /// Where the workspace stands for what opens files by path, which is SQLite alone; `None` where there is no such path.
     fn location(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// Names what stands for paths of this machine by these places from now on; see [`placed`]. `None`: as it is.
+    fn name_by(&self, _places: Option<Arc<Places>>) {}
+
+    /// Gives what was seen under another name that means the same its right one. Answers whether what was seen there
+    /// changed by it.
+    fn right_names(&self) -> Result<bool, FolderError> {
+        Ok(false)
+    }
+
+    /// The names that a path has on the disk.
+    fn path_on_disk(&self, path: &TreePath) -> TreePath {
+        path.clone()
     }
 
     /// Who has a regular file open, besides this process; nobody where nobody else can.

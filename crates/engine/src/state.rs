@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Known, NodeId, Row};
+use instep_core::path::TreePath;
 use instep_core::remote::{ObjectId, Revision};
 use instep_core::renames::Renames;
 use rusqlite::config::DbConfig;
@@ -479,6 +480,14 @@ impl State {
         Ok(pairs.into_iter().collect())
     }
 
+    /// Why a path was held in the last cycle, if that can't be seen by a look at the folder: the code, and a sentence.
+    pub fn held(&self, remote: i64, path: &TreePath) -> Result<Option<(String, String)>, EngineError> {
+        let Some(text) = self.note(&held(remote))?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let noted: Vec<(Vec<u8>, String, String)> = serde_json::from_str(&text).map_err(nonsense)?;
+        let mut noted = noted.into_iter();
+        Ok(noted.find(|(held, ..)| held == path.as_bytes()).map(|(_, code, why)| (code, why)))
+    }
+
     /// The operations whose part at the remote is still to be taken back.
     pub fn half_undone(&self, remote: i64) -> Result<Vec<String>, EngineError> {
         let sql = "SELECT operation FROM half_undone WHERE remote = ?1";
@@ -578,6 +587,11 @@ fn failures(remote: i64) -> String {
     format!("failures-{remote}")
 }
 
+/// The note of what a person was told of by their own command: whoever tells knows its form.
+pub fn told_note(remote: i64) -> String {
+    format!("told-{remote}")
+}
+
 /// Syncs that failed since one last came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failures {
@@ -599,6 +613,11 @@ fn invalid_there(remote: i64) -> String {
 /// The note of what waits because a program has it open.
 fn occupied(remote: i64) -> String {
     format!("occupied-{remote}")
+}
+
+/// The note of what the last cycle held.
+fn held(remote: i64) -> String {
+    format!("held-{remote}")
 }
 
 /// What a resolve changed in what is known.

@@ -9,8 +9,10 @@ use instep_core::mutant;
 use instep_core::path::Name;
 use instep_core::remote::MachineStamp;
 
+use crate::cycle::naming;
 use crate::failure::{Danger, EngineError};
 use crate::folder::disk::{DiskFolder, STATE};
+use crate::folder::placed::Placed;
 use crate::folder::{Folder, FolderFailure};
 use crate::identity::{self, Identity, Standing};
 use crate::lock::{self, WorkspaceLock};
@@ -26,7 +28,7 @@ pub(crate) fn database(root: &Path) -> PathBuf {
 }
 
 /// A folder that is kept the same elsewhere, open for work.
-pub struct Workspace<F: Folder = DiskFolder> {
+pub struct Workspace<F: Folder = Placed<DiskFolder>> {
     /// The door to its files.
     pub folder: Arc<F>,
     /// Its database.
@@ -123,7 +125,7 @@ impl Workspace {
     /// Puts the database aside and makes a new one: for one that says what can't be.
     pub fn renew(&mut self) -> Result<(), EngineError> {
         self.state = State::in_memory()?;
-        put_aside(&self.folder)?;
+        put_aside(&*self.folder)?;
         self.state = State::open(&self.root.join(STATE).join(DATABASE))?;
         self.renewed = true;
         Ok(())
@@ -146,8 +148,10 @@ impl Workspace {
             }
         };
         let state = State::open_to_read(&root.join(STATE).join(DATABASE))?;
+        let folder = Arc::new(Placed::new(folder));
+        folder.name_by(naming::in_use(&state)?);
         Ok(Workspace {
-            folder: Arc::new(folder),
+            folder,
             state,
             machine: MachineStamp { name: opening.machine.to_owned(), id: identity.id.to_string() },
             clock: Arc::clone(&opening.clock),
@@ -173,7 +177,8 @@ impl Workspace {
         Registry::load(opening.home)?.remember(known)?;
         let machine = MachineStamp { name: opening.machine.to_owned(), id: identity.id.to_string() };
         let clock = Arc::clone(&opening.clock);
-        let folder = Arc::new(folder);
+        let folder = Arc::new(Placed::new(folder));
+        folder.name_by(naming::in_use(&state)?);
         Ok(Workspace {
             folder,
             state,
@@ -245,7 +250,7 @@ fn open_state(folder: &DiskFolder, root: &Path) -> Result<(State, bool), EngineE
 }
 
 /// Gives the database and what belongs to it other names.
-fn put_aside(folder: &DiskFolder) -> Result<(), EngineError> {
+fn put_aside<F: Folder>(folder: &F) -> Result<(), EngineError> {
     for suffix in ["", "-wal", "-shm"] {
         let name = |text: String| Name::new(text.as_bytes()).expect("because names of ours are valid");
         let (from, to) = (name(format!("{DATABASE}{suffix}")), name(format!("{DATABASE}.damaged{suffix}")));

@@ -96,6 +96,38 @@ fn a_folder_waits_for_a_file_that_is_to_move_into_it_and_has_its_name_in_another
     story(72_901, &steps, "remote meanwhile edits crashes disk disks history policies");
 }
 
+#[test]
+fn what_was_saved_anew_as_it_was_and_is_moved_is_durable_before_it_is_agreed() {
+    story(401_237, &[11, 24, 25, 26, 31, 34], "disks policies");
+    let steps = [0, 4, 6, 7, 10, 11, 13, 16, 20, 21, 25, 26, 27, 29, 30, 31, 34, 36];
+    story(400_829, &steps, "remote meanwhile edits crashes disk backups disks history policies");
+}
+
+#[test]
+fn machines_that_fold_names_come_to_rest_while_a_conflict_is_open_in_a_folder_of_two_spellings() {
+    let steps = [1, 3, 5, 6, 7, 8, 9, 11, 13, 14, 15, 18, 20, 21, 28, 29, 30];
+    story(403_106, &steps, "remote meanwhile edits crashes disk disks policies");
+}
+
+#[test]
+fn a_conflict_names_no_version_of_what_can_not_be_seen() {
+    let steps = [1, 4, 5, 10, 11, 12, 13, 17, 20, 21, 22, 26, 27, 28, 29, 30, 32, 33];
+    story(201_040, &steps, "remote meanwhile edits crashes disk disks policies");
+}
+
+#[test]
+fn a_conflict_keeps_its_version_beside_a_kept_file_that_a_program_wrote_to() {
+    let steps = [2, 3, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 25, 37];
+    story(500_166, &steps, "remote meanwhile edits crashes disk backups policies");
+}
+
+#[test]
+fn what_a_restore_placed_and_took_back_is_where_it_came_from() {
+    let steps = [4, 10, 12, 14, 16, 18, 19, 21, 22, 23, 28, 32];
+    let layers = "remote meanwhile edits crashes disk backups disks history policies";
+    story(500_986, &steps, layers);
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
@@ -115,6 +147,8 @@ fn with_each_kind_of_trouble_alone_nothing_is_lost() {
             Layer::Edits => counts.edits_meanwhile,
             Layer::Crashes => counts.kills.min(counts.power_cuts),
             Layer::Disk => counts.disk_faults,
+            Layer::Joins => counts.joins,
+            Layer::Rot => counts.rots,
             _ => counts.acts,
         };
         assert!(met > 0, "{layer:?} brought no trouble: {counts:?}");

@@ -140,10 +140,9 @@ fn get(context: &Context, sources: &Sources, key: &str) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
-/// The dotted key; one of the block `sync` may be named by its last word alone.
+/// The dotted key; one of the block `sync` may be named by its last word alone, and any by another program's word.
 pub fn full_key(typed: &str) -> Result<String, CommandError> {
-    let inside = format!("sync.{typed}");
-    [typed.to_owned(), inside].into_iter().find(|name| key::find(name).is_some()).ok_or_else(|| {
+    key::meant(typed).ok_or_else(|| {
         CommandError::new("E-CONF-KEY", Exit::Usage, "There is no such setting.")
             .at(escape(typed.as_bytes()))
             .hinted(match key::guess(typed) {

@@ -16,7 +16,7 @@ use instep_engine::cycle;
 use instep_engine::cycle::glance::glance;
 use instep_engine::cycle::outcome::Outcome;
 use instep_engine::cycle::request::Request;
-use instep_engine::cycle::settings::SettingsSource as _;
+use instep_engine::cycle::rules;
 use instep_engine::form::keys;
 use instep_engine::history::restore;
 use instep_engine::reach::Reach;
@@ -27,7 +27,6 @@ use super::status::BESIDE;
 use crate::desk::Desk;
 use crate::failure::{CommandError, Exit};
 use crate::opening::Opened;
-use crate::place::on_disk;
 use crate::render::Look;
 use crate::render::difference::{self, Pair};
 use crate::render::outcome::side_word;
@@ -139,7 +138,7 @@ fn present(
         let request = Request { dry_run: true, ..Request::default() };
         cycle::look(&mut opened.workspace, remote.as_ref(), &source, &request, false, &progress)?
     };
-    let groups = source.read()?.groups;
+    let groups = rules::now(&opened.workspace.state, &*opened.workspace.folder, &source, None)?.groups;
     let mut pairs = Vec::new();
     for difference in differences(&outcome).into_iter().filter(|one| wanted(&one.path)) {
         for ends in difference.ends(arguments) {
@@ -302,7 +301,7 @@ impl Reader<'_> {
 /// What stands here, as it travels; a link's target for a link, nothing for what can't be read.
 fn standing(opened: &Opened, groups: &Groups, path: &TreePath) -> Option<Vec<u8>> {
     let at = path;
-    let path = on_disk(opened.workspace.root(), path);
+    let path = opened.on_disk(path);
     let metadata = path.symlink_metadata().ok()?;
     if metadata.is_symlink() {
         return Some(std::fs::read_link(&path).ok()?.into_os_string().into_encoded_bytes());

@@ -13,11 +13,15 @@ use crate::opening::Opened;
 use crate::terminal::prompt::Question;
 
 /// Options of `disconnect`.
-#[derive(Debug, Args)]
-pub struct DisconnectArguments {}
+#[derive(Debug, Default, Args)]
+pub struct DisconnectArguments {
+    /// Forget the keys of this workspace too; this version has none.
+    #[arg(long)]
+    pub forget_keys: bool,
+}
 
 /// Forgets the address and what was agreed on with it. Files, history and log stay.
-pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, CommandError> {
+pub fn run(context: &Context, arguments: &DisconnectArguments) -> Result<Exit, CommandError> {
     let mut opened = context.open()?;
     let addresses = opened.keys_but("");
     if addresses.is_empty() {
@@ -32,9 +36,14 @@ pub fn run(context: &Context, _arguments: &DisconnectArguments) -> Result<Exit, 
     }
     forget(&mut opened)?;
     if context.terminal.json {
-        context.terminal.object(&json!({"schema": 1, "command": "disconnect", "remote": address}));
+        context.terminal.object(&json!({
+            "schema": 1, "command": "disconnect", "remote": address, "keys_forgotten": 0,
+        }));
     } else {
         context.terminal.done("Sync disconnected. All files and their history stay here.\n");
+        if arguments.forget_keys {
+            context.terminal.done("There are no keys to forget: this version does not encrypt.\n");
+        }
         context.terminal.hint(Some("`instep init --remote ADDRESS` connects again.".to_owned()));
     }
     Ok(Exit::Done)

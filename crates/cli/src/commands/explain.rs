@@ -6,6 +6,7 @@ use clap::Args;
 use instep_core::path::TreePath;
 use instep_core::tree::Unknown;
 use instep_engine::explain::{self, Explained, Verdict};
+use instep_engine::state::Failures;
 
 use super::Context;
 use crate::failure::{CommandError, Exit};
@@ -93,7 +94,7 @@ fn one(
 
 /// The answer in words.
 fn worded(look: &Look, explained: &Explained) -> Explanation {
-    let path = quoted(&explained.path);
+    let path = quoted(explained.above.as_ref().unwrap_or(&explained.path));
     let (reason, verdict, hint) = match &explained.verdict {
         Verdict::InStep => ("synced", "Synced: both sides hold the same.".to_owned(), None),
         Verdict::WaitsToSend => (
@@ -121,6 +122,11 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
             "Waits: it is to change here, and a program has it open.".to_owned(),
             Some("close that program, then `instep sync`.".to_owned()),
         ),
+        Verdict::Held(..) => (
+            "held",
+            "Held: the last sync could not do it, and the next one tries again.".to_owned(),
+            Some("`instep sync` tries again once the cause is gone.".to_owned()),
+        ),
         Verdict::InvalidThere(_) => (
             "invalid-there",
             "Waits: what the remote holds is not valid, and what stands here stays in force.".to_owned(),
@@ -135,6 +141,7 @@ fn worded(look: &Look, explained: &Explained) -> Explanation {
             explanation.fact("because", conflict::reason(open)).fact("versions", conflict::sides(look, open))
         }
         Verdict::InUse(why) | Verdict::InvalidThere(why) => explanation.fact("because", why.clone()),
+        Verdict::Held(code, why) => explanation.fact("because", format!("{why} ({code})")),
         _ => explanation,
     };
     finish(look, explained, explanation)
@@ -188,10 +195,27 @@ fn finish(look: &Look, explained: &Explained, explanation: Explanation) -> Expla
         there.push_str(&format!(" (checked {})", look.ago(checked)));
     }
     let mut explanation = Explanation { path: explained.path.to_string(), ..explanation };
-    explanation = explanation.fact("here", here).fact("there", there);
+    // What takes no part was not looked into.
+    if explained.here.is_some() || !matches!(explained.verdict, Verdict::NotSynced(_)) {
+        explanation = explanation.fact("here", here);
+    }
+    explanation = explanation.fact("there", there);
+    let waits = matches!(explained.verdict, Verdict::WaitsToSend | Verdict::Held(..));
+    if let Some(failed) = explained.failures.as_ref().filter(|_| waits) {
+        let Failures { last, code, message, .. } = failed;
+        explanation =
+            explanation.fact("last sync", format!("failed {}: {message} ({code})", look.ago(*last)));
+    }
     if explained.is_marked {
         let words = "both versions stand between markers; `instep sync` settles it once they are gone";
         explanation = explanation.fact("in the text", words);
+    }
+    if let Some(on_disk) = &explained.on_disk {
+        explanation = explanation.fact("on this disk", on_disk.to_string());
+    }
+    if !explained.places.is_empty() {
+        explanation = explanation
+            .fact("paths of", format!("{}: each machine has its own", explained.places.join(", ")));
     }
     if !explained.stays.is_empty() {
         let keys = instep_core::path::escape(explained.stays.join(", ").as_bytes());

@@ -16,7 +16,7 @@ use instep_remote::git::GitRemote;
 use super::Context;
 use super::sync::{run_cycle, warn_if_bare};
 use crate::configuration::change::Target;
-use crate::configuration::layers::Sources;
+use crate::configuration::layers::{HERE, Sources};
 use crate::failure::{CommandError, Exit};
 use crate::import::{self, Imported};
 use crate::interrupt::Traces;
@@ -26,6 +26,7 @@ use crate::preset;
 use crate::render::outcome::quoted_text;
 use crate::render::{outcome, plan};
 use crate::set_up::{Public, SetUp};
+use crate::terminal::program;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt::Question;
 
@@ -110,6 +111,7 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
     if arguments.no_sync {
         traces.keep();
         context.terminal.done(&format!("Set up. {}\n", written(&opened)));
+        tell_of_git(context, &root);
         context.terminal.hint(Some("`instep sync` sends and receives.".to_owned()));
         return Ok(Exit::Done);
     }
@@ -258,7 +260,6 @@ fn rules<'e>(
     if let Some(preset) = arguments.preset.as_deref().map(preset::find).transpose()? {
         changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
         changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
-        preset.limit.iter().for_each(|limit| context.terminal.say(limit));
     }
     changes.extend(imported.adds.iter().map(|(key, item)| Edit::Add { key, item }));
     changes.extend(imported.sets.iter().map(|(key, value)| Edit::Set { key, value }));
@@ -306,11 +307,22 @@ fn written(opened: &Opened) -> String {
     format!("Settings are in {shared}instep.local.yaml.")
 }
 
+/// The address of the private copy is nobody's business who reads a project's own repository.
+fn tell_of_git(context: &Context, root: &Path) {
+    if program::git_would_take(root, HERE) {
+        context.terminal.say(&format!(
+            "This folder is a git work tree: put `{HERE}` into its `.gitignore` or `.git/info/exclude`, for it names your \
+             private copy.\n"
+        ));
+    }
+}
+
 /// What a person needs next: the other machine, and the same without questions.
 fn farewell(context: &Context, arguments: &InitArguments, opened: &Opened, address: &Address) {
     let text = address.to_text();
     let quoted = quoted_text(&text);
     context.terminal.say(&format!("\n{}\n", written(opened)));
+    tell_of_git(context, opened.workspace.root());
     context.terminal.say(&format!("On your other machine:     instep clone {quoted}"));
     if arguments.remote.is_none() {
         let again = again(arguments);

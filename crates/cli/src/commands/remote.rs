@@ -314,7 +314,7 @@ fn remove(context: &Context, name: &str) -> Result<Exit, CommandError> {
     opened.choose(name)?;
     if opened.places().len() == 1 {
         drop(opened);
-        return disconnect::run(context, &disconnect::DisconnectArguments {});
+        return disconnect::run(context, &disconnect::DisconnectArguments::default());
     }
     let place = opened.place().cloned().unwrap_or_else(RemotePlace::short);
     let text = format!("Stop syncing with {name}? All files stay.");

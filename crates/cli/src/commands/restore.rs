@@ -32,10 +32,18 @@ pub struct RestoreArguments {
     /// Put it below this folder instead; outside the workspace, only what is not there yet is written.
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+    /// Make it by the recipe of its group.
+    #[arg(long, hide = true)]
+    pub derived: bool,
 }
 
 /// Brings paths back as they were.
 pub fn run(context: &Context, arguments: &RestoreArguments) -> Result<Exit, CommandError> {
+    if arguments.derived {
+        return Err(CommandError::later("`instep restore --derived`")
+            .because("`regenerate` of a group is read, and not run yet.")
+            .hinted("run its command yourself: `instep config show` has it."));
+    }
     let mut opened = context.open()?;
     let paths = arguments.paths.iter().map(|typed| opened.tree_path(context, typed));
     if let Some(folder) = arguments.to.as_deref().map(|typed| plain(&context.surroundings.folder.join(typed)))

@@ -14,6 +14,7 @@ use instep_engine::cycle::rules::SETTINGS;
 use super::Context;
 use crate::exposure;
 use crate::failure::{CommandError, Exit};
+use crate::notify;
 use crate::opening::Opened;
 use crate::render::{outcome, plan};
 use crate::terminal::progress::Progress;
@@ -107,8 +108,11 @@ fn cycle_of(
         }
         return all(context, &mut opened, &places, &request);
     }
-    check_may_go(context, &mut opened, &request)?;
-    Ok(outcome::exit(&run_cycle(context, &mut opened, &request)?))
+    let outcome = noting(context, &mut opened, &request, |opened| {
+        check_may_go(context, opened, &request)?;
+        cycle_and_tell(context, opened, &request, None)
+    })?;
+    Ok(outcome::exit(&outcome))
 }
 
 /// Refuses to send where nothing may be sent.
@@ -145,8 +149,9 @@ fn all(
             }
             opened.choose(&place.name)?;
             let name = Some(place.name.as_str());
-            let answer = check_may_go(context, opened, request).and_then(|()| {
-                noting(opened, request, |opened| cycle_and_tell(context, opened, request, name))
+            let answer = noting(context, opened, request, |opened| {
+                check_may_go(context, opened, request)?;
+                cycle_and_tell(context, opened, request, name)
             });
             if matches!(&answer, Err(error) if error.exit == Exit::Interrupted) {
                 return answer.map(|outcome| outcome::exit(&outcome));
@@ -253,10 +258,11 @@ fn direction_of(plan: &PlanFile) -> Result<Direction, CommandError> {
 
 /// Runs one cycle and tells what it did. That it failed is written down for `status`.
 pub fn run_cycle(context: &Context, opened: &mut Opened, request: &Request) -> Result<Outcome, CommandError> {
-    noting(opened, request, |opened| cycle_and_tell(context, opened, request, None))
+    noting(context, opened, request, |opened| cycle_and_tell(context, opened, request, None))
 }
 
 fn noting(
+    context: &Context,
     opened: &mut Opened,
     request: &Request,
     cycle: impl FnOnce(&mut Opened) -> Result<Outcome, CommandError>,
@@ -267,6 +273,9 @@ fn noting(
         && !matches!(error.exit, Exit::Usage | Exit::Interrupted)
     {
         opened.note_failure(error);
+    }
+    if !request.dry_run {
+        context.due.borrow_mut().extend(notify::due(opened, &answer));
     }
     answer
 }

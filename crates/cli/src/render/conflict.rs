@@ -15,6 +15,7 @@ pub fn sides(look: &Look, open: &OpenConflict) -> String {
     let side = |side: Side| {
         let machine = escape(open.machines[side].as_bytes());
         match open.conflict.version(side) {
+            None if open.conflict.kind == ConflictKind::Problem => machine,
             None if open.conflict.base.is_none() => format!("{machine} has none"),
             None => format!("{machine} deleted it"),
             Some(Version { modified: Some(modified), .. }) => format!("{machine} {}", look.moment(*modified)),
@@ -134,8 +135,12 @@ pub fn one(look: &Look, open: &OpenConflict) -> String {
     for side in Side::BOTH {
         let here = if side == Side::Local { " (here)" } else { "" };
         let machine = format!("{}{here}", escape(open.machines[side].as_bytes()));
+        let missing = match conflict.kind {
+            ConflictKind::Problem => "can't be read",
+            _ => "deleted",
+        };
         let held =
-            conflict.version(side).map_or_else(|| "deleted".to_owned(), |held| version(look, open, held));
+            conflict.version(side).map_or_else(|| missing.to_owned(), |held| version(look, open, held));
         columns.row(look, &[(None, &machine), (None, &held)]);
     }
     text.push_str(&columns.finish());

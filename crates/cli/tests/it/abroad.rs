@@ -162,6 +162,24 @@ fn an_answer_is_taken_back_before_it_went_out() {
 }
 
 #[test]
+fn an_answer_that_was_taken_back_holds_again_after_a_redo() {
+    for is_told_between in [false, true] {
+        let World { pair, third, .. } = world();
+        done(third.run(["resolve", "right:c1", "--keep", "there"]));
+        done(third.run(["undo", "--yes"]));
+        if is_told_between {
+            done(third.run(["sync"]));
+            assert_eq!(pair.right.run(["sync"]).code, 4);
+        }
+        done(third.run(["undo", "--redo", "--yes"]));
+        assert_eq!((read(&third), open_on(&third)), ("2\n".to_owned(), (0, 0)));
+        done(third.run(["sync"]));
+        done(pair.right.run(["sync"]));
+        assert_eq!((read(&pair.right), open_on(&pair.right)), ("2\n".to_owned(), (0, 0)));
+    }
+}
+
+#[test]
 fn a_file_that_was_edited_is_not_answered_with() {
     let World { pair: _pair, third, .. } = world();
     write(&third, "mine\n");

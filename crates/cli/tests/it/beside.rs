@@ -80,6 +80,7 @@ fn whoever_only_reads_never_waits_for_a_sync() {
         (&["diff", "--at", &first], "-1\n+2\n"),
         (&["status", "--fetch"], "Changed here\n  M  b"),
         (&["doctor"], "ok       lock"),
+        (&["verify", "--read-data"], "No faults"),
     ];
     let file = fs::File::open(left.folder().join(".instep/lock")).unwrap();
     let answers = |when: &str| {

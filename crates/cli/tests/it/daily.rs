@@ -397,3 +397,65 @@ fn a_pull_leaves_what_was_edited_here_and_says_so() {
     assert!(pair.left.folder().join("mine").exists() && !pair.left.folder().join("sub/y").exists());
     assert!(pair.right.run(["log"]).stdout.contains("pull  ↓1 ⇄1"), "the merge is in the log");
 }
+
+#[test]
+fn settings_answer_to_other_programs_words_for_them() {
+    let pair = Pair::new(&crate::program());
+    let machine = &pair.left;
+    fs::write(machine.folder().join("a"), "1\n").unwrap();
+    assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    for key in ["syncInterval", "privateSync.syncInterval", "sync_interval"] {
+        assert_eq!(machine.run(["config", "get", key]).stdout, "15m\n", "{key}");
+    }
+    let set = machine.run(["config", "set", "privateSync.syncInterval", "5"]);
+    assert_eq!(set.stdout, "Changed sync.sync_interval in instep.yaml.\n", "{set}");
+    assert_eq!(machine.run(["config", "get", "syncInterval"]).stdout, "5m\n");
+    let set = machine.run(["config", "set", "includeCache", "false"]);
+    assert_eq!(set.stdout, "Changed groups.cache.enabled in instep.yaml.\n", "{set}");
+    assert_eq!(machine.run(["config", "get", "includeCache"]).stdout, "false\n");
+    let refused = machine.run(["config", "set", "encryptionKey", "00", "--shared"]);
+    assert_eq!(refused.code, 2, "{refused}");
+}
+
+#[test]
+fn what_this_version_has_not_is_said_where_it_is_asked_for() {
+    let pair = Pair::new(&crate::program());
+    let machine = &pair.left;
+    fs::write(machine.folder().join("a"), "1\n").unwrap();
+    assert_eq!(machine.init(&pair.bare, &[]).code, 0);
+    let derived = machine.run(["restore", "--derived", "a.xlsx"]);
+    assert_eq!(derived.code, 2, "{derived}");
+    expect![[r#"
+        Error: E-LATER  `instep restore --derived` comes in a later version.
+          why    This is instep 0.1.0.
+                 `regenerate` of a group is read, and not run yet.
+          safe   Nothing was changed.
+        Hint: run its command yourself: `instep config show` has it.
+    "#]]
+    .assert_eq(&derived.stderr);
+    let disconnected = machine.run(["disconnect", "--forget-keys", "--yes"]);
+    expect![[r#"
+        Sync disconnected. All files and their history stay here.
+        There are no keys to forget: this version does not encrypt.
+    "#]]
+    .assert_eq(&disconnected.stdout);
+}
+
+#[test]
+fn a_folder_in_a_git_work_tree_is_told_what_must_not_be_committed() {
+    let pair = Pair::new(&crate::program());
+    let machine = &pair.left;
+    fs::write(machine.folder().join("a"), "1\n").unwrap();
+    let made =
+        std::process::Command::new("git").arg("init").arg("-q").arg(machine.folder()).status().unwrap();
+    assert!(made.success());
+    let said = machine.init(&pair.bare, &[]);
+    assert!(said.stderr.contains("`instep.local.yaml` into its `.gitignore`"), "{said}");
+    fs::write(machine.folder().join(".gitignore"), "*.local.yaml\n").unwrap();
+    assert_eq!(machine.run(["disconnect", "--yes"]).code, 0);
+    let said = machine.init(&pair.bare, &[]);
+    assert!(!said.stderr.contains(".gitignore"), "{said}");
+    // Elsewhere there is nothing to say.
+    let said = pair.right.init(&pair.bare, &[]);
+    assert!(!said.stderr.contains(".gitignore"), "{said}");
+}

@@ -110,13 +110,12 @@ fn a_file_whose_keys_cant_be_told_is_held_and_says_why() {
     says(
         &pair.left.run(["explain", "settings.json"]).stdout,
         &expect![[r#"
-        Not synced.
-          because      some of its keys are to stay on this machine, and it is not valid JSON: nothing of it is sent (E-KEYS-UNTOLD)
-          here         nothing
-          there        22 B
-          stays here   proxy, window.zoomLevel
-          last change  HH:MM
-    "#]],
+            Not synced.
+              because      some of its keys are to stay on this machine, and it is not valid JSON: nothing of it is sent (E-KEYS-UNTOLD)
+              there        22 B
+              stays here   proxy, window.zoomLevel
+              last change  HH:MM
+        "#]],
     );
     assert!(!sent(&pair).contains("light"));
 }
@@ -272,4 +271,30 @@ fn a_group_says_whether_its_values_are_shown() {
         +1 -0 lines; values are not shown (`--show-values` shows them).
     "#]],
     );
+}
+
+#[test]
+fn an_edit_of_a_key_that_stays_makes_no_version_newer() {
+    let pair = agreed();
+    let text = |api: &str, port: u64| format!("API={api}\nPORT={port}\n");
+    let at = |machine: &Machine, hour: u64| {
+        let file = fs::File::options().write(true).open(machine.folder().join(".env")).unwrap();
+        file.set_modified(
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000 + hour * 3600),
+        )
+        .unwrap();
+    };
+    write(&pair.left, ".env", &text("older", 1111));
+    at(&pair.left, 1);
+    write(&pair.right, ".env", &text("newer", 2222));
+    at(&pair.right, 2);
+    done(&pair.right.run(["sync"]));
+    assert_eq!(pair.left.run(["sync"]).code, 4);
+    // Of what travels nothing changes here any more.
+    write(&pair.left, ".env", &text("older", 3333));
+    at(&pair.left, 3);
+    assert_eq!(pair.left.run(["sync"]).code, 4);
+    done(&pair.left.run(["resolve", "--all", "--keep", "newest"]));
+    done(&pair.left.run(["sync"]));
+    assert_eq!(read(&pair.left, ".env"), text("newer", 3333));
 }

@@ -153,12 +153,11 @@ fn a_copy_stands_beside_and_deleting_it_is_the_answer() {
     says(
         &explained.stdout,
         &expect![[r#"
-        Not synced.
-          because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
-          here         nothing
-          there        nothing, as far as is known
-          last change  HH:MM
-    "#]],
+            Not synced.
+              because      it shows the other version of plan.md, which is in conflict, and goes when that is settled
+              there        nothing, as far as is known
+              last change  HH:MM
+        "#]],
     );
     let status = pair.right.run(["status"]);
     assert!(!status.mentions(&copy), "{status}");
@@ -166,4 +165,26 @@ fn a_copy_stands_beside_and_deleting_it_is_the_answer() {
     done(&pair.right.run(["sync"]));
     done(&pair.left.run(["sync"]));
     assert_eq!(read(&pair.left, "plan.md"), PLAN.replace("120k", "135k"));
+}
+
+#[test]
+fn a_marked_text_that_is_edited_and_moved_between_two_syncs_does_not_travel() {
+    let pair = contested();
+    let begun = read(&pair.right, "plan.md").replace("Ana", "Ana, Bo");
+    // As an editor saves, and a person renames.
+    write(&pair.right, "plan.md.tmp", &begun);
+    fs::remove_file(pair.right.folder().join("plan.md")).unwrap();
+    fs::rename(pair.right.folder().join("plan.md.tmp"), pair.right.folder().join("plans.md")).unwrap();
+    write(&pair.right, "other.md", "# Other\n");
+    assert_eq!(pair.right.run(["sync"]).code, 4);
+    let there = pair.bare.git(["cat-file", "--batch", "--batch-all-objects", "--unordered"], b"");
+    assert!(!String::from_utf8_lossy(&there).contains("<<<<<<<"), "markers travelled");
+    assert_eq!(read(&pair.right, "plans.md"), begun);
+    // Settled under its new name, it goes on as any file.
+    done(&pair.right.run(["resolve", "data.json", "--keep", "here"]));
+    write(&pair.right, "plans.md", &PLAN.replace("120k", "130k").replace("Ana", "Ana, Bo"));
+    done(&pair.right.run(["sync"]));
+    done(&pair.left.run(["sync"]));
+    assert_eq!(read(&pair.left, "plans.md"), PLAN.replace("120k", "130k").replace("Ana", "Ana, Bo"));
+    assert!(!pair.left.folder().join("plan.md").exists());
 }

@@ -112,6 +112,7 @@ pub const KEYS: &[KeySpec] = &[
     key("groups.*.conflict_style", Kind::Word(&["none", "copy", "markers"])).or("none"),
     key("groups.*.show_values", Kind::Bool),
     key("groups.*.keep_local_keys", Kind::List),
+    key("groups.*.remap_paths", Kind::Bool).or("false"),
     key("groups.*.regenerate", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("remotes.*.url", Kind::Text).reach(Reach::Trusted),
     key("remotes.*.branch", Kind::Text),
@@ -124,10 +125,12 @@ pub const KEYS: &[KeySpec] = &[
     key("retention.keep_last", Kind::Count(0, 1_000_000)).or("20"),
     key("retention.keep_within", Kind::Span).or("90d"),
     key("retention.deleted", Kind::Span).or("30d"),
+    key("notify.command", Kind::Text).reach(Reach::Trusted),
     key("notify.desktop", Kind::Bool).effect(Effect::Later),
     key("notify.stale_after", Kind::Count(1, 1_000)).effect(Effect::Later),
     key("notify.heartbeat", Kind::Text).reach(Reach::Trusted).effect(Effect::Later),
     key("machines.*.only", Kind::Patterns),
+    key("places.*", Kind::Text).reach(Reach::HereOnly),
     key("telemetry.enabled", Kind::Bool).reach(Reach::HereOnly).effect(Effect::Later).or("false"),
     key("units.*", Kind::Patterns),
 ];
@@ -135,6 +138,13 @@ pub const KEYS: &[KeySpec] = &[
 /// Finds the key that a dotted path names.
 pub fn find(path: &str) -> Option<&'static KeySpec> {
     KEYS.iter().find(|spec| spec.matches(path))
+}
+
+/// The dotted key that a person means: it, its last word if it is of the block `sync`, or another program's word for it.
+pub fn meant(typed: &str) -> Option<String> {
+    let inside = format!("sync.{typed}");
+    let words = [typed, &inside].map(super::layer::meant);
+    [typed.to_owned(), inside].into_iter().chain(words).find(|path| find(path).is_some())
 }
 
 /// Guesses which key a misspelt one was meant to be; one of the block `sync` may be named by its last word.

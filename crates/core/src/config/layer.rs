@@ -328,6 +328,11 @@ fn canonical(prefix: &str, word: &str) -> String {
     known.to_owned()
 }
 
+/// The key that a dotted path of other programs' words means.
+pub(super) fn meant(typed: &str) -> String {
+    typed.split('.').fold(String::new(), |prefix, word| canonical(&prefix, word))
+}
+
 /// The words under which a key stands in a text, or would stand: another program's where that is there already.
 pub(super) fn written_path(root: Option<&Node>, key: &str) -> Vec<String> {
     let mut written = Vec::new();

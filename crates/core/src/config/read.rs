@@ -7,6 +7,7 @@ use super::settings::Entry;
 use super::value::{Secret, Value};
 use super::{Config, EncryptionMode, FileKind, Group, Notify, ORIGIN, RemotePlace, Style, Symlinks, Unit};
 use crate::filter::{GitignoreMode, RulePlace, RuleText};
+use crate::places::Spot;
 use crate::policy::{Direction, Strategy};
 use crate::retention::Retention;
 
@@ -44,6 +45,7 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
         encrypt_names: at.below("encryption").bool("names").unwrap_or(true),
         retention: retention(&at.below("retention")),
         notify: Notify {
+            command: notify.text("command"),
             desktop: notify.bool("desktop").unwrap_or(true),
             stale_after: notify.count("stale_after").unwrap_or(4),
             heartbeat: notify.text("heartbeat"),
@@ -65,7 +67,24 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
                 Unit { name, paths }
             })
             .collect(),
+        places: at.names("places").iter().map(|name| place(name, &at)).collect::<Result<_, _>>()?,
     })
+}
+
+fn place(name: &str, at: &Values<'_>) -> Result<(String, String), ConfigError> {
+    let of = at.below("places");
+    let folder = of.text(name).unwrap_or_default();
+    // Whose home it is does not matter for whether it is a folder.
+    let absolute = folder.strip_prefix('~').map_or(folder.clone(), |rest| format!("/~{rest}"));
+    match Spot::new(name, &absolute) {
+        Ok(_) => Ok((name.to_owned(), folder)),
+        Err(error) => Err(ConfigError::Type {
+            place: of.first_place(),
+            key: format!("places.{name}"),
+            expected: error.to_string(),
+            found: folder,
+        }),
+    }
 }
 
 fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
@@ -106,6 +125,7 @@ fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
         style: of.word("conflict_style", STYLES).unwrap_or_default(),
         show_values: of.bool("show_values"),
         keep_local_keys,
+        remap_paths: of.bool("remap_paths").unwrap_or(false),
         regenerate: of.text("regenerate"),
     })
 }

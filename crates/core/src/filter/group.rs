@@ -10,6 +10,7 @@ use crate::config::{FileKind, Group, Unit};
 use crate::merge::is_dotenv;
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
+use crate::places::Places;
 use crate::policy::Direction;
 
 /// The patterns of some groups, in order.
@@ -44,13 +45,15 @@ impl Sets {
     }
 }
 
-/// The keys of a file that stay on each machine.
+/// What of a file stays on each machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staying {
     /// How the file's group says that it merges.
     pub kind: Option<FileKind>,
     /// The keys, in order.
     pub keys: Vec<String>,
+    /// The places in whose stead their names travel; none if paths travel as they are.
+    pub places: Option<Arc<Places>>,
 }
 
 /// How much of a file's contents is shown to people.
@@ -71,6 +74,8 @@ pub struct Groups {
     own: Arc<Own>,
     /// Those of the other version of the settings, while two are in conflict.
     other: Option<Arc<Own>>,
+    /// The places of this machine.
+    places: Arc<Places>,
 }
 
 #[derive(Debug, Default)]
@@ -83,12 +88,29 @@ impl Groups {
     /// Reads the groups; the first pattern that is none is the error.
     pub fn new(groups: &[Group]) -> Result<Self, GlobError> {
         let sets = Sets::read(groups.iter().map(|group| (group.name.as_str(), &group.paths[..])))?;
-        Ok(Groups { own: Arc::new(Own { sets, groups: groups.to_vec() }), other: None })
+        let own = Arc::new(Own { sets, groups: groups.to_vec() });
+        Ok(Groups { own, other: None, places: Arc::default() })
+    }
+
+    /// The same, on a machine that has these places.
+    pub fn at(self, places: Places) -> Groups {
+        Groups { places: Arc::new(places), ..self }
+    }
+
+    /// The places of this machine, if paths of some group travel by their names. Names of files and folders do so in the
+    /// whole workspace then.
+    pub fn places(&self) -> Option<&Arc<Places>> {
+        let remaps = self.owns().flat_map(|own| &own.groups).any(|group| group.remap_paths);
+        (remaps && !self.places.is_empty()).then_some(&self.places)
+    }
+
+    fn owns(&self) -> impl Iterator<Item = &Arc<Own>> {
+        [Some(&self.own), self.other.as_ref()].into_iter().flatten()
     }
 
     /// Both of two versions of the settings that are in conflict: a side changes only if both let it.
     pub fn and(&self, other: &Groups) -> Groups {
-        Groups { own: Arc::clone(&self.own), other: Some(Arc::clone(&other.own)) }
+        Groups { other: Some(Arc::clone(&other.own)), ..self.clone() }
     }
 
     /// The same, without a standing answer for conflicts of their own: a person gave one for everything.
@@ -96,7 +118,7 @@ impl Groups {
         let groups = self.own.groups.iter().cloned().map(|group| Group { strategy: None, ..group });
         let groups: Vec<Group> = groups.collect();
         let own = Groups::new(&groups).expect("because the same patterns were read before").own;
-        Groups { own, other: self.other.clone() }
+        Groups { own, ..self.clone() }
     }
 
     /// The group that a path belongs to.
@@ -128,32 +150,34 @@ impl Groups {
         self.own.groups.iter().any(|group| group.strategy.is_some() || group.kind.is_some())
     }
 
-    /// The keys of a file that stay on each machine; `None` if all of it travels. While two versions of the settings are
+    /// What of a file stays on each machine; `None` if all of it travels as it is. While two versions of the settings are
     /// in conflict, what either names stays.
     pub fn staying(&self, path: &TreePath) -> Option<Staying> {
-        let mut staying = Staying { kind: None, keys: Vec::new() };
-        for own in [Some(&self.own), self.other.as_ref()].into_iter().flatten() {
-            if let Some(group) = own.of(path, false).filter(|group| !group.keep_local_keys.is_empty()) {
+        let mut staying = Staying { kind: None, keys: Vec::new(), places: None };
+        for group in self.owns().filter_map(|own| own.of(path, false)) {
+            if !group.keep_local_keys.is_empty() {
                 staying.kind = staying.kind.or(group.kind);
                 staying.keys.extend(group.keep_local_keys.iter().cloned());
+            }
+            if group.remap_paths && !self.places.is_empty() {
+                staying.places = Some(Arc::clone(&self.places));
             }
         }
         staying.keys.sort();
         staying.keys.dedup();
-        (!staying.keys.is_empty()).then_some(staying)
+        (!staying.keys.is_empty() || staying.places.is_some()).then_some(staying)
     }
 
-    /// Answers whether keys of some files stay on each machine.
+    /// Answers whether something of some files stays on each machine.
     pub fn have_staying(&self) -> bool {
-        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
-        owns.flat_map(|own| &own.groups).any(|group| !group.keep_local_keys.is_empty())
+        let keys = |group: &Group| !group.keep_local_keys.is_empty();
+        self.places().is_some() || self.owns().flat_map(|own| &own.groups).any(keys)
     }
 
     /// Whether the values of a file are shown to people who did not ask for them: as its group says, else those of
     /// variables are not.
     pub fn values(&self, path: &TreePath) -> Values {
-        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
-        let values = owns.map(|own| {
+        let values = self.owns().map(|own| {
             let group = own.of(path, false);
             let is_dotenv =
                 path.name().is_some_and(|name| is_dotenv(&name, group.and_then(|group| group.kind)));
@@ -171,10 +195,12 @@ impl Groups {
         let word = |group: &Group| {
             let Group { paths, direction, kind, id, strategy, style, keep_local_keys: keys, .. } = group;
             let paths: Vec<&str> = paths.iter().map(|rule| rule.text.as_str()).collect();
-            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?} {keys:?}; ")
+            let remap = if group.remap_paths { " remap" } else { "" };
+            format!("{paths:?} {direction:?} {kind:?} {id:?} {strategy:?} {style:?} {keys:?}{remap}; ")
         };
-        let owns = [Some(&self.own), self.other.as_ref()].into_iter().flatten();
-        owns.map(|own| own.groups.iter().map(word).collect::<String>()).collect::<Vec<_>>().join(" and ")
+        let owns = self.owns().map(|own| own.groups.iter().map(word).collect::<String>());
+        let places = self.places().map(|places| format!("{places:?}"));
+        owns.chain(places).collect::<Vec<_>>().join(" and ")
     }
 }
 

@@ -5,22 +5,33 @@
 //! and no message holds a value. What is not plainly a list of variables is left to the merge of lines.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::outline::{self, Block, Body, Entry, Frame, Name};
 use super::value::{Value, agrees};
-use super::{Grammar, Joined, Judge, Reason, Three, by_lines};
-use crate::node::PerSide;
+use super::{Grammar, Joined, Judge, Reason, Three, by_lines, text};
+use crate::node::{PerSide, Side};
 
 pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reason> {
     let opened = Frame::open_all(three)?;
     let blocks = opened.each_ref().map(|(_, text)| parse(text));
-    let [Some(base), Some(local), Some(remote)] = &blocks else { return by_lines(Grammar::Dotenv, three) };
+    let [Some(base), Some(local), Some(remote)] = &blocks else {
+        return if change_one_lead(three)? {
+            Err(Reason::Overlap { places: 1 })
+        } else {
+            by_lines(Grammar::Dotenv, three)
+        };
+    };
     if ![base, local, remote].into_iter().all(Block::is_distinct) {
         return Err(Reason::NotValid(Grammar::Dotenv.word()));
     }
     let [old, mine, other] = [base, local, remote].map(strange);
-    if mine != old && other != old && mine != other {
+    let is_changed = |side: &Vec<_>| *side != old;
+    // Where one side has them at other variables, the variables of the other say nothing of their places.
+    let is_moved = mine != other
+        && (is_changed(&mine) && names(remote) != names(base)
+            || is_changed(&other) && names(local) != names(base));
+    if is_moved || is_changed(&mine) && is_changed(&other) && mine != other {
         return Err(Reason::Overlap { places: 1 });
     }
     let (merged, clashes) = outline::merge(base, local, remote, judge)?;
@@ -30,6 +41,29 @@ pub(super) fn merge(three: &Three<'_>, judge: Judge<'_>) -> Result<Joined, Reaso
     let (_, text) = Frame::open(&joined.content);
     let says = |it: Block<'_>| it.is_distinct() && agrees(Some(&value(&it)), Some(&base), sides, judge);
     if parse(&text).is_some_and(says) { Ok(joined) } else { Err(Reason::WouldBreak(Grammar::Dotenv.word())) }
+}
+
+/// Answers whether both sides changed something above one variable, each in its way. There a merge by name sets the
+/// spacing of one side, and one by lines that of both: which it is must not depend on who meets whom first.
+fn change_one_lead(three: &Three<'_>) -> Result<bool, Reason> {
+    // How many variables stand before each line of the base, and before its end.
+    let mut before = vec![0];
+    for line in three.base.split_inclusive(|&byte| byte == b'\n') {
+        before.push(before[before.len() - 1] + usize::from(head(line).is_some()));
+    }
+    let mut touched = PerSide { local: BTreeSet::new(), remote: BTreeSet::new() };
+    let all = PerSide {
+        local: text::changed(three.base, three.local)?,
+        remote: text::changed(three.base, three.remote)?,
+    };
+    for side in Side::BOTH {
+        for text::Changed { base, .. } in
+            all[side].iter().filter(|change| !all[side.other()].contains(change))
+        {
+            touched[side].extend(before[base.start]..=before[base.end]);
+        }
+    }
+    Ok(!touched.local.is_disjoint(&touched.remote))
 }
 
 /// The text without some variables and the comments above them; none if it is not plainly a list of variables, each of
@@ -56,11 +90,19 @@ pub(super) fn variables(text: &[u8]) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
     Some(entries.collect())
 }
 
-/// Lines that are neither variables nor comments: a key file may be kept as a secret too, and its lines belong together.
-fn strange<'b>(block: &'b Block<'_>) -> Vec<&'b [u8]> {
-    let texts = block.entries.iter().map(|entry| &entry.lead).chain([&block.close]);
-    let lines = texts.flat_map(|text| text.split(|&byte| byte == b'\n')).map(<[u8]>::trim_ascii);
-    lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).collect()
+/// Lines that are neither variables nor comments, each with the variable below it: a key file may be kept as a secret
+/// too, and its lines belong together.
+fn strange<'b>(block: &'b Block<'_>) -> Vec<(Option<&'b Name>, &'b [u8])> {
+    let texts =
+        block.entries.iter().map(|entry| (Some(&entry.name), &entry.lead)).chain([(None, &block.close)]);
+    let lines = texts.flat_map(|(below, text)| {
+        text.split(|&byte| byte == b'\n').map(move |line| (below, line.trim_ascii()))
+    });
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#")).collect()
+}
+
+fn names<'b>(block: &'b Block<'_>) -> Vec<&'b Name> {
+    block.entries.iter().map(|entry| &entry.name).collect()
 }
 
 fn value(block: &Block<'_>) -> Value {

@@ -251,7 +251,7 @@ impl<'r> Merge<'r> {
         let all = Bodies { base, sides };
         let (table, keys) = all.table(&all.map(names));
         let said = |at: usize| String::from_utf8_lossy(&keys[at]).into_owned();
-        let kept = self.keep(&table, said)?;
+        let kept = self.keep(&table, false, said)?;
         let rank = |a: Key, b: Key| keys[a as usize].cmp(&keys[b as usize]);
         let order = table.arrange(&kept, &rank);
         let mut pieces = Vec::new();
@@ -287,7 +287,8 @@ impl<'r> Merge<'r> {
         let named = Named { base, sides: PerSide { local: next(), remote: next() } };
         let (table, keys) = all.table(&named);
         self.count(&table);
-        let kept = self.keep(&table, |at| record_name(&keys[at]))?;
+        let are_records = self.rules.records == Rule::All;
+        let kept = self.keep(&table, are_records, |at| record_name(&keys[at]))?;
         let ranks: Vec<_> = table.rows.iter().zip(&keys).map(|(row, key)| (row.created(), key)).collect();
         let rank = |a: Key, b: Key| compare(&ranks[a as usize], &ranks[b as usize]);
         let order = table.arrange(&kept, &rank);
@@ -380,7 +381,12 @@ impl<'r> Merge<'r> {
     }
 
     /// Decides which items are in the result.
-    fn keep(&mut self, table: &Table<'_, '_>, name: impl Fn(usize) -> String) -> Result<Vec<bool>, Reason> {
+    fn keep(
+        &mut self,
+        table: &Table<'_, '_>,
+        are_records: bool,
+        name: impl Fn(usize) -> String,
+    ) -> Result<Vec<bool>, Reason> {
         let mut kept = Vec::with_capacity(table.rows.len());
         for (at, row) in table.rows.iter().enumerate() {
             kept.push(match (row.base, row.sides.local, row.sides.remote) {
@@ -388,15 +394,29 @@ impl<'r> Merge<'r> {
                 (Some(_), None, None) => false,
                 (Some(base), Some(left), None) | (Some(base), None, Some(left)) => {
                     let is_changed = left.item.says_more_than(base.item);
-                    is_changed && self.step(name(at), |merge| Ok(merge.keeps_changed(base, row)))?
+                    is_changed
+                        && self.step(name(at), |merge| Ok(merge.keeps_changed(base, row, are_records)))?
                 }
             });
         }
         Ok(kept)
     }
 
-    /// One side removed what the other changed.
-    fn keeps_changed(&mut self, base: Placed<'_, '_>, row: &Row<'_, '_>) -> bool {
+    /// One side removed what the other changed. Where the newer values of records win, the record stays: nothing tells
+    /// when it was removed, and who meets whom first must not decide.
+    fn keeps_changed(&mut self, base: Placed<'_, '_>, row: &Row<'_, '_>, is_record: bool) -> bool {
+        if is_record && self.rules.newest {
+            let side = if row.sides.local.is_some() { Side::Local } else { Side::Remote };
+            let bytes = |one: Placed<'_, '_>| one.item.value.text.as_bytes().to_vec();
+            self.summary.clashes.push(Clash {
+                key: self.path.join("."),
+                kept: row.sides[side].map(bytes).unwrap_or_default(),
+                dropped: Vec::new(),
+                loser: side.other(),
+                base: bytes(base),
+            });
+            return true;
+        }
         if !matches!(self.rules.judge, Judge::Person(_)) {
             self.places += 1;
             return true;

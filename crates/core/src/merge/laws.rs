@@ -118,14 +118,15 @@ pub fn check(kind: Kind, seed: u64) -> Result<Told, String> {
     }
     if let Some(joined) = &forth {
         let text = String::from_utf8_lossy(&joined.content);
-        if let Some(line) = lost([&base, &a, &b], &text) {
+        if let Some(line) = lost(kind, [&base, &a, &b], &text) {
             return show("an untouched line is lost or moved", &format!("{line}\n{text}"));
         }
         let is_plain = joined.summary.clashes.is_empty();
         let again = [laws.merge(&text, &a, None), laws.merge(&b, &text, None)];
         for again in again.iter().flatten().filter(|_| is_plain) {
             if again.content != joined.content {
-                return show("what was merged adds something", &String::from_utf8_lossy(&again.content));
+                let again = String::from_utf8_lossy(&again.content);
+                return show("what was merged adds something", &format!("{text}\n---\n{again}"));
             }
         }
     }
@@ -242,18 +243,46 @@ impl Laws<'_> {
     }
 }
 
-/// A line that each of these texts has once, in one order, and the result has not, or not in that order.
-fn lost<'t>(texts: [&'t str; 3], result: &str) -> Option<&'t str> {
-    let once = |text: &str, line: &str| text.lines().filter(|it| *it == line).count() == 1;
-    let kept: Vec<&str> = texts[0]
-        .lines()
-        .filter(|line| !line.trim().is_empty() && texts.iter().all(|text| once(text, line)))
-        .collect();
+/// A line that each of these texts has once below the same keys, in one order, and the result has not, or not in that
+/// order.
+fn lost<'t>(kind: Kind, texts: [&'t str; 3], result: &str) -> Option<&'t str> {
+    let placed = texts.map(|text| placed(kind, text));
+    let once = |lines: &[Placed<'_>], line: &Placed<'_>| lines.iter().filter(|it| *it == line).count() == 1;
+    let is_kept = |line: &&Placed<'t>| placed.iter().all(|lines| once(lines, line));
+    let kept: Vec<&Placed<'t>> = placed[0].iter().filter(is_kept).collect();
     let order =
-        |text: &str| text.lines().filter(|line| kept.contains(line)).map(str::to_owned).collect::<Vec<_>>();
-    if texts.iter().any(|text| order(text) != kept) {
+        |lines: &[Placed<'t>]| lines.iter().filter(|line| kept.contains(line)).cloned().collect::<Vec<_>>();
+    if placed.iter().any(|lines| !order(lines).iter().eq(kept.iter().copied())) {
         return None;
     }
-    let mut there = result.lines().filter(|line| kept.contains(line));
-    kept.iter().find(|line| there.next() != Some(line)).copied()
+    let result = self::placed(kind, result);
+    let mut there = result.iter().filter(|line| kept.contains(line));
+    kept.iter().find(|line| there.next() != Some(line)).map(|line| line.line)
+}
+
+/// A line and where it stands: the same words below two keys, or in two texts of several lines, are two lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Placed<'t> {
+    /// The keys of the lines above it that are indented less, each; and where it is within quotes, that of their text.
+    below: Vec<&'t str>,
+    line: &'t str,
+}
+
+fn placed(kind: Kind, text: &str) -> Vec<Placed<'_>> {
+    let mut open: Vec<(usize, &str)> = Vec::new();
+    let mut quoted = None;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| {
+            let inner = line.trim_start();
+            let indent = line.len() - inner.len();
+            while open.pop_if(|(before, _)| *before >= indent).is_some() {}
+            let below = open.iter().map(|(_, key)| *key).chain(quoted).collect();
+            open.push((indent, inner.split(':').next().unwrap_or(inner)));
+            if kind != Kind::Set && line.matches('"').count() % 2 == 1 {
+                quoted = if quoted.is_some() { None } else { inner.split('=').next() };
+            }
+            Placed { below, line }
+        })
+        .collect()
 }

@@ -372,7 +372,9 @@ impl Merging<'_> {
         let maps = all.map(|entries| entries.into_iter().collect::<BTreeMap<Name, Entry<'t>>>());
         // Names that a side lacks are in no order: they are gone, unless the other side changed what it has.
         for (name, old) in &maps[0] {
-            let changed = |entry: &&Entry<'t>| !entry.says(old);
+            // Comments by themselves are nothing but their text: who spaced them anew changed them.
+            let is_heading = name.bytes.first() == Some(&0);
+            let changed = |entry: &&Entry<'t>| if is_heading { *entry != old } else { !entry.says(old) };
             let gone = [&maps[1], &maps[2]].map(|map| map.get(name));
             if let [None, Some(kept)] | [Some(kept), None] = gone {
                 self.places += usize::from(changed(&kept));
@@ -500,13 +502,6 @@ impl Merging<'_> {
     fn comments<'t>(&mut self, base: Option<&Text<'t>>, local: &Text<'t>, remote: &Text<'t>) -> Text<'t> {
         if let Some(one) = one_of(base, local, remote) {
             return one.clone();
-        }
-        let [l, r] = [local, remote].map(|text| unspaced(text));
-        if l == r {
-            return local.min(remote).clone();
-        }
-        if let Some(one) = one_of(Some(base.map_or_else(Vec::new, |base| unspaced(base))), l.clone(), r) {
-            return if one == l { local.clone() } else { remote.clone() };
         }
         match text::merge(base.map_or(b"", |base| base), local, remote) {
             Ok(merged) => Cow::Owned(merged),

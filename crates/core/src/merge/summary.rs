@@ -40,9 +40,13 @@ impl fmt::Display for Summary {
         if self.duplicates > 0 {
             parts.push(format!("{} duplicate{} dropped", self.duplicates, plural(self.duplicates)));
         }
-        if !self.clashes.is_empty() {
-            let keys: Vec<&str> = self.clashes.iter().map(|clash| &clash.key[..]).collect();
-            parts.push(format!("the newer value won: {}", keys.join(", ")));
+        let is_outlived = |clash: &&Clash| clash.dropped.is_empty() && !clash.base.is_empty();
+        let (outlived, won): (Vec<&Clash>, Vec<&Clash>) = self.clashes.iter().partition(is_outlived);
+        for (words, clashes) in [("the newer value won", won), ("changed, so not removed", outlived)] {
+            let keys: Vec<&str> = clashes.iter().map(|clash| &clash.key[..]).collect();
+            if !keys.is_empty() {
+                parts.push(format!("{words}: {}", keys.join(", ")));
+            }
         }
         f.write_str(&parts.join(", "))
     }
@@ -72,6 +76,9 @@ mod tests {
         };
         let words = "3 + 2 records joined, 1 duplicate dropped, the newer value won: a.b, c";
         assert_eq!(one.to_string(), words);
+        let outlived = Clash { dropped: Vec::new(), ..clash("[7]") };
+        let two = Summary { clashes: vec![outlived, clash("c")], ..Summary::default() };
+        assert_eq!(two.to_string(), "the newer value won: c, changed, so not removed: [7]");
         assert_eq!(Summary::default().to_string(), "");
     }
 }

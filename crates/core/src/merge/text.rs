@@ -54,6 +54,23 @@ pub(super) fn grown(base: &[u8], side: &[u8]) -> Result<usize, Reason> {
     Ok(lines.iter().map(|&line| input.interner[line].len()).sum())
 }
 
+/// A place where a side changed the base.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// These lines of the base.
+    pub base: Range<usize>,
+    /// What stands there now.
+    pub now: Vec<u8>,
+}
+
+/// Where a side changed the base, line by line.
+pub(super) fn changed(base: &[u8], side: &[u8]) -> Result<Vec<Changed>, Reason> {
+    let input = InternedInput::new(byte_lines(base), byte_lines(side));
+    let now = |lines: Range<usize>| input.after[lines].iter().flat_map(|&line| input.interner[line]).copied();
+    let changes = changes(&input)?.into_iter();
+    Ok(changes.map(|change| Changed { base: change.base, now: now(change.side).collect() }).collect())
+}
+
 /// Takes three versions apart into what is settled and what overlaps, in order.
 pub fn regions(base: &[u8], local: &[u8], remote: &[u8]) -> Result<Vec<Region>, Reason> {
     check(&[base, local, remote])?;

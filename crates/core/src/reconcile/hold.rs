@@ -114,7 +114,8 @@ impl<'a> World<'a> {
         finds.extend(members.into_iter().map(|node| (node, Why::Cycle(group))));
     }
 
-    /// Two nodes at one name, or one at the name of something unknown: what comes there stays where it is.
+    /// Two nodes at one name, or one at the name of something unknown: what comes there stays where it is. Names are one
+    /// if either side takes them for one: who sent both spellings would be sent them back as one, without end.
     fn find_taken(&mut self, side: Side, finds: &mut Finds) {
         let stand = Stand::from(side);
         let arrives = |node: Idx| match (self.target(stand, node), self.val(stand, node)) {
@@ -131,7 +132,7 @@ impl<'a> World<'a> {
             if self.unknown[side].contains(&self.seat(side, target.parent, target.name)) {
                 finds.push((node, Why::UnknownName(side)));
             }
-            if let Some(still) = self.still_at(side, target.parent, target.name) {
+            if let Some(still) = self.still_at(None, target.parent, target.name) {
                 finds.push((node, Why::Because(still)));
             }
         }
@@ -140,7 +141,7 @@ impl<'a> World<'a> {
         }
         let standing = |&node: &Idx| {
             let target = self.target(stand, node)?;
-            Some((self.seat(side, target.parent, target.name), node))
+            Some((self.seat(None, target.parent, target.name), node))
         };
         let mut together = Vec::new();
         for (_, group) in shared_seats(self.active.iter().filter_map(standing).collect()) {
@@ -171,7 +172,7 @@ impl<'a> World<'a> {
 
     /// Makes the targets what the stands have; answers whether anything changed.
     pub(crate) fn commit(&mut self) -> bool {
-        let mut changed = std::mem::take(&mut self.forgot);
+        let mut changed = std::mem::take(&mut self.shifted);
         for at in 0..self.active.len() {
             let node = self.active[at];
             if self.is_held(node) {

@@ -41,6 +41,8 @@ impl<'a> World<'a> {
                 match (ways.local, ways.remote) {
                     (true, _) => self.follow_one(node, Side::Remote),
                     (_, true) => self.follow_one(node, Side::Local),
+                    // It counts as what it is, as one that nobody looked at: others may still want its name.
+                    (false, false) if self.is_agreed(node) => local,
                     (false, false) => {
                         self.hold(node, Why::Left);
                         None

@@ -1,12 +1,13 @@
 //! One-way directions, of the whole workspace or of a path's group: the source's values are what is aimed at.
 
+use super::hash::Map;
 use super::record::Why;
 use super::value::{Idx, NONE, ROOT, Stand, Val};
 use super::world::World;
 use crate::node::{PerSide, Side};
 use crate::path::TreePath;
 use crate::policy::Strategy;
-use crate::tree::{Entry, Place};
+use crate::tree::Place;
 
 impl<'a> World<'a> {
     /// Aims at what the source has. A mirror knows no exception; else what only the target changed is not touched.
@@ -47,7 +48,7 @@ impl<'a> World<'a> {
                 if is_edit && has_home && !is_copied && !self.is_hidden(node) {
                     self.set(target, node, goal);
                     self.set(Stand::Base, node, Some(source));
-                    self.forgot = true;
+                    self.shifted = true;
                 }
             }
             self.waits += usize::from(self.hold(node, Why::Left));
@@ -70,6 +71,7 @@ impl<'a> World<'a> {
         if !self.policy.groups.have_directions() {
             return;
         }
+        let inside = self.staying_inside(side);
         for &node in &self.active {
             let (before, after) = (self.val(side, node), self.target(side.into(), node));
             let is_chosen =
@@ -82,7 +84,8 @@ impl<'a> World<'a> {
             let is_free = |(path, is_folder): &(TreePath, bool)| self.policy.ways(path, *is_folder)[side];
             let moves = matches!((&from, &to), (Some(from), Some(to)) if from.1 && from.0 != to.0);
             let free = from.iter().chain(&to).all(is_free)
-                && (!moves || self.is_free_below(side, node, from.iter().chain(&to).map(|at| &at.0)));
+                && (!moves
+                    || self.is_free_below(side, node, &inside, from.iter().chain(&to).map(|at| &at.0)));
             if !free {
                 finds.push((node, Why::OneWay(side)));
             }
@@ -94,32 +97,53 @@ impl<'a> World<'a> {
     fn is_free_below<'p>(
         &self,
         side: Side,
-        node: Idx,
+        top: Idx,
+        inside: &Map<Idx, Vec<Idx>>,
         mut paths: impl Iterator<Item = &'p TreePath>,
     ) -> bool {
-        let place = self.sights[side].place_of[node as usize];
-        if place == NONE {
-            return true;
-        }
-        let tree = self.trees[side];
+        let (tree, sight) = (self.trees[side], &self.sights[side]);
+        let is_free = |path: &TreePath, is_folder: bool| self.policy.ways(path, is_folder)[side];
         paths.all(|path| {
-            let mut open = vec![(Place(place), path.clone())];
+            let mut open = vec![(top, path.clone())];
             while let Some((folder, path)) = open.pop() {
-                for kid in tree.children(folder) {
-                    let node = self.sights[side].node_of[kid.0 as usize];
-                    if node != NONE && self.val(side, node) != self.target(side.into(), node) {
-                        continue;
-                    }
-                    let entry = tree.at(kid);
-                    let (path, is_folder) = (path.join(&entry.name), matches!(entry.entry, Entry::Folder));
-                    if !self.policy.ways(&path, is_folder)[side] {
+                let place = sight.place_of[folder as usize];
+                let listed = (place != NONE).then(|| tree.children(Place(place))).into_iter().flatten();
+                // Where what is active stands was decided since, in an earlier round.
+                let (unknown, still): (Vec<Place>, Vec<Place>) = listed
+                    .filter(|kid| self.is_still(sight.node_of[kid.0 as usize]))
+                    .partition(|kid| sight.node_of[kid.0 as usize] == NONE);
+                if unknown.iter().any(|kid| !is_free(&path.join(&tree.at(*kid).name), false)) {
+                    return false;
+                }
+                let still = still.into_iter().map(|kid| sight.node_of[kid.0 as usize]);
+                for node in still.chain(inside.get(&folder).into_iter().flatten().copied()) {
+                    let Some(val) = self.val(side, node) else { continue };
+                    let path = path.join(val.name);
+                    if !is_free(&path, val.is_folder()) {
                         return false;
                     }
-                    open.push((kid, path));
+                    open.push((node, path));
                 }
             }
             true
         })
+    }
+
+    /// Answers whether nothing was decided about what an entry stands for, or it stands for nothing known.
+    fn is_still(&self, node: Idx) -> bool {
+        node == NONE || !self.is_active(node)
+    }
+
+    /// By folder, the active nodes that stand in it on a side and stay as they are there.
+    fn staying_inside(&self, side: Side) -> Map<Idx, Vec<Idx>> {
+        let mut inside: Map<Idx, Vec<Idx>> = Map::default();
+        for &node in &self.active {
+            let val = self.val(side, node);
+            if let Some(val) = val.filter(|_| val == self.target(side.into(), node)) {
+                inside.entry(val.parent).or_default().push(node);
+            }
+        }
+        inside
     }
 
     fn follow_gently(&mut self, node: Idx, source: Side) -> Option<Val<'a>> {
@@ -140,7 +164,7 @@ impl<'a> World<'a> {
                 self.val(chosen, node)
             }
             (None, Some(to)) if base != Some(to) => {
-                self.forgot |= base.is_some();
+                self.shifted |= base.is_some();
                 self.set(Stand::Base, node, None);
                 self.hold(node, Why::Left);
                 None

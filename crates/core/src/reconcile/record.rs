@@ -252,9 +252,13 @@ impl<'a> World<'a> {
 
     fn conflict(&self, case: Case, settled: bool) -> Conflict {
         let [here, there] = case.versions;
+        // What stands where nobody can look may be another version by now, and nobody could give the last one back.
+        let seen = |side: Side, node| {
+            if self.is_frozen(side, node) { None } else { self.version(side.into(), node) }
+        };
         let (local, remote) = match mutant::is_on("conflict-swaps-sides") {
-            true => (self.version(Stand::Remote, there), self.version(Stand::Local, here)),
-            false => (self.version(Stand::Local, here), self.version(Stand::Remote, there)),
+            true => (seen(Side::Remote, there), seen(Side::Local, here)),
+            false => (seen(Side::Local, here), seen(Side::Remote, there)),
         };
         let mut nodes: Vec<_> = case.nodes.iter().map(|&node| self.id(node)).collect();
         nodes.sort_unstable();

@@ -20,8 +20,8 @@ struct Newcomers {
 }
 
 impl<'a> World<'a> {
-    /// Makes one node of each pair of newcomers, from the top down; answers whether there were any.
-    pub(crate) fn unify(&mut self) -> bool {
+    /// Makes one node of each pair of newcomers, from the top down.
+    pub(crate) fn unify(&mut self) {
         let mut new = Newcomers {
             local: self.newcomers(Side::Local),
             remote: self.newcomers(Side::Remote),
@@ -29,7 +29,7 @@ impl<'a> World<'a> {
             taken: Map::default(),
         };
         if new.local.is_empty() || new.remote.is_empty() {
-            return false;
+            return;
         }
         self.pair_in_listings(&mut new);
         loop {
@@ -39,7 +39,6 @@ impl<'a> World<'a> {
             }
         }
         self.join_pairs(&new);
-        !new.partner.is_empty()
     }
 
     fn newcomers(&self, side: Side) -> Vec<Idx> {

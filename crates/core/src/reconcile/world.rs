@@ -73,8 +73,8 @@ pub(crate) struct World<'a> {
     /// Nodes whose goal takes the folder from one side and the name from the other.
     pub(crate) combined: Set<Idx>,
     pub(crate) copies: Vec<CopyOf>,
-    /// Whether base forgot a node that is left alone on one side.
-    pub(crate) forgot: bool,
+    /// Whether a stand was changed while this round aimed: a base forgot a node, or two nodes were joined.
+    pub(crate) shifted: bool,
     pub(crate) copies_due: Vec<(Idx, Side)>,
     pub(crate) pending_moves: Vec<(Idx, Conflict)>,
     pub(crate) pending_notes: Vec<(Idx, Note)>,
@@ -124,7 +124,7 @@ impl<'a> World<'a> {
             groups: Vec::new(),
             combined: Set::default(),
             copies: Vec::new(),
-            forgot: false,
+            shifted: false,
             copies_due: Vec::new(),
             pending_moves: Vec::new(),
             pending_notes: Vec::new(),
@@ -397,6 +397,7 @@ impl<'a> World<'a> {
 
     /// Makes what a side calls `from` its version of `into`: they are one node.
     pub(crate) fn join(&mut self, side: Side, from: Idx, into: Idx) {
+        self.shifted = true;
         let val = self.val(side, from);
         self.set(side, into, val);
         self.set(side, from, None);

@@ -98,7 +98,9 @@ fn lies_then<F: Folder>(
         return Ok(Some(travels.to_vec()));
     }
     let join = |disk: Option<&[u8]>| keys::arriving(staying, path, travels, disk).ok();
-    if let Some(disk) = standing(setting, change)? {
+    // Of what a power cut left empty or full of zeros no key is left.
+    let is_whole = |disk: &Vec<u8>| disk.iter().any(|byte| *byte != 0);
+    if let Some(disk) = standing(setting, change)?.filter(is_whole) {
         return Ok(join(Some(&disk)));
     }
     // It comes back: with the keys that it had here.

@@ -71,6 +71,9 @@ pub(crate) struct Answer {
     result: Option<String>,
     /// The operation here.
     operation: String,
+    /// The undo that took it back: it is no answer, until that is taken back itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<String>,
 }
 
 impl Answer {
@@ -265,8 +268,15 @@ pub(crate) fn object_of(
     Ok(heard.notes.iter().find_map(|note| ObjectId::new(note.objects.get(&name)?)))
 }
 
-/// What was answered from here.
+/// What was answered from here, and holds.
 pub(crate) fn answers_from_here(state: &State, remote: i64) -> Result<Vec<Answer>, EngineError> {
+    let mut answers = all_answers_from_here(state, remote)?;
+    answers.retain(|answer| answer.withdrawn.is_none());
+    Ok(answers)
+}
+
+/// What was answered from here, and what of that was taken back.
+pub(crate) fn all_answers_from_here(state: &State, remote: i64) -> Result<Vec<Answer>, EngineError> {
     let noted = state.note(&answers_note(remote))?.filter(|text| !text.is_empty());
     let Some(noted) = noted else { return Ok(Vec::new()) };
     serde_json::from_str(&noted).map_err(|error| EngineError::StateCorrupt(error.to_string()))
@@ -396,7 +406,7 @@ pub fn settle<F: Folder>(
     if !acted.held.is_empty() {
         return Ok(acted);
     }
-    let mut answers = answers_from_here(&workspace.state, record.id)?;
+    let mut answers = all_answers_from_here(&workspace.state, record.id)?;
     answers.retain(|answer| !is_answer(answer, open));
     answers.push(Answer {
         machine: machine.id.clone(),
@@ -404,6 +414,7 @@ pub fn settle<F: Folder>(
         version: content(&conflict.remote).map(|content| content.to_string()),
         result: result.map(|content| content.to_string()),
         operation: id.to_string(),
+        withdrawn: None,
     });
     workspace.state.transact(|write| write.note(&answers_note(record.id), &text_of(&answers)))?;
     Ok(acted)
@@ -437,14 +448,25 @@ fn copy_beside(
     if wishes.put(&free, &held) { Ok(()) } else { Err(refused()) }
 }
 
-/// Takes back the answer that an operation gave: what is to be noted then; nothing if it gave none.
-pub(crate) fn withdraw(state: &State, operation: &str) -> Result<Vec<(String, String)>, EngineError> {
+/// What an undo makes of answers: the one that its target gave is taken back, and those that its target took back hold
+/// again. Answers what is to be noted then; nothing if it has to do with none.
+pub(crate) fn withdraw(
+    state: &State,
+    target: &str,
+    undo: &str,
+) -> Result<Vec<(String, String)>, EngineError> {
     let mut notes = Vec::new();
     for remote in state.remotes()? {
-        let before = answers_from_here(state, remote)?;
-        let after: Vec<Answer> =
-            before.iter().filter(|answer| answer.operation != operation).cloned().collect();
-        if after.len() < before.len() {
+        let before = all_answers_from_here(state, remote)?;
+        let mut after = before.clone();
+        for answer in &mut after {
+            if answer.withdrawn.as_deref() == Some(target) {
+                answer.withdrawn = None;
+            } else if answer.operation == target && answer.withdrawn.is_none() {
+                answer.withdrawn = Some(undo.to_owned());
+            }
+        }
+        if after != before {
             notes.push((answers_note(remote), text_of(&after)));
         }
     }

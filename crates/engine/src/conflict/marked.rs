@@ -9,6 +9,8 @@
 //! What is shown so is noted in the database: at first as meant, and as placed once the cycle that wrote it came to its
 //! end. Only what is noted as placed can be an answer, so that no interruption looks like one.
 
+use std::collections::BTreeSet;
+
 use instep_core::clock::Timestamp;
 use instep_core::conflict::VersionLeaf;
 use instep_core::content::ContentId;
@@ -17,7 +19,7 @@ use instep_core::mutant;
 use instep_core::node::Body;
 use instep_core::path::TreePath;
 use instep_core::plan::Change;
-use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree, Unknown};
+use instep_core::tree::{Entry, Key, Leaf, LeafKind, Place, Tree, Unknown};
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::merging::{open_parent, place_of};
@@ -248,8 +250,11 @@ pub fn meet<F: Folder>(folder: &F, scan: &Scan, marked: Vec<Marked>) -> Result<M
             meet_copy(&scan.tree, one, &path, copy, &mut met);
             continue;
         }
-        // A person may have moved it.
-        let Some(place) = scan.tree.find(&path).or_else(|| place_of(&scan.tree, text)) else { continue };
+        // A person may have moved it, and gone on with it.
+        let moved = || place_of(&scan.tree, text);
+        let Some(place) = scan.tree.find(&path).or_else(moved).or_else(|| gone_on(folder, scan, &one)) else {
+            continue;
+        };
         let Entry::Leaf(leaf) = scan.tree.at(place).entry else { continue };
         if leaf.kind != LeafKind::File || scan.forms.contains_key(&place) {
             continue;
@@ -267,6 +272,23 @@ pub fn meet<F: Folder>(folder: &F, scan: &Scan, marked: Vec<Marked>) -> Result<M
         }
     }
     Ok(met)
+}
+
+/// The file that a text with markers became, where it was moved and edited: one that was read just now, and that has such
+/// markers. Whatever else it may be, it must not travel.
+fn gone_on<F: Folder>(folder: &F, scan: &Scan, one: &Marked) -> Option<Place> {
+    if !one.is_placed {
+        return None;
+    }
+    let read: BTreeSet<Key> = scan.fresh.iter().map(|digest| digest.metadata.key).collect();
+    let is_read = |place: &Place| {
+        let entry = scan.tree.at(*place);
+        let is_file = matches!(entry.entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File);
+        is_file && entry.key.is_some_and(|key| read.contains(&key)) && !scan.forms.contains_key(place)
+    };
+    // What can't be read now is looked at again when it can.
+    let mut read = scan.tree.places().filter(is_read);
+    read.find(|place| shows(folder, &scan.tree, *place, one.signs).unwrap_or(false))
 }
 
 fn meet_copy(tree: &Tree, one: Marked, of: &TreePath, copy: TreePath, met: &mut Met) {

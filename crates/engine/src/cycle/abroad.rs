@@ -55,7 +55,7 @@ impl<F: Folder> Cycle<'_, F> {
                 return Ok(());
             }
         };
-        let answers = abroad::unheard(abroad::answers_from_here(state, record.id)?, &heard, me);
+        let answers = abroad::unheard(abroad::all_answers_from_here(state, record.id)?, &heard, me);
         let is_answered = abroad::answered_here(state, record.id, &heard, me)?;
         // What the remote has of ours is what it has: a note that was lost is laid down again.
         let laid = state.note(&laid_note(record.id))?.unwrap_or_default();

@@ -126,7 +126,7 @@ impl<F: Folder> Cycle<'_, F> {
 }
 
 /// The name of a content of so many zeros.
-fn zeros(size: u64) -> ContentId {
+pub(crate) fn zeros(size: u64) -> ContentId {
     const BLOCK: [u8; 4096] = [0; 4096];
     let mut hasher = ContentHasher::new();
     let mut left = size;

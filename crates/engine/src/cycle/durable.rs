@@ -61,14 +61,9 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
         match changes.get(&row.id) {
             Some(change) => {
                 let stays = content(change.before.as_ref()) == content(change.after.as_ref());
-                // What stands under another name than before may be a copy, and the file that was durable may be gone.
+                // It may be a copy, or was saved anew as it was: the file that was durable may be gone.
                 let by_content = mutant::is_on("copy-is-the-original");
-                stays
-                    && (if by_content {
-                        content(known) != content(agreed)
-                    } else {
-                        known != change.before.as_ref()
-                    })
+                stays && !(by_content && content(known) == content(agreed))
             }
             None => known != agreed,
         }
@@ -136,5 +131,21 @@ mod tests {
         let (_, synced) = sync(&left, &place, "left", ours);
         assert_eq!(fs::read_to_string(left.join("b")).unwrap(), "another content", "it was not moved on");
         assert!(synced.contains(&"b".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn what_was_saved_anew_as_it_was_is_durable_before_it_counts_as_moved() {
+        let home = tempfile::tempdir().unwrap();
+        let [left, right] = ["left", "right"].map(|name| home.path().join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("a"), "content of both").unwrap();
+        let (ours, _) = sync(&left, &place, "left", new());
+        let (theirs, _) = sync(&right, &place, "right", new());
+        fs::rename(right.join("a"), right.join("b")).unwrap();
+        sync(&right, &place, "right", theirs);
+        fs::write(left.join("a"), "content of both").unwrap();
+        let (_, synced) = sync(&left, &place, "left", ours);
+        assert!(left.join("b").exists() && synced.contains(&"a".to_owned()), "{synced:?}");
     }
 }

@@ -30,6 +30,9 @@ use crate::form::database;
 use crate::history::act::side_record;
 use crate::state::{Kept, RemoteRecord};
 
+/// How many held paths are noted, to be explained later.
+const HELD_MAX: usize = 1_000;
+
 impl<F: Folder> Cycle<'_, F> {
     /// Keeps copies of the versions of new conflicts, so that nothing that happens to either side later can lose them.
     pub(super) fn keep_conflicts(
@@ -72,7 +75,8 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Option<Kept>, PassEnd> {
         let Some(leaf) = version.leaf else { return Ok(None) };
-        if !tools.contents.has(leaf.content)? {
+        // A copy that is damaged is none.
+        if !tools.contents.holds(leaf.content)? {
             // It may stand in a folder that is to move with this very plan: its content tells it, not its path.
             let place = Some(&look.scan.tree).filter(|_| side == Side::Local);
             if let Some(place) = place.and_then(|tree| place_of(tree, leaf.content)) {
@@ -153,6 +157,11 @@ impl<F: Folder> Cycle<'_, F> {
             operation.message.get_or_insert(settled_elsewhere.join("; "));
         }
         let in_use = self.in_use(&applied);
+        let tree = &look.scan.tree;
+        let is_seen = |held: &&Held| {
+            tree.find(&held.path).is_some_and(|place| matches!(tree.at(place).entry, Entry::Unknown(_)))
+        };
+        let held: Vec<&Held> = outcome.held.iter().filter(|held| !is_seen(held)).take(HELD_MAX).collect();
         let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
         let forget = thought.first_contact || self.rewound;
@@ -189,6 +198,9 @@ impl<F: Folder> Cycle<'_, F> {
             write.times(id, look.asked, Some(now))?;
             write.invalid_there(id, thought.invalid_there.as_ref())?;
             write.occupied(id, &in_use)?;
+            if request.paths.is_empty() {
+                write.held(id, &held)?;
+            }
             if let Some(boot) = boot {
                 write.note(super::damage::NOTE, boot)?;
             }

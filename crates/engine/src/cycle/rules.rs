@@ -14,7 +14,7 @@ use instep_core::tree::{Entry, Leaf, Tree, Unknown};
 
 use super::settings::{SettingsSource, SyncSettings};
 use super::think::Thought;
-use super::{Cycle, Look, Tools};
+use super::{Cycle, Look, Tools, naming};
 use crate::conflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
@@ -104,9 +104,11 @@ impl Rules {
     }
 }
 
-/// The settings in force, by these texts. If what stands here is not valid, by the last good ones.
-pub fn in_force(
+/// The settings in force, by these texts. If what stands here is not valid, by the last good ones. The folder's names are
+/// by them from now on.
+pub fn in_force<F: Folder>(
     state: &State,
+    folder: &F,
     source: &dyn SettingsSource,
     rules: Rules,
 ) -> Result<SyncSettings, EngineError> {
@@ -133,6 +135,8 @@ pub fn in_force(
         None => {}
     }
     settings.rules = rules;
+    settings.groups = naming::with_former(state, settings.groups)?;
+    folder.name_by(settings.groups.places().cloned());
     Ok(settings)
 }
 
@@ -147,7 +151,7 @@ pub fn now<F: Folder>(
         Some(record) => Rules::contested(state, record.id, &Contents::open(folder)?)?,
         None => Rules::default(),
     };
-    in_force(state, source, rules)
+    in_force(state, folder, source, rules)
 }
 
 /// Keeps the shared settings as they stand here, if they are valid: should they become invalid, these stay in force.

@@ -440,7 +440,8 @@ impl<F: Folder> Look<'_, F> {
     }
 
     fn path(&self) -> Result<PathBuf, Trouble> {
-        Ok(self.location()?.join(as_path(self.tree.path(self.place).as_bytes())))
+        let path = self.folder.path_on_disk(&self.tree.path(self.place));
+        Ok(self.location()?.join(as_path(path.as_bytes())))
     }
 
     fn staged_path(&self, name: &Name) -> Result<PathBuf, Trouble> {

@@ -1,8 +1,10 @@
-//! Keys that stay on each machine: what travels of a file is the file without them.
+//! What stays on each machine: keys, without which a file travels, and the paths of its places, whose names travel.
 //!
-//! What travels follows from what lies on the disk and from the keys alone, so nothing needs to be staged to name it, and
-//! what was found is known by both. A file whose keys can't be told apart does not travel at all: nobody could be sure
-//! that what is to stay does not leave with it.
+//! What travels follows from what lies on the disk and from the keys and places alone, so nothing needs to be staged to
+//! name it, and what was found is known by all of them. A file whose keys can't be told apart does not travel at all:
+//! nobody could be sure that what is to stay does not leave with it.
+
+use std::borrow::Cow;
 
 use instep_core::content::{ContentHasher, ContentId};
 use instep_core::filter::{Groups, Staying};
@@ -10,9 +12,11 @@ use instep_core::merge::local::LocalKeys;
 use instep_core::merge::{CONTENT_BYTES_MAX, Reason};
 use instep_core::mutant;
 use instep_core::path::{Name, TreePath};
+use instep_core::places;
 use instep_core::tree::{Entry, Leaf, LeafKind, Place, Unknown};
 
 use super::{FormCache, FormRecord, Formed, Way};
+use crate::cycle::damage::zeros;
 use crate::cycle::merging::open_parent;
 use crate::cycle::rules::SETTINGS;
 use crate::failure::EngineError;
@@ -39,6 +43,9 @@ pub(super) fn outgoing<F: Folder>(folder: &F, scan: &mut Scan, known: &FormCache
         let Some(staying) = staying(&scan.groups, &path).filter(|_| leaf.kind == LeafKind::File) else {
             continue;
         };
+        if staying.keys.is_empty() && leaf.size > places::CONTENT_BYTES_MAX {
+            continue;
+        }
         let witness = witness(leaf.content, &staying);
         let record = match known.get(key).filter(|record| record.witness == witness) {
             Some(record) => *record,
@@ -49,6 +56,8 @@ pub(super) fn outgoing<F: Folder>(folder: &F, scan: &mut Scan, known: &FormCache
                     scan.formed.push(record);
                     record
                 }
+                // There is no key among zeros; whether they are damage is asked as of any file.
+                Err(_) if leaf.content == zeros(leaf.size) => continue,
                 Err(_) if mutant::is_on("untold-keys-travel") => continue,
                 Err(why) => {
                     scan.tree.tell(place, Entry::Unknown(why), Some(modified));
@@ -87,25 +96,39 @@ fn find<F: Folder>(
         Ok((found == leaf.content).then_some(bytes))
     };
     let name = &scan.tree.at(place).name;
-    if leaf.size > CONTENT_BYTES_MAX as u64 {
+    if !staying.keys.is_empty() && leaf.size > CONTENT_BYTES_MAX as u64 {
         return Ok(Err(untold(Reason::TooLarge)));
     }
     Ok(match read() {
         Ok(Some(disk)) if mutant::is_on("staying-keys-travel") => Ok(disk),
-        Ok(Some(disk)) => keys_of(name, staying).outgoing(&disk).map_err(untold),
+        Ok(Some(disk)) => without(name, staying, &disk).map_err(untold),
         Ok(None) => Err(Unknown::Changing),
         Err(EngineError::Folder(error)) => Err(unknown(&error)),
         Err(error) => return Err(error),
     })
 }
 
-/// The keys of a file that stay here. The shared rules themselves travel whole.
+/// What of a file stays here. The shared rules themselves travel whole.
 pub fn staying(groups: &Groups, path: &TreePath) -> Option<Staying> {
     groups.staying(path).filter(|_| path.as_bytes() != SETTINGS.as_bytes())
 }
 
-fn keys_of<'k>(name: &'k Name, staying: &'k Staying) -> LocalKeys<'k> {
-    LocalKeys::new(name, staying.kind, &staying.keys)
+fn keys_of<'k>(name: &'k Name, staying: &'k Staying) -> Option<LocalKeys<'k>> {
+    (!staying.keys.is_empty()).then(|| LocalKeys::new(name, staying.kind, &staying.keys))
+}
+
+/// A file without what stays here.
+fn without(name: &Name, staying: &Staying, disk: &[u8]) -> Result<Vec<u8>, Reason> {
+    let placed = placed(staying, disk);
+    match keys_of(name, staying) {
+        Some(keys) => keys.outgoing(&placed),
+        None => Ok(placed.into_owned()),
+    }
+}
+
+/// A file with the names of places in the stead of their paths.
+fn placed<'d>(staying: &Staying, disk: &'d [u8]) -> Cow<'d, [u8]> {
+    staying.places.as_ref().map_or(Cow::Borrowed(disk), |places| places.outgoing(disk))
 }
 
 fn untold(reason: Reason) -> Unknown {
@@ -145,23 +168,32 @@ pub(super) fn read<F: Folder>(
     Ok(travelling(groups, path, bytes).ok())
 }
 
-/// What travels of these bytes at a path: all of them, where no keys stay.
+/// What travels of these bytes at a path: all of them as they are, where nothing stays.
 pub fn travelling(groups: &Groups, path: &TreePath, bytes: Vec<u8>) -> Result<Vec<u8>, Reason> {
     match (staying(groups, path), path.name()) {
-        (Some(staying), Some(name)) => keys_of(&name, &staying).outgoing(&bytes),
+        (Some(staying), Some(name)) => without(&name, &staying, &bytes),
         _ => Ok(bytes),
     }
 }
 
-/// What is to lie at a path when this travels there: with the keys that this machine has in what lies there now.
+/// What is to lie at a path when this travels there: with the keys that this machine has in what lies there now, and with
+/// the paths of its own places.
 pub fn arriving(
     staying: &Staying,
     path: &TreePath,
     travelling: &[u8],
     disk: Option<&[u8]>,
 ) -> Result<Vec<u8>, Reason> {
-    match path.name() {
-        Some(name) => keys_of(&name, staying).incoming(travelling, disk),
-        None => Ok(travelling.to_vec()),
-    }
+    let Some(name) = path.name() else { return Ok(travelling.to_vec()) };
+    let lies = match keys_of(&name, staying) {
+        Some(keys) => {
+            let placed = disk.map(|disk| placed(staying, disk));
+            Cow::Owned(keys.incoming(travelling, placed.as_deref())?)
+        }
+        None => Cow::Borrowed(travelling),
+    };
+    Ok(match &staying.places {
+        Some(places) => places.incoming(&lies, disk).into_owned(),
+        None => lies.into_owned(),
+    })
 }

@@ -49,6 +49,11 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(self.folder.metadata(&self.dir, &twin_name(content, 0))?.is_some())
     }
 
+    /// Answers whether a whole copy of a content is kept; reads it.
+    pub fn holds(&self, content: ContentId) -> Result<bool, FolderError> {
+        Ok(self.sound_twin(content)?.is_some())
+    }
+
     /// Looks at the file in which a content is kept, by its name only.
     pub fn look(&self, content: ContentId) -> Result<Option<Metadata>, FolderError> {
         self.folder.metadata(&self.dir, &twin_name(content, 0))

@@ -27,7 +27,7 @@ use crate::workspace::Workspace;
 /// A moment of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
-    /// Before the last change of what is asked for.
+    /// Before the last change of what is asked for: of one that no operation knows yet, or of the last that one made.
     Previous,
     /// Right after an operation; the start of its id.
     After(String),
@@ -124,11 +124,9 @@ pub fn past(
     path: &TreePath,
     moment: &Moment,
 ) -> Result<Past, EngineError> {
+    let present = present(tree, path);
     let until = match moment {
-        Moment::Previous => match operations.iter().position(|operation| changed(operation, path, tree)) {
-            Some(at) => at + 1,
-            None => return Ok(Past::new()),
-        },
+        Moment::Previous => return Ok(previous(present, operations, path)),
         Moment::After(typed) => {
             let found = operations.iter().position(|operation| operation.id.starts_with(typed));
             found.ok_or_else(|| EngineError::NotFound(format!("there is no operation {typed}")))?
@@ -137,7 +135,7 @@ pub fn past(
             operations.iter().position(|operation| operation.time <= *time).unwrap_or(operations.len())
         }
     };
-    let mut past = present(tree, path);
+    let mut past = present;
     for operation in &operations[..until] {
         for record in &operation.paths {
             if let Some(side) = record.local.as_ref().or(record.remote.as_ref()) {
@@ -145,10 +143,7 @@ pub fn past(
             }
         }
     }
-    // The version before is the one that the operation displaced, also where that was an edit of which none knew.
-    if *moment != Moment::Previous {
-        settle(&mut past, &operations[until..], path);
-    }
+    settle(&mut past, &operations[until..], path);
     if past.values().all(Option::is_none) {
         past.clear();
     }
@@ -170,13 +165,29 @@ fn settle(past: &mut Past, until_then: &[Operation], asked: &TreePath) {
     }
 }
 
-/// Answers whether an operation left or displaced another version of the path than the one that stands there now.
-fn changed(operation: &Operation, path: &TreePath, tree: &Tree) -> bool {
-    operation.paths.iter().filter(|record| record.path.is_within(path)).any(|record| {
-        let now = tree.find(&record.path).and_then(|place| wish::held(&tree.at(place).entry));
-        let sides = [record.local.as_ref(), record.remote.as_ref()];
-        sides.into_iter().flatten().any(|side| side.before.is_some() && side.before != now)
-    })
+/// The latest state that held something else than stands here now: what the operations left, if a person deleted or edited
+/// it since, else what one of them left or displaced.
+fn previous(present: Past, operations: &[Operation], path: &TreePath) -> Past {
+    let is_other =
+        |past: &Past| past.iter().any(|(path, held)| held.is_some() && present.get(path) != Some(held));
+    let mut past = present.clone();
+    settle(&mut past, operations, path);
+    for operation in operations {
+        // An edit of which no operation knew may lie between what one left and what the next displaced.
+        settle(&mut past, std::slice::from_ref(operation), path);
+        if is_other(&past) {
+            return past;
+        }
+        for record in &operation.paths {
+            if let Some(side) = record.local.as_ref().or(record.remote.as_ref()) {
+                step_back(&mut past, path, &record.path, side);
+            }
+        }
+        if is_other(&past) {
+            return past;
+        }
+    }
+    Past::new()
 }
 
 fn present(tree: &Tree, path: &TreePath) -> Past {

@@ -122,7 +122,7 @@ pub fn undo<F: Folder>(
     if request.dry_run {
         return Ok(undone);
     }
-    let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string())?;
+    let withdrawn = abroad::withdraw(&workspace.state, &target.id.to_string(), &id.to_string())?;
     deed.waits = undone.waits_for_remote || !withdrawn.is_empty();
     let sources = Sources::at(reach.map_or(&[], std::slice::from_ref), &workspace.state)?;
     let acted = act(workspace, &seen, &changes, &deed, &sources, sent, observer)?;
@@ -262,11 +262,16 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
             left_alone.push((*path).clone());
         }
     }
-    for (path, record) in records.iter().filter(|(_, record)| record.moved_from.is_some()) {
-        let Some(from) = &record.moved_from else { continue };
+    // A folder goes back before what goes back into it.
+    let mut moves: Vec<_> = records
+        .iter()
+        .filter_map(|(path, record)| Some((record.moved_from.as_ref()?, *path, *record)))
+        .collect();
+    moves.sort_by_key(|(from, ..)| *from);
+    for (from, path, record) in moves {
         let free = wishes.at(from).is_none() || records.iter().any(|(other, _)| *other == from);
         if !free || !is_as_left(&wishes, path, record) || !wishes.relocate(path, from) {
-            left_alone.push((*path).clone());
+            left_alone.push(path.clone());
         }
     }
     for (path, record) in records.iter().filter(|(_, record)| record.before.is_some()) {

@@ -15,7 +15,8 @@ use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree};
 pub struct Wishes<'t> {
     tree: &'t Tree,
     changes: BTreeMap<NodeId, Change>,
-    made: BTreeMap<TreePath, NodeId>,
+    /// The folders that come to a path: new ones, and those that stood elsewhere.
+    coming: BTreeMap<TreePath, NodeId>,
     next: u64,
 }
 
@@ -51,7 +52,7 @@ pub fn body(held: &Held) -> Option<Body> {
 impl<'t> Wishes<'t> {
     /// Starts with none.
     pub fn new(tree: &'t Tree) -> Self {
-        Wishes { tree, changes: BTreeMap::new(), made: BTreeMap::new(), next: tree.len() as u64 }
+        Wishes { tree, changes: BTreeMap::new(), coming: BTreeMap::new(), next: tree.len() as u64 }
     }
 
     /// What a path holds now: nothing, something that takes part, or something unknown.
@@ -88,10 +89,11 @@ impl<'t> Wishes<'t> {
         if path.is_root() {
             return Some(NodeId::ROOT);
         }
-        if let Some(made) = self.made.get(path) {
-            return Some(*made);
+        if let Some(coming) = self.coming.get(path) {
+            return Some(*coming);
         }
-        if let Some(place) = self.tree.find(path) {
+        // What stands there may leave for another path, and what is in it stays in it.
+        if let Some(place) = self.tree.find(path).filter(|_| !self.is_vacated(path)) {
             let id = node(place);
             let stays = self.changes.get(&id).is_none_or(|change| change.after.is_some());
             return (self.tree.at(place).entry == Entry::Folder && stays).then_some(id);
@@ -104,7 +106,9 @@ impl<'t> Wishes<'t> {
         let id = NodeId(self.next);
         self.next += 1;
         let after = Some(Value { parent, name: path.name()?, body });
-        self.made.insert(path.clone(), id);
+        if body == Body::Folder {
+            self.coming.insert(path.clone(), id);
+        }
         self.changes.insert(id, Change { node: id, before: None, after, from: None, to: Some(path.clone()) });
         Some(id)
     }
@@ -112,7 +116,7 @@ impl<'t> Wishes<'t> {
     /// Wants a path to hold something. Answers false if what stands there, or above, is in the way.
     pub fn put(&mut self, path: &TreePath, wanted: &Held) -> bool {
         let Some(body) = body(wanted) else { return false };
-        let Some(place) = self.tree.find(path) else { return self.create(path, body).is_some() };
+        let Some(place) = self.tree.find(path) else { return self.bring(path, wanted) };
         match self.change_of(place) {
             Some(change) => match &mut change.after {
                 Some(after) if after.body.same_class(&body) => {
@@ -120,7 +124,7 @@ impl<'t> Wishes<'t> {
                     true
                 }
                 // It is to go, and something of another kind is to come.
-                None => self.create(path, body).is_some(),
+                None => self.bring(path, wanted),
                 Some(_) => false,
             },
             None => false,
@@ -141,7 +145,9 @@ impl<'t> Wishes<'t> {
 
     /// Wants something new at a path that is free, or becomes it.
     pub fn bring(&mut self, path: &TreePath, wanted: &Held) -> bool {
-        body(wanted).is_some_and(|body| self.create(path, body).is_some())
+        let Some(body) = body(wanted) else { return false };
+        let is_coming = body == Body::Folder && self.coming.contains_key(path);
+        is_coming || self.create(path, body).is_some()
     }
 
     /// Wants a path to hold nothing.
@@ -167,6 +173,9 @@ impl<'t> Wishes<'t> {
                 after.parent = parent;
                 after.name = name;
                 *target = Some(to.clone());
+                if after.body == Body::Folder {
+                    self.coming.insert(to.clone(), node(place));
+                }
                 true
             }
             _ => false,

@@ -72,7 +72,7 @@ impl Write<'_> {
         for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen", "half_undone"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
         }
-        for note in [abroad::heard_note(remote), abroad::answers_note(remote)] {
+        for note in [abroad::heard_note(remote), abroad::answers_note(remote), super::told_note(remote)] {
             self.run("DELETE FROM note WHERE name = ?1", [note])?;
         }
         self.run(
@@ -165,6 +165,17 @@ impl Write<'_> {
             false => serde_json::to_string(&pairs).expect("because it is plain data"),
         };
         self.note(&super::occupied(remote), &text)
+    }
+
+    /// Records what the last cycle held that can't be seen by a look at the folder.
+    pub fn held(&self, remote: i64, held: &[&Held]) -> Result<(), EngineError> {
+        let noted: Vec<(&[u8], &str, &str)> =
+            held.iter().map(|held| (held.path.as_bytes(), held.code, held.why.as_str())).collect();
+        let text = match noted.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&noted).expect("because it is plain data"),
+        };
+        self.note(&super::held(remote), &text)
     }
 
     /// Records what was found of files that travel in a form.

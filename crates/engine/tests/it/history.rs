@@ -91,6 +91,40 @@ fn what_was_removed_where_something_else_moved_comes_back_with_an_undo() {
 }
 
 #[test]
+fn a_file_of_ones_own_stays_where_a_folder_goes_back_that_took_the_place_of_another() {
+    let (mut left, mut right) = pair(&[("a/x", "in a"), ("b/y", "in b")]);
+    left.remove("b");
+    left.rename("a", "b");
+    left.sync();
+    right.write("b/own", "made here");
+    let before = right.drawing();
+    right.sync();
+    let after = right.drawing();
+    assert_eq!(after, "b/own=made here;b/x=in a");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert_eq!((right.drawing(), undone.left_alone.len()), (before, 0));
+    take_back(&mut right, UndoRequest { redo: true, ..UndoRequest::default() });
+    assert_eq!(right.drawing(), after);
+}
+
+#[test]
+fn what_left_a_folder_goes_back_into_it_where_it_goes_back_itself() {
+    let (mut left, mut right) = pair(&[("d/a", "first"), ("d/b", "second"), ("d/c", "third")]);
+    left.rename("d/a", "a");
+    left.remove("d/b");
+    left.rename("d", "e");
+    left.sync();
+    let before = right.drawing();
+    right.sync();
+    let after = right.drawing();
+    assert_eq!(after, "a=first;e/c=third");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert_eq!((right.drawing(), undone.left_alone.len()), (before, 0));
+    take_back(&mut right, UndoRequest { redo: true, ..UndoRequest::default() });
+    assert_eq!(right.drawing(), after);
+}
+
+#[test]
 fn undo_goes_back_step_by_step() {
     let (mut left, mut right) = pair(&[("a", "1")]);
     for content in ["2", "3"] {
@@ -342,4 +376,29 @@ fn a_way_back_that_is_blocked_at_the_remote_leaves_one_thing_a_name_there() {
     }
     assert_eq!(left.drawing(), right.drawing());
     assert!(left.drawing().contains("d/y=of another"), "{}", left.drawing());
+}
+
+#[test]
+fn what_was_deleted_or_edited_since_the_last_sync_comes_back_as_the_sync_left_it() {
+    let (mut left, _) = pair(&[("d/a", "1"), ("d/b", "1")]);
+    left.write("d/a", "2");
+    left.sync();
+    left.remove("d");
+    bring_back(&mut left, "d", Moment::Previous);
+    assert_eq!(left.drawing(), "d/a=2;d/b=1");
+    left.write("d/b", "edited");
+    left.write("d/new", "new");
+    bring_back(&mut left, "d", Moment::Previous);
+    assert_eq!(left.drawing(), "d/a=2;d/b=1;d/new=new");
+}
+
+#[test]
+fn a_restored_version_gives_way_to_the_one_that_it_replaced() {
+    let (mut left, _) = pair(&[("a", "1")]);
+    left.write("a", "2");
+    left.sync();
+    for then in ["1", "2", "1"] {
+        bring_back(&mut left, "a", Moment::Previous);
+        assert_eq!(left.drawing(), format!("a={then}"));
+    }
 }

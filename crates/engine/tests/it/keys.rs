@@ -297,3 +297,27 @@ fn a_group_of_the_kind_dotenv_tells_files_of_any_name() {
     right.sync();
     assert_eq!(read(&right, "service.conf"), "A=1\n");
 }
+
+#[test]
+fn a_file_that_a_power_cut_emptied_gets_back_what_travelled_and_its_own_keys_where_they_are_kept() {
+    for left_over in ["", "\0\0\0\0\0"] {
+        let (mut left, mut right, place) =
+            pair(&[("settings.json", LEFT), (".env", "A=1\nPORT=1\n"), ("g", "1")]);
+        left.workspace.boot = Some("first".to_owned());
+        // An older version of one of them is in the history.
+        right.write("settings.json", "{\n  \"a\": 2\n}\n");
+        right.sync();
+        left.write("g", "2");
+        left.sync();
+        left.workspace.boot = Some("second".to_owned());
+        for path in ["settings.json", ".env"] {
+            left.write(path, left_over);
+        }
+        let outcome = left.sync();
+        assert_eq!(outcome.notices.len(), 2, "{left_over:?}: {outcome:?}");
+        assert!(outcome.held.is_empty(), "{outcome:?}");
+        assert_eq!(read(&left, "settings.json"), "{\n  \"a\": 2,\n  \"proxy\": \"left\"\n}\n");
+        assert_eq!(read(&left, ".env"), "A=1\n");
+        assert_eq!(travels(&place), ".env=A=1\n;g=2;settings.json={\n  \"a\": 2\n}\n");
+    }
+}

@@ -12,6 +12,7 @@ mod lives;
 mod markers;
 mod places;
 mod races;
+mod remap;
 mod renames;
 mod retention;
 mod rules;

@@ -15,6 +15,7 @@ use instep_engine::cycle::settings::SyncSettings;
 use instep_engine::cycle::{self};
 use instep_engine::failure::EngineError;
 use instep_engine::folder::disk::DiskFolder;
+use instep_engine::folder::placed::Placed;
 use instep_engine::state::State;
 use instep_engine::workspace::Workspace;
 use instep_remote::memory::MemoryPlace;
@@ -54,7 +55,7 @@ impl Machine {
     pub fn new(name: &str, place: &MemoryPlace) -> Self {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("work");
-        let folder = Arc::new(DiskFolder::create(&root).unwrap());
+        let folder = Arc::new(Placed::new(DiskFolder::create(&root).unwrap()));
         let seed = name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte));
         let clock = Arc::new(Ticking { ahead_seconds: AtomicI64::new(0), next: AtomicU64::new(seed) });
         let stamp = MachineStamp { name: name.to_owned(), id: format!("{seed:016x}") };

@@ -71,8 +71,8 @@ fn main() -> ExitCode {
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{done} seeds, each twice, in {seconds:.0} s ({:.1} a second): {} acts, {} calls, {} kills, {} power cuts, \
-         {} disk faults, {} remote faults, {} edits ({} in the middle of an act), {} contents that count; {failures} \
-         failed",
+         {} disk faults, {} remote faults, {} edits ({} in the middle of an act), {} joins, {} files that rot, {} contents that count; \
+         {failures} failed",
         done as f64 / seconds,
         counts.acts,
         counts.calls,
@@ -82,6 +82,8 @@ fn main() -> ExitCode {
         counts.remote_faults,
         counts.edits,
         counts.edits_meanwhile,
+        counts.joins,
+        counts.rots,
         counts.contents,
     );
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,8 +1,12 @@
 //! What goes wrong, when: one stream of chance for a whole world, its clock, and the trace of all that happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
+use instep_core::clock::Timestamp;
+use instep_core::content::ContentId;
+
+use super::disk::Number;
 use super::ledger::Ledger;
 use instep_core::generate::Random;
 
@@ -31,11 +35,15 @@ pub enum Layer {
     Policies,
     /// Machines disconnect, and come back as on first contact.
     Contact,
+    /// Machines join late, or are set up anew.
+    Joins,
+    /// What is at rest on a disk changes by itself.
+    Rot,
 }
 
 impl Layer {
     /// All of them.
-    pub const ALL: [Layer; 11] = [
+    pub const ALL: [Layer; 13] = [
         Layer::Remote,
         Layer::Meanwhile,
         Layer::Edits,
@@ -47,6 +55,8 @@ impl Layer {
         Layer::History,
         Layer::Policies,
         Layer::Contact,
+        Layer::Joins,
+        Layer::Rot,
     ];
 
     /// Reads a word, as `crashes`.
@@ -79,6 +89,10 @@ pub struct Counts {
     pub edits: u64,
     /// Of them in the middle of an act.
     pub edits_meanwhile: u64,
+    /// Machines that joined late, or were set up anew.
+    pub joins: u64,
+    /// Files that changed by themselves.
+    pub rots: u64,
     /// Contents that counted.
     pub contents: u64,
 }
@@ -94,8 +108,21 @@ impl Counts {
         self.remote_faults += other.remote_faults;
         self.edits += other.edits;
         self.edits_meanwhile += other.edits_meanwhile;
+        self.joins += other.joins;
+        self.rots += other.rots;
         self.contents += other.contents;
     }
+}
+
+/// A file of a workspace that changed by itself, of which a cycle had read and agreed what it held.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotten {
+    /// On which machine.
+    pub machine: usize,
+    /// Which file.
+    pub number: Number,
+    /// When anything was done to it last, as its disk has it. Once that is another moment, nobody can tell any more.
+    pub changed: Timestamp,
 }
 
 /// The chance, the time and the memory of a world.
@@ -113,6 +140,10 @@ pub struct Chaos {
     pub counts: Counts,
     /// What must not be lost.
     pub ledger: Ledger,
+    /// Contents that nobody wrote, and the files that hold them.
+    pub rotten: BTreeMap<ContentId, Rotten>,
+    /// What kept versions became that changed by themselves: nobody may be given one of these.
+    pub spoiled: BTreeSet<ContentId>,
     /// Tells contents apart.
     pub serial: u64,
     /// An older remote was put in place, or it was made anew.
@@ -147,6 +178,8 @@ impl Chaos {
             now: 1_750_000_000_000_000_000,
             counts: Counts::default(),
             ledger: Ledger::default(),
+            rotten: BTreeMap::new(),
+            spoiled: BTreeSet::new(),
             serial: 0,
             put_back: false,
             depth: 0,

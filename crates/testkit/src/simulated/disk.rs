@@ -42,7 +42,7 @@ pub struct Inode {
     /// What was written is not on the platters yet, since this moment of true time.
     dirty: Option<i64>,
     /// The person wrote it last, and not the engine.
-    by_person: bool,
+    pub by_person: bool,
     dropped: Dropped,
     modified: i64,
     changed: i64,
@@ -259,6 +259,12 @@ impl Disk {
         false
     }
 
+    /// Answers whether a file is a kept version.
+    pub fn is_in_history(&self, number: Number) -> bool {
+        let history = self.find(STATE, b"history").and_then(|folder| self.entries(folder));
+        history.is_ok_and(|entries| entries.values().any(|entry| entry.1 == number))
+    }
+
     /// A folder's path, for people.
     pub fn path(&self, folder: Number) -> String {
         let mut names = Vec::new();
@@ -461,17 +467,17 @@ impl Disk {
         Ok(())
     }
 
-    /// Damages a file without a trace in its times.
-    pub fn rot(&mut self, number: Number, at: usize) {
-        if let Some(Inode { body: Body::File(data), ground: Body::File(ground), .. }) =
+    /// Damages a file that is at rest, without a trace in its times; the byte becomes one that no text has. Answers
+    /// whether it could.
+    pub fn rot(&mut self, number: Number, at: usize) -> bool {
+        let Some(Inode { body: Body::File(data), ground: Body::File(ground), dirty: None, .. }) =
             self.inodes.get_mut(&number)
-            && let Some(byte) = data.get_mut(at)
-        {
-            *byte ^= 1;
-            if let Some(byte) = ground.get_mut(at) {
-                *byte ^= 1;
-            }
-        }
+        else {
+            return false;
+        };
+        let (Some(byte), Some(below)) = (data.get_mut(at), ground.get_mut(at)) else { return false };
+        (*byte, *below) = (*byte | 0x80, *below | 0x80);
+        true
     }
 
     /// Sets the permission bits.

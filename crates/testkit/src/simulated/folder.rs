@@ -80,14 +80,24 @@ impl SimulatedFolder {
                 let paths: Vec<String> = ends.iter().map(path).collect();
                 entered.tell(format_args!("  {verb} {}", paths.join(" ")));
             }
-            for (number, content) in &before {
-                if !after.contains_key(number) {
+            for (number, content) in before.iter().filter(|(number, _)| !after.contains_key(number)) {
+                // What came into sight in this very act is nobody's: it is where we have it from.
+                let is_ours = entered.station.placed.remove(number)
+                    && entered.station.disk.inode(*number).is_ok_and(|inode| !inode.by_person);
+                if !is_ours {
                     let what = format!("{verb} {name} at {}", entered.station.name);
                     entered.chaos.ledger.record(*content, Reason::Displaced(machine, *number), what);
                 }
             }
             for number in after.keys().filter(|number| !before.contains_key(number)) {
-                entered.chaos.ledger.give_back(machine, *number);
+                if !entered.chaos.ledger.give_back(machine, *number) {
+                    entered.station.placed.insert(*number);
+                }
+                if entered.chaos.spoiled.contains(&after[number]) {
+                    let broken =
+                        format!("R3 a damaged copy is given back: {name} at {}", entered.station.name);
+                    entered.chaos.broken.get_or_insert(broken);
+                }
             }
             Ok(())
         })

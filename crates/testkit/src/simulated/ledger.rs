@@ -35,9 +35,11 @@ impl Ledger {
         self.entries.entry((content, reason)).or_insert(what);
     }
 
-    /// The engine gave a file back to the person: it is theirs again.
-    pub fn give_back(&mut self, machine: usize, number: Number) {
+    /// The engine gave a file back to the person: it is theirs again. Answers whether it had been taken away.
+    pub fn give_back(&mut self, machine: usize, number: Number) -> bool {
+        let before = self.entries.len();
         self.entries.retain(|(_, reason), _| *reason != Reason::Displaced(machine, number));
+        self.entries.len() < before
     }
 
     /// The person wrote, through an open handle, to a file that the engine had put away.
@@ -66,6 +68,11 @@ impl Ledger {
                 at_remote.contains(content) || at_machines.contains(content)
             }
         });
+    }
+
+    /// The last copy of a content that was kept is damaged: nobody can be asked for it.
+    pub fn forget(&mut self, lost: ContentId) {
+        self.entries.retain(|(content, _), _| *content != lost);
     }
 
     /// How many contents count.

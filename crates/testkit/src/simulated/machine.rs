@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use instep_core::content::ContentId;
-use instep_core::node::{Body, Known, NodeId, Side};
+use instep_core::node::{Body, Known, NodeId, Row, Side, Value, Views};
+use instep_core::operation::OperationKind;
 use instep_core::path::TreePath;
 use instep_core::policy::{Direction, Strategy};
 use instep_core::progress::Silent;
@@ -28,7 +29,7 @@ use instep_engine::workspace::Workspace;
 use rustix::io::Errno;
 
 use super::chaos::{Chaos, Layer};
-use super::disk::{self, Disk};
+use super::disk::{self, Disk, Number};
 use super::folder::SimulatedFolder;
 use super::ledger::Reason;
 use super::remote::{Place, SimulatedRemote};
@@ -45,11 +46,30 @@ pub struct Machine {
     pub remote: SimulatedRemote,
     /// Its settings.
     pub settings: SyncSettings,
+    /// It has not joined yet.
+    pub is_away: bool,
     boots: u32,
+    set_ups: u64,
 }
 
 /// What stands at a path: `None` for a folder.
 pub type Drawn = BTreeMap<Vec<u8>, Option<(LeafKind, ContentId, bool)>>;
+
+const NAMES: [&str; 5] = ["left", "right", "third", "fourth", "fifth"];
+
+/// The engine on a machine that was set up so many times before, in its so many-th run.
+fn set_up(shared: &Shared, index: usize, set_ups: u64, boots: u32) -> Workspace<SimulatedFolder> {
+    let seed = index as u64 + 1 + 100 * set_ups;
+    let clock = SimulatedClock { shared: shared.clone(), chance: Mutex::new(Random::new(seed)) };
+    let stamp = MachineStamp { name: NAMES[index].to_owned(), id: format!("{set_ups:08x}{index:08x}") };
+    let folder = Arc::new(SimulatedFolder { shared: shared.clone() });
+    let root = PathBuf::from("/simulated").join(NAMES[index]);
+    let mut workspace = Workspace::assemble(folder, open_state(shared), stamp, Arc::new(clock), root);
+    workspace.wait = |_| {};
+    workspace.boot = Some(format!("boot {boots}"));
+    workspace.refusals = shared.enter().station.refusals;
+    workspace
+}
 
 fn open_state(shared: &Shared) -> State {
     let shared = shared.clone();
@@ -70,7 +90,7 @@ impl Machine {
         chaos: &Arc<Mutex<Chaos>>,
         world: Weak<Vec<Mutex<Machine>>>,
     ) -> Self {
-        let name = ["left", "right", "third", "fourth", "fifth"][index];
+        let name = NAMES[index];
         let station = Station {
             index,
             name: name.to_owned(),
@@ -82,25 +102,70 @@ impl Machine {
             crashed: Crash::Kill,
             fault: None,
             refusals: 0,
+            placed: BTreeSet::new(),
             acting: false,
             faulted: false,
             edited: false,
         };
         let shared = Shared { station: Arc::new(Mutex::new(station)), chaos: Arc::clone(chaos) };
-        let clock =
-            SimulatedClock { shared: shared.clone(), chance: Mutex::new(Random::new(index as u64 + 1)) };
-        let stamp = MachineStamp { name: name.to_owned(), id: format!("{index:016x}") };
-        let folder = Arc::new(SimulatedFolder { shared: shared.clone() });
-        let root = PathBuf::from("/simulated").join(name);
-        let state = open_state(&shared);
-        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(clock), root);
-        workspace.wait = |_| {};
-        workspace.boot = Some("boot 0".to_owned());
+        let workspace = set_up(&shared, index, 0, 0);
         let ages = Duration::from_secs(300 * 365 * 24 * 3600);
         let retention = Retention { keep_last: u64::MAX, keep_within: ages, deleted: ages };
         let settings = SyncSettings { workers: 1, strategy, retention, ..SyncSettings::default() };
         let remote = SimulatedRemote::new(place, shared.clone(), world);
-        Machine { shared, workspace, remote, settings, boots: 0 }
+        Machine { shared, workspace, remote, settings, is_away: false, boots: 0, set_ups: 0 }
+    }
+
+    /// Joins at last, or is set up anew: by `clone`, or by `init` where its folder holds something already.
+    pub fn join(&mut self) {
+        self.is_away = false;
+        self.restart();
+        let kind = {
+            let mut entered = self.shared.enter();
+            entered.chaos.counts.joins += 1;
+            let is_empty = entered.station.disk.walk().is_empty();
+            let kind = if is_empty { OperationKind::Clone } else { OperationKind::Init };
+            entered.tell(format_args!("joins by {}", kind.word()));
+            kind
+        };
+        let _ = self.sync(&Request { explicit: true, kind: Some(kind), ..Request::default() });
+    }
+
+    /// A person removes what we know of the folder, with our history; half of the time the folder with it.
+    pub fn give_up(&mut self) {
+        self.restart();
+        self.set_ups += 1;
+        {
+            let mut entered = self.shared.enter();
+            let whole = entered.chaos.chance.percent(50);
+            entered.tell(format_args!("person: removes {}", if whole { "the folder" } else { ".instep" }));
+            entered.give_up(whole);
+        }
+        let index = self.shared.enter().station.index;
+        self.workspace = set_up(&self.shared, index, self.set_ups, self.boots);
+    }
+
+    /// The files at rest of which a cycle knows what they hold, and that both sides agree on it.
+    pub fn known_at_rest(&self) -> Vec<Number> {
+        let (known, digests) = (self.known(), self.workspace.state.digests().unwrap());
+        let entered = self.shared.enter();
+        let disk = &entered.station.disk;
+        let at_rest = |row: &Row| {
+            let Views::Agreed(Value { body: Body::Leaf(leaf), .. }) = &row.views else { return None };
+            let mut names: Vec<&[u8]> = Vec::new();
+            let mut at = row.id;
+            while at != NodeId::ROOT {
+                let value = known.row(at)?.views.side(Side::Local)?;
+                names.push(value.name.as_bytes());
+                at = value.parent;
+            }
+            names.reverse();
+            let number = disk.find_path(&names).ok()?;
+            let is_known = digests.content(&disk.metadata(number).ok()?) == Some(leaf.content);
+            let holds_it = ContentId::of(disk.data(number).ok()?) == leaf.content;
+            (is_known && holds_it && leaf.kind == LeafKind::File).then_some(number)
+        };
+        known.rows().iter().filter_map(at_rest).collect()
     }
 
     /// Loses the database.
@@ -108,6 +173,7 @@ impl Machine {
         let mut entered = self.shared.enter();
         entered.tell(format_args!("the state database is dropped"));
         entered.station.disk.forget_refusals();
+        entered.forget_rot();
         drop(entered);
         self.workspace.state = open_state(&self.shared);
     }
@@ -160,6 +226,7 @@ impl Machine {
             fault = Some(Fault { only, errno, after: chaos.chance.below(reach) as u64, count });
         }
         (entered.station.crash_in, entered.station.fault) = (crash, fault);
+        entered.station.placed.clear();
         (entered.station.faulted, entered.station.edited) = (false, false);
         entered.chaos.depth += 1;
         entered.chaos.counts.acts += 1;
@@ -213,6 +280,9 @@ impl Machine {
             if request.allow_delete { " allow delete" } else { "" },
             if request.allow_rewind { " allow rewind" } else { "" },
         );
+        if self.is_away {
+            return Ok(None);
+        }
         let before = (self.known(), self.shared.enter().chaos.now);
         let answer = self.act(&format!("sync {what}"), |machine| {
             cycle::run(&mut machine.workspace, &machine.remote, &machine.settings, request, &Silent)
@@ -302,6 +372,9 @@ impl Machine {
 
     /// The person edits and syncs, while another machine works.
     pub fn edit_and_sync(&mut self) {
+        if self.is_away {
+            return;
+        }
         let edits = lock(&self.shared.chaos).chance.below(3);
         self.restart();
         for _ in 0..edits {
@@ -444,6 +517,18 @@ impl Machine {
             (path, leaf)
         };
         disk.walk().into_iter().map(draw).collect()
+    }
+
+    /// All files in its history and its staging folder.
+    pub fn kept_files(&self) -> Vec<Number> {
+        let entered = self.shared.enter();
+        let disk = &entered.station.disk;
+        let folders =
+            [&b"history"[..], b"staging"].into_iter().filter_map(|name| disk.find(disk::STATE, name).ok());
+        let files = folders.flat_map(|folder| disk.walk_from(folder)).map(|(_, number)| number);
+        files
+            .filter(|number| matches!(disk.inode(*number).map(|inode| &inode.body), Ok(disk::Body::File(_))))
+            .collect()
     }
 
     /// All contents that stand in its history.

@@ -4,7 +4,7 @@ use instep_core::content::ContentId;
 use rustix::io::Errno;
 
 use super::chaos::Chaos;
-use super::disk::{Body, Number, ROOT, Rename, STATE};
+use super::disk::{Body, Disk, Number, ROOT, Rename, STATE};
 use super::station::Station;
 
 /// The names that things get; files and folders share them.
@@ -201,6 +201,37 @@ fn remove_all(station: &mut Station, folder: Number, name: &[u8], number: Number
         remove_all(station, number, &inner, inner_number)?;
     }
     station.disk.remove(folder, name, true)
+}
+
+/// Removes all that stands in a folder, but for our state.
+pub fn empty(disk: &mut Disk, folder: Number) {
+    let inside: Vec<(Vec<u8>, Number)> = disk.entries(folder).unwrap().values().cloned().collect();
+    for (name, number) in inside.into_iter().filter(|(_, number)| *number != STATE) {
+        let is_folder = disk.entries(number).is_ok();
+        if is_folder {
+            empty(disk, number);
+        }
+        disk.remove(folder, &name, is_folder).unwrap();
+    }
+}
+
+/// Copies all that stands in one workspace into another that is empty, as by a drive that is carried over.
+pub fn carry_over(from: &Disk, source: Number, to: &mut Disk, target: Number) -> Result<(), Errno> {
+    for (name, number) in from.entries(source)?.values().filter(|(_, number)| *number != STATE) {
+        match &from.inode(*number)?.body {
+            Body::Folder(_) => {
+                let made = to.create_folder(target, name)?;
+                carry_over(from, *number, to, made)?;
+            }
+            Body::File(data) => {
+                let (made, data) = (to.create_file(target, name)?, data.clone());
+                to.write(made, |bytes| *bytes = data)?;
+                to.set_mode(made, from.metadata(*number)?.mode)?;
+            }
+            Body::Link(goal) => drop(to.create_link(target, name, goal)?),
+        }
+    }
+    Ok(())
 }
 
 fn make_folder(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {

@@ -13,10 +13,11 @@ use instep_core::remote::{
 };
 use instep_remote::memory::{MemoryPlace, MemoryRemote};
 
-use super::chaos::{Chaos, Layer};
+use super::chaos::{Chaos, Layer, Rotten};
+use super::folder;
 use super::ledger::Reason;
 use super::machine::Machine;
-use super::station::{Shared, lock};
+use super::station::{Entered, Shared, lock};
 
 /// The head that a commit expects, and the one that it makes.
 type Commit = (Option<Revision>, Revision);
@@ -138,6 +139,27 @@ impl SimulatedRemote {
         if self.shared.enter().goes_down() { Err(offline("the machine is down")) } else { answer }
     }
 
+    /// What changed by itself here must not go out, as long as its times can tell it from an edit. What a person made of
+    /// it, as a copy, may.
+    fn watch_rot(&self, head: &Revision, entered: &mut Entered<'_>) {
+        if entered.chaos.rotten.is_empty() {
+            return;
+        }
+        let (index, disk) = (entered.station.index, &entered.station.disk);
+        let sent = self.place.contents_at(head);
+        let in_sight = folder::in_sight(disk);
+        let goes_out = |(content, rot): &(&ContentId, &Rotten)| {
+            let is_untouched = disk.metadata(rot.number).is_ok_and(|here| here.changed == rot.changed);
+            let is_alone = in_sight.values().filter(|held| held == content).count() == 1;
+            rot.machine == index && sent.contains(content) && is_untouched && is_alone
+        };
+        let found = entered.chaos.rotten.iter().find(goes_out).map(|(content, _)| *content);
+        if let Some(content) = found {
+            let broken = format!("R3 rot goes out: {} of {}", content.short(), entered.station.name);
+            entered.chaos.broken.get_or_insert(broken);
+        }
+    }
+
     /// Other machines do not wait.
     fn let_others_work(&self) {
         let Some(world) = self.world.upgrade() else { return };
@@ -214,6 +236,7 @@ impl Remote for SimulatedRemote {
             entered.tell(format_args!("  remote commit {}: {:?}", &prepared.0[..8], answer.as_ref().err()));
             if answer.is_ok() {
                 self.place.note_head(prepared, &mut entered.chaos);
+                self.watch_rot(prepared, &mut entered);
             }
             answer
         })

@@ -8,7 +8,7 @@ use instep_core::clock::{Clock, Timestamp};
 use rustix::io::Errno;
 
 use super::chaos::{Chaos, Layer};
-use super::disk::{Disk, Number};
+use super::disk::{Disk, Number, ROOT, STATE};
 use super::{folder, person};
 use instep_core::generate::Random;
 
@@ -68,6 +68,8 @@ pub struct Station {
     pub fault: Option<Fault>,
     /// How often a wait for the disk has failed, as far as the program knows.
     pub refusals: u64,
+    /// What the engine brought into sight in the present act.
+    pub placed: BTreeSet<Number>,
     /// The engine works on it.
     pub acting: bool,
     /// A fault or an edit came in the present act.
@@ -243,6 +245,30 @@ impl Entered<'_> {
         }
         self.station.down = false;
         self.tell(format_args!("starts again"));
+    }
+
+    /// What is known of files at this machine is lost: what changed by itself looks like an edit from now on.
+    pub fn forget_rot(&mut self) {
+        let machine = self.station.index;
+        self.chaos.rotten.retain(|_, rot| rot.machine != machine);
+    }
+
+    /// A person removes our state folder's contents, or all that stands in the workspace with them.
+    pub fn give_up(&mut self, whole: bool) {
+        self.station.disk.by_person = true;
+        let disk = &mut self.station.disk;
+        let mut folders = vec![b"history".to_vec(), b"staging".to_vec()];
+        folders.retain(|name| disk.find(STATE, name).is_ok());
+        for name in folders {
+            let folder = disk.find(STATE, &name).unwrap();
+            person::empty(disk, folder);
+        }
+        if whole {
+            person::empty(disk, ROOT);
+        }
+        disk.forget_refusals();
+        self.station.disk.by_person = false;
+        self.forget_rot();
     }
 
     /// What the system does by itself.

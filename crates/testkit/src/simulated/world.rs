@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
+use instep_core::content::ContentId;
 use instep_core::node::PerSide;
 use instep_core::path::TreePath;
 use instep_core::policy::{Fold, Strategy};
@@ -15,9 +16,11 @@ use instep_engine::failure::{Danger, EngineError};
 use instep_engine::history::undo::{UndoRequest, undo};
 use instep_engine::reach::Reach;
 
-use super::chaos::{Chaos, Counts, Layer};
-use super::disk::{Disk, Kind};
+use super::chaos::{Chaos, Counts, Layer, Rotten};
+use super::disk::{Disk, Kind, ROOT};
+use super::folder;
 use super::machine::{Broken, Drawn, Machine, words};
+use super::person;
 use super::remote::Place;
 use super::station::{Crash, lock};
 use instep_core::generate::Random;
@@ -120,7 +123,14 @@ impl World {
                 })
                 .collect()
         });
-        World { chaos: Arc::clone(chaos), machines, place }
+        let world = World { chaos: Arc::clone(chaos), machines, place };
+        for machine in world.machines.iter().skip(1) {
+            let mut chaos = lock(chaos);
+            let is_late = chaos.knows(Layer::Joins) && chaos.chance.percent(30);
+            drop(chaos);
+            lock(machine).is_away = is_late;
+        }
+        world
     }
 
     fn fail(&self, what: String) {
@@ -137,6 +147,12 @@ impl World {
             chaos.tell(format_args!("-- step {step}"));
             (chaos.chance.below(self.machines.len()), chaos.chance.below(100))
         };
+        if lock(&self.chaos).strikes(Layer::Joins, 4) || lock(&self.machines[at]).is_away {
+            return self.join(at);
+        }
+        if lock(&self.chaos).strikes(Layer::Rot, 12) {
+            self.rot(at);
+        }
         let mut machine = lock(&self.machines[at]);
         if lock(&self.chaos).chance.percent(50) {
             let all = lock(&self.chaos).chance.percent(30);
@@ -179,6 +195,97 @@ impl World {
         }
     }
 
+    /// A machine joins that was away, with an empty folder or one that somebody carried over; or it is set up anew.
+    fn join(&self, at: usize) {
+        let (waits, carries, edits) = {
+            let chance = &mut lock(&self.chaos).chance;
+            (chance.percent(70), chance.percent(50), chance.below(3))
+        };
+        let mut machine = lock(&self.machines[at]);
+        if !machine.is_away {
+            machine.give_up();
+            drop(machine);
+            // Its history went with what is known of the folder: what only it held, a person gave up.
+            let kept = self.machines.iter().flat_map(|machine| lock(machine).kept()).collect();
+            lock(&self.chaos).ledger.put_back(&self.place.reachable(), &kept);
+            machine = lock(&self.machines[at]);
+        } else if waits {
+            return;
+        } else if carries {
+            let other = (at + 1) % self.machines.len();
+            let from = lock(&lock(&self.machines[other]).shared.station).disk.clone();
+            let mut entered = machine.shared.enter();
+            entered.tell(format_args!("person: carries a folder over from machine {other}"));
+            entered.station.disk.by_person = true;
+            // What two disks hold under names that are one for this one, is carried over once.
+            let carried = person::carry_over(&from, ROOT, &mut entered.station.disk, ROOT);
+            entered.chaos.trace(format_args!("{carried:?}"));
+            entered.station.disk.by_person = false;
+        }
+        for _ in 0..edits {
+            machine.shared.enter().edit();
+        }
+        machine.join();
+    }
+
+    /// A file that is at rest changes by itself: one of the workspace, or one that is kept for a person.
+    fn rot(&self, at: usize) {
+        let machine = lock(&self.machines[at]);
+        machine.shared.enter();
+        let in_sight = lock(&self.chaos).chance.percent(50);
+        let numbers = if in_sight { machine.known_at_rest() } else { machine.kept_files() };
+        let mut entered = machine.shared.enter();
+        let Some(&number) = entered.chaos.chance.pick(&numbers) else { return };
+        let before = ContentId::of(entered.station.disk.data(number).unwrap());
+        let size = entered.station.disk.data(number).unwrap().len().max(1);
+        let byte = entered.chaos.chance.below(size);
+        if !entered.station.disk.rot(number, byte) {
+            return;
+        }
+        let after = ContentId::of(entered.station.disk.data(number).unwrap());
+        if before == after {
+            return;
+        }
+        entered.chaos.counts.rots += 1;
+        let place = if in_sight { "in the workspace" } else { "that is kept" };
+        entered.tell(format_args!("a file {place} rots: {} is {}", before.short(), after.short()));
+        if in_sight {
+            let changed = entered.station.disk.metadata(number).unwrap().changed;
+            let rot = Rotten { machine: at, number, changed };
+            entered.chaos.rotten.insert(after, rot);
+            return;
+        }
+        // What lay in a slot when the machine stopped may be an edit of that moment, for all we know.
+        if entered.station.disk.is_in_history(number) {
+            entered.chaos.spoiled.insert(after);
+        }
+        drop(entered);
+        drop(machine);
+        let mut found = self.place.reachable();
+        found.extend(self.machines.iter().flat_map(|machine| lock(machine).kept()));
+        if !found.contains(&before) {
+            lock(&self.chaos).ledger.forget(before);
+        }
+    }
+
+    /// The person finds what changed by itself, and writes it anew.
+    fn mend_rot(&self) {
+        let rotten = std::mem::take(&mut lock(&self.chaos).rotten);
+        for (content, rot) in rotten {
+            let mut machine = lock(&self.machines[rot.machine]);
+            machine.restart();
+            let mut entered = machine.shared.enter();
+            if folder::in_sight(&entered.station.disk).get(&rot.number) == Some(&content) {
+                entered.chaos.serial += 1;
+                let bytes = format!("mended {}\n", entered.chaos.serial).into_bytes();
+                entered.tell(format_args!("person: writes a file anew that had rotted"));
+                entered.station.disk.by_person = true;
+                entered.station.disk.write(rot.number, |data| *data = bytes).unwrap();
+                entered.station.disk.by_person = false;
+            }
+        }
+    }
+
     /// An old backup of the remote is put in its place.
     fn put_back(&self) {
         let heads = lock(&self.place.heads).clone();
@@ -206,6 +313,10 @@ impl World {
             chaos.tell(format_args!("-- calm"));
         }
         self.place.deliver_late(&self.chaos);
+        self.mend_rot();
+        for machine in self.machines.iter().map(lock).filter(|machine| machine.is_away) {
+            { machine }.join();
+        }
         self.bring_to_rest("calm");
     }
 

@@ -293,6 +293,24 @@ fn a_records_own_time_tells_what_is_newer() {
 }
 
 #[test]
+fn a_record_that_one_changed_outlives_its_removal_where_the_newer_value_wins() {
+    let base = r#"[{"id":1,"a":0},{"id":2,"a":0}]"#;
+    let (removed, changed) = (r#"[{"id":2,"a":0},{"id":3,"a":1}]"#, r#"[{"id":1,"a":5},{"id":2,"a":0}]"#);
+    let expected = r#"[{"id":1,"a":5},{"id":2,"a":0},{"id":3,"a":1}]"#;
+    for later in Side::BOTH {
+        let newest = Said { newest: true, later: Some(later), ..RECORDS };
+        let (text, summary) = joined("a.json", newest, Some(base), [removed, changed]).unwrap();
+        assert_eq!(text, expected, "no other record is lost by it, and time has no say");
+        assert_eq!(summary.to_string(), "1 + 1 records joined, changed, so not removed: [1]");
+    }
+    assert_eq!(joined("a.json", RECORDS, Some(base), [removed, changed]), overlap(1));
+    // A key of a record is asked about, as everywhere.
+    let newest = Said { newest: true, later: Some(Side::Local), ..RECORDS };
+    let (gone, other) = (r#"[{"id":1},{"id":2,"a":0}]"#, r#"[{"id":1,"a":5},{"id":2,"a":0}]"#);
+    assert_eq!(joined("a.json", newest, Some(base), [gone, other]), overlap(1));
+}
+
+#[test]
 fn records_stand_one_a_line_too() {
     let (base, local, remote) = (
         "{\"id\":1,\"a\":0,\"b\":0}\n",

@@ -362,6 +362,50 @@ fn the_laws_hold() {
 }
 
 #[test]
+fn seeds_that_broke_a_law_keep_it_now() {
+    let dotenv = [37_735, 203_694, 230_557, 233_471, 295_573, 298_062].map(|seed| (laws::Kind::Dotenv, seed));
+    let set = [207_735, 224_135, 233_471, 242_388].map(|seed| (laws::Kind::Set, seed));
+    for (kind, seed) in dotenv.into_iter().chain(set).chain([(laws::Kind::Yaml, 15_640)]) {
+        if let Err(why) = laws::check(kind, seed) {
+            panic!("{kind:?} seed {seed}: {why}");
+        }
+    }
+}
+
+#[test]
+fn spacing_is_merged_line_by_line_or_asked_about() {
+    check(&[
+        // One put a blank line in, the other wrote a comment further down.
+        (
+            ".env",
+            "# a\n# b\n# c\nA=1\n",
+            "\n# a\n# b\n# c\nA=1\n",
+            "# a\n# b\n# d\nA=1\n",
+            Some("\n# a\n# b\n# d\nA=1\n"),
+        ),
+        // Both changed the same lines, one of them their spacing alone.
+        (".env", "\n# a\nA=1\n", "# a\nA=1\n", "\n# a\n# b\nA=1\n", Some("# a\n# b\nA=1\n")),
+        (".gitignore", "# a\n# b\nx\n", "# a\n\n# b\nx\n", "# a\n# c\nx\n", None),
+    ]);
+}
+
+#[test]
+fn a_list_of_variables_with_an_open_quote_merges_by_lines_far_from_each_other() {
+    check(&[
+        // One side's quote ends nowhere, so no variable can be told from the text of another.
+        (
+            ".env",
+            "# a\nA=1\nB=1\n",
+            "# a\nA=2\nB=1\n",
+            "# a\nA=1\nB=1\nC=\"x\n",
+            Some("# a\nA=2\nB=1\nC=\"x\n"),
+        ),
+        // Above one variable both changed something.
+        (".env", "\n# a\n# b\nA=1\n", " \n# a\n# b\nA=1\n", "\n# a\n# c\n# b\nA=1\nC=\"x\n", None),
+    ]);
+}
+
+#[test]
 fn what_stays_on_a_machine_stays_there_and_the_rest_travels() {
     for kind in [laws::Kind::Dotenv, laws::Kind::Toml, laws::Kind::Yaml] {
         let mut clean = 0;

@@ -1,6 +1,7 @@
 //! Groups with directions and standing answers of their own.
 
-use super::check;
+use super::{World, check, draw_both, policy};
+use crate::node::Side;
 
 #[test]
 fn a_group_that_is_only_sent_is_never_changed_here() {
@@ -59,4 +60,30 @@ fn each_group_has_its_own_answer() {
         "L a/f=2;b/f=3;f=2 R a/f=2;b/f=3;f=3 conf(content f)",
     );
     check("a/f=1", "a/f=2", "a/f=3", "keep-local a/**:ask-user", "L a/f=2 R a/f=3 conf(content a/f)");
+}
+
+#[test]
+fn what_goes_no_way_has_its_name_all_the_same() {
+    let told = "L c/b=1;c/f=2 R c/B/;c/b=1;c/f=2 conf(name c/b)";
+    check("c/b=1;c/f=1", "^", "c/B/;c/b=1;c/f=2", "fold only-pull b:push", told);
+    check("c/b=1;c/f=1", "^", "c/B/;c/b=1;c/f=2", "fold pull c/b:push", told);
+}
+
+#[test]
+fn what_left_a_folder_does_not_keep_it_from_going() {
+    let mut world = World::new("a=1;b/g=2;h=1", policy("pull mirror a/f:push"));
+    world.edit(Side::Local, "a?;b/f=3;b/g=2;h=1");
+    world.edit(Side::Remote, "a/g=2;h=1");
+    for _ in 0..2 {
+        let plan = world.cycle();
+        let told: Vec<String> = plan.conflicts.iter().map(|c| format!("{}: {}", c.path, c.why)).collect();
+        assert_eq!(
+            told,
+            [
+                "a: It can't be seen here, and it changed at the remote.",
+                "b: Something that is not synced has this name here."
+            ]
+        );
+    }
+    assert_eq!(draw_both(&world, &["b=2;h=1"]), "L a?;b/g=2;h=1 R a/g=2;h=1");
 }

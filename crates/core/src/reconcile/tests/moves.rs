@@ -170,3 +170,11 @@ fn names_that_a_folding_disk_takes_for_one() {
 fn a_missing_letter_case_is_a_rename() {
     check_all("file=1", "FILE=1", "^", "= FILE=1");
 }
+
+#[test]
+fn a_side_is_not_sent_one_name_in_two_spellings() {
+    // Another machine that folds would join them again, into the other one.
+    let (base, local, remote) = ("a/x=1;e/d=4;f/g=5", "a/e/g=5;a/x=1;e/d=4", "A/d=4;A/e=6;f/g=5");
+    let told = "L a/e/g=5;e/d=4 R A/d=4;A/e=6;f/g=5 conf(name a/e) waits(A) waits(a) waits(e)";
+    check(base, local, remote, "fold", told);
+}

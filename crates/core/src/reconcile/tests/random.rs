@@ -15,3 +15,13 @@ fn thousands_of_lives_keep_every_promise() {
 fn a_circle_is_seen_beside_what_is_held_already() {
     run(955_190).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
 }
+
+#[test]
+fn what_met_at_a_contested_name_is_aimed_at_once_more() {
+    run(30_118_176).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+}
+
+#[test]
+fn a_choice_that_waits_for_what_the_plan_moves_is_taken_in_the_same_plan() {
+    run(22_440_797).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+}

@@ -1,6 +1,8 @@
 //! What is excluded or can't be read is never touched, and what depends on it waits.
 
-use super::{check, check_all};
+use super::{World, check, check_all, policy};
+use crate::conflict::ConflictKind;
+use crate::node::Side;
 
 #[test]
 fn an_excluded_entry_stays_on_its_side() {
@@ -24,6 +26,16 @@ fn what_can_not_be_seen_here_waits_for_what_changed_there() {
     check_all("d/f=1", "d!", "d/f=2", "L d! R d/f=2 conf(problem d/f)");
     check_all("d/f=1", "d?", "d/f=1;d/g=2", "L d? R d/f=1;d/g=2 conf(problem d) waits(d/g)");
     check_all("f=1", "f!", "-", "L f! R - conf(problem f)");
+}
+
+#[test]
+fn what_can_not_be_seen_has_no_version_in_a_conflict() {
+    let mut world = World::new("f=1", policy("ask-user"));
+    world.edit(Side::Local, "f?");
+    world.edit(Side::Remote, "f=2");
+    let conflict = world.cycle().conflicts.remove(0);
+    let told = [&conflict.base, &conflict.local, &conflict.remote].map(Option::is_some);
+    assert_eq!((conflict.kind, told), (ConflictKind::Problem, [true, false, true]));
 }
 
 #[test]

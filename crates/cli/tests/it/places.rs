@@ -1,0 +1,89 @@
+//! Paths that differ between machines, as people meet them: a project that lies elsewhere on each of two machines.
+
+use std::fs;
+
+use expect_test::expect;
+use instep_testkit::machine::{Machine, Output, Pair};
+
+fn write(machine: &Machine, path: &str, text: &str) {
+    let file = machine.folder().join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert_eq!(output.code, 0, "{output}");
+    output.stdout.clone()
+}
+
+/// A session of a project that lies elsewhere on each machine, seen by both.
+fn agreed() -> Pair {
+    let pair = Pair::new(&crate::program());
+    write(&pair.left, "instep.yaml", "groups:\n  sessions: { paths: ['projects/**'], remap_paths: true }\n");
+    write(&pair.left, "instep.local.yaml", "places: { app: /home/ann/code/app }\n");
+    write(&pair.left, "projects/-home-ann-code-app/1.jsonl", "{\"cwd\":\"/home/ann/code/app\"}\n");
+    write(&pair.right, "instep.local.yaml", "places: { app: /srv/app }\n");
+    pair.connect();
+    pair
+}
+
+#[test]
+fn a_project_at_two_paths_has_one_folder_of_sessions() {
+    let pair = agreed();
+    let there = pair.right.folder().join("projects/-srv-app/1.jsonl");
+    assert_eq!(fs::read_to_string(&there).unwrap(), "{\"cwd\":\"/srv/app\"}\n");
+    let sent = pair.bare.git(["show", "main:projects/-instep.app/1.jsonl"], b"");
+    assert_eq!(sent, b"{\"cwd\":\"/instep.app\"}\n");
+    write(&pair.right, "projects/-srv-app/2.jsonl", "{\"cwd\":\"/srv/app/sub\"}\n");
+    done(&pair.right.run(["sync"]));
+    done(&pair.left.run(["sync"]));
+    let here = pair.left.folder().join("projects/-home-ann-code-app/2.jsonl");
+    assert_eq!(fs::read_to_string(here).unwrap(), "{\"cwd\":\"/home/ann/code/app/sub\"}\n");
+    for machine in [&pair.left, &pair.right] {
+        assert!(done(&machine.run(["sync"])).contains("In sync"));
+        done(&machine.run(["verify", "--read-data"]));
+    }
+}
+
+#[test]
+fn a_person_may_type_either_path_and_is_told_both() {
+    let pair = agreed();
+    for typed in ["projects/-srv-app/1.jsonl", "projects/-instep.app/1.jsonl"] {
+        let told = done(&pair.right.run(["explain", typed]));
+        let lines: Vec<&str> =
+            told.lines().filter(|line| line.contains("disk") || line.contains("paths of")).collect();
+        expect![[r#"
+              on this disk  projects/-srv-app/1.jsonl
+              paths of      app, home: each machine has its own"#]]
+        .assert_eq(&lines.join("\n"));
+    }
+    write(&pair.right, "projects/-srv-app/1.jsonl", "{\"cwd\":\"/srv/app\"}\n{\"cwd\":\"/srv/app\"}\n");
+    let told = done(&pair.right.run(["diff"]));
+    assert!(told.contains("+{\"cwd\":\"/instep.app\"}") && !told.contains("/srv/app"), "{told}");
+    fs::remove_dir_all(pair.right.folder().join("projects")).unwrap();
+    done(&pair.right.run(["restore", "projects/-srv-app"]));
+    let there = pair.right.folder().join("projects/-srv-app/1.jsonl");
+    assert_eq!(fs::read_to_string(there).unwrap(), "{\"cwd\":\"/srv/app\"}\n");
+}
+
+#[test]
+fn a_place_that_is_none_is_told_with_its_line() {
+    let pair = agreed();
+    for (places, why) in [
+        ("places: { app: code/app }\n", "the folder of a place is an absolute path, or begins with ~/"),
+        ("places: { App: /code/app }\n", "the name of a place is of small letters, digits and _"),
+    ] {
+        write(&pair.right, "instep.local.yaml", places);
+        let told = pair.right.run(["sync"]);
+        assert!(told.code == 2 && told.mentions(why) && told.mentions("instep.local.yaml"), "{told}");
+    }
+    // Where a place is on one machine is no other's to say.
+    let shared = fs::read_to_string(pair.left.folder().join("instep.yaml")).unwrap();
+    write(&pair.left, "instep.yaml", &format!("{shared}places: {{ app: /elsewhere }}\n"));
+    let told = pair.left.run(["sync"]);
+    assert!(
+        !told.mentions("/elsewhere") && pair.left.folder().join("projects/-home-ann-code-app").exists(),
+        "{told}"
+    );
+}
