@@ -6,6 +6,7 @@
 //! file's group, or its being a settings file, says so.
 
 mod order;
+mod rules;
 pub(crate) mod tree;
 
 use std::borrow::Cow;
@@ -13,57 +14,13 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use self::order::{Key, arrange, put_back};
+use self::rules::Rules;
 use self::tree::{Body, Dialect, Fault, Form, Item, Value, is_blank};
 use super::moment::Moment;
 use super::records::{self, Identity, Rule};
 use super::summary::{Clash, Summary};
 use super::{Joined, Judge, Reason, Terms, Versions, text};
-use crate::config::FileKind;
 use crate::node::{PerSide, Side};
-
-/// What decides where both sides changed something.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rules<'t> {
-    dialect: Dialect,
-    records: Rule,
-    id: Option<&'t str>,
-    /// Who says whose values win.
-    judge: Judge<'t>,
-    /// Whether a record's own time goes before that.
-    newest: bool,
-}
-
-impl<'t> Rules<'t> {
-    pub(super) fn of(terms: &Terms<'t>, versions: &Versions<'_>) -> Self {
-        let name = terms.name.as_bytes().to_ascii_lowercase();
-        let is_settings = terms.kind == Some(FileKind::Settings) || name == b"settings.json";
-        // Without a base, time alone decides nothing.
-        let newest = (terms.newest || is_settings) && versions.base.is_some() && terms.picks.is_none();
-        let records = match terms.kind {
-            Some(FileKind::Records) => Rule::All,
-            // The cells of a notebook have ids, and an order that means something.
-            _ if name.ends_with(b".ipynb") => Rule::None,
-            _ => Rule::WithIds,
-        };
-        let dialect = if is_settings || has_comments(&name) { Dialect::Commented } else { Dialect::Strict };
-        let judge = if newest || terms.picks.is_some() { terms.judge() } else { Judge::Nobody };
-        Rules { dialect, records, id: terms.id, judge, newest }
-    }
-}
-
-/// Files in which editors and compilers take comments, whatever their ending says.
-fn has_comments(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 6] = [
-        b"keybindings.json",
-        b"tasks.json",
-        b"launch.json",
-        b"extensions.json",
-        b"devcontainer.json",
-        b"jsconfig.json",
-    ];
-    let is_typescript = name.starts_with(b"tsconfig") && name.ends_with(b".json");
-    name.ends_with(b".jsonc") || is_typescript || NAMES.contains(&name)
-}
 
 /// Merges whole texts.
 pub(super) fn merge(terms: &Terms<'_>, versions: &Versions<'_>) -> Result<Joined, Reason> {

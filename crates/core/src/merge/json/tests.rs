@@ -2,6 +2,7 @@
 
 use super::super::{Merged, contents};
 use super::*;
+use crate::config::FileKind;
 use crate::path::Name;
 
 /// What is said of a file beside its three contents.

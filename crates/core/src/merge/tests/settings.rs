@@ -364,7 +364,11 @@ fn the_laws_hold() {
 #[test]
 fn seeds_that_broke_a_law_keep_it_now() {
     let dotenv = [37_735, 203_694, 230_557, 233_471, 295_573, 298_062].map(|seed| (laws::Kind::Dotenv, seed));
-    let set = [207_735, 224_135, 233_471, 242_388].map(|seed| (laws::Kind::Set, seed));
+    let set = [
+        207_735, 224_135, 233_471, 242_388, 264_005, 282_170, 49_849, 64_615, 87_169, 99_070, 155_252,
+        291_982, 328_162, 360_306, 362_226,
+    ]
+    .map(|seed| (laws::Kind::Set, seed));
     for (kind, seed) in dotenv.into_iter().chain(set).chain([(laws::Kind::Yaml, 15_640)]) {
         if let Err(why) = laws::check(kind, seed) {
             panic!("{kind:?} seed {seed}: {why}");
