@@ -85,9 +85,9 @@ impl DigestCache {
 
     /// The files that were read again and hold something else, though their identity, length and times are the same:
     /// nobody wrote to them.
-    pub fn changed_without_trace(&self, fresh: &[Digest]) -> BTreeSet<Key> {
+    pub fn changed_without_trace<'d>(&self, read: impl Iterator<Item = &'d Digest>) -> BTreeSet<Key> {
         let differs = |now: &&Digest| self.content(&now.metadata).is_some_and(|before| before != now.content);
-        fresh.iter().filter(differs).map(|now| now.metadata.key).collect()
+        read.filter(differs).map(|now| now.metadata.key).collect()
     }
 
     /// Drops what is known of some files: they are read again.

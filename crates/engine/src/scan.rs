@@ -63,6 +63,8 @@ pub struct Scan {
     pub tree: Tree,
     /// Digests of what had to be read, in order of file number, without those that are not to be trusted later.
     pub fresh: Vec<Digest>,
+    /// What else was read, of which nothing is to be trusted later.
+    pub racy: Vec<Digest>,
     /// The known digests of files that were not met.
     pub stale: Vec<Key>,
     /// The databases among the files that were read.
@@ -83,6 +85,13 @@ pub struct Scan {
     pub ways: BTreeMap<TreePath, Option<Key>>,
     /// When it began, by the file system's clock.
     pub started: Timestamp,
+}
+
+impl Scan {
+    /// The digests of all that was read just now.
+    pub fn read_now(&self) -> impl Iterator<Item = &Digest> {
+        self.fresh.iter().chain(&self.racy)
+    }
 }
 
 /// How much a scan met and read.

@@ -19,7 +19,7 @@ use instep_core::path::TreePath;
 use instep_core::remote::{ObjectId, Revision};
 use instep_core::renames::Renames;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, params};
 
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
@@ -96,6 +96,9 @@ pub struct Kept {
     pub kind: String,
 }
 
+/// How many statements are kept prepared; a cycle has fewer.
+const STATEMENTS: usize = 128;
+
 impl State {
     /// Opens the database at a path, or makes it.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
@@ -138,6 +141,7 @@ impl State {
     }
 
     fn ready(connection: Connection, log: Option<PathBuf>) -> Result<Self, EngineError> {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
             0 => {
@@ -197,6 +201,16 @@ impl State {
         answer
     }
 
+    /// The first row of an answer, if there is one.
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, EngineError> {
+        Ok(self.connection.prepare_cached(sql)?.query_row(values, read).optional()?)
+    }
+
     /// The remote at an address, known from now on; where nothing can be written, one of which nothing is known.
     pub fn remote(&self, address: &str) -> Result<RemoteRecord, EngineError> {
         if let Some(known) = self.known_remote(address)? {
@@ -211,30 +225,23 @@ impl State {
     }
 
     fn known_remote(&self, address: &str) -> Result<Option<RemoteRecord>, EngineError> {
-        let record = self.connection.query_row(
-            "SELECT id, head, checked, synced, quiet, seen FROM remote WHERE address = ?1",
-            [address],
-            |row| {
-                Ok(RemoteRecord {
-                    id: row.get(0)?,
-                    head: row.get::<_, Option<String>>(1)?.map(Revision),
-                    checked: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ns),
-                    synced: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ns),
-                    quiet: row.get::<_, Option<[u8; 32]>>(4)?.map(ContentId::from_bytes),
-                    seen: row.get::<_, Option<String>>(5)?.map(Revision),
-                })
-            },
-        );
-        Ok(record.optional()?)
+        let sql = "SELECT id, head, checked, synced, quiet, seen FROM remote WHERE address = ?1";
+        self.one(sql, [address], |row| {
+            Ok(RemoteRecord {
+                id: row.get(0)?,
+                head: row.get::<_, Option<String>>(1)?.map(Revision),
+                checked: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ns),
+                synced: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ns),
+                quiet: row.get::<_, Option<[u8; 32]>>(4)?.map(ContentId::from_bytes),
+                seen: row.get::<_, Option<String>>(5)?.map(Revision),
+            })
+        })
     }
 
     /// All that is remembered of the nodes shared with a remote.
     pub fn known(&self, remote: i64) -> Result<Known, EngineError> {
-        let next = self
-            .connection
-            .query_row("SELECT next_node FROM remote WHERE id = ?1", [remote], |row| row.get(0))
-            .optional()?
-            .unwrap_or_default();
+        let sql = "SELECT next_node FROM remote WHERE id = ?1";
+        let next = self.one(sql, [remote], |row| row.get(0))?.unwrap_or_default();
         let mut query =
             self.connection.prepare_cached("SELECT id, row FROM node WHERE remote = ?1 ORDER BY id")?;
         let mut found = query.query([remote])?;
@@ -391,7 +398,7 @@ impl State {
     /// The number that the next conflict gets, with whichever remote it is.
     pub fn next_conflict(&self) -> Result<u64, EngineError> {
         let sql = "SELECT coalesce(max(next_conflict), 1) FROM remote";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.one(sql, [], |row| row.get(0))?.unwrap_or(1))
     }
 
     /// What a person chose for single nodes: node and the strategy's word.
@@ -434,7 +441,7 @@ impl State {
     /// A note of the workspace's own, such as when it was last tidied.
     pub fn note(&self, name: &str) -> Result<Option<String>, EngineError> {
         let sql = "SELECT value FROM note WHERE name = ?1";
-        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
+        self.one(sql, [name], |row| row.get(0))
     }
 
     /// The shared settings that were valid last; none if none ever were, or if what was noted is damaged.
@@ -499,7 +506,7 @@ impl State {
     /// One operation as stored.
     pub fn operation(&self, id: &str) -> Result<Option<String>, EngineError> {
         let sql = "SELECT value FROM operation WHERE id = ?1";
-        Ok(self.connection.query_row(sql, [id], |row| row.get(0)).optional()?)
+        self.one(sql, [id], |row| row.get(0))
     }
 
     /// The operations, newest first, as stored, until `wants_more` has enough. Only those since a moment, and those that

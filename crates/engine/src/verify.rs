@@ -237,7 +237,7 @@ pub fn verify<F: Folder>(
         record,
         settings,
         known,
-        rotten: before.changed_without_trace(&scan.fresh),
+        rotten: before.changed_without_trace(scan.read_now()),
         before,
         scan,
         conflicts: conflicts.unwrap_or_default(),

@@ -88,6 +88,13 @@ impl Line {
             Some((self.connections() + connections, weather));
     }
 
+    /// Breaks all connections that are open now.
+    pub fn cut(&self) {
+        for stream in self.state.open.lock().expect("nobody panicked").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// How many connections were made.
     pub fn connections(&self) -> u64 {
         self.state.connections.load(Ordering::SeqCst)
@@ -97,9 +104,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.state.over.store(true, Ordering::SeqCst);
-        for stream in self.state.open.lock().expect("nobody panicked").drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.cut();
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -128,6 +128,15 @@ fn what_a_restore_placed_and_took_back_is_where_it_came_from() {
     story(500_986, &steps, layers);
 }
 
+#[test]
+fn what_a_person_gave_up_with_a_folder_is_asked_of_nobody() {
+    let steps = [
+        1, 2, 3, 5, 6, 7, 8, 10, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 25, 27, 28, 29, 31, 32, 33, 36, 37,
+        38, 39,
+    ];
+    story(700_092, &steps, "remote meanwhile edits crashes disk disks history policies joins rot");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

@@ -206,3 +206,30 @@ fn ctrl_c_while_a_host_is_silent_ends_with_130_and_the_next_run_goes_on() {
     let done = left.run(["sync"]);
     assert!(done.code == 0 && done.mentions("1 sent"), "{done}");
 }
+
+/// The processes stand still, and when they go on, nobody knows their connections any more.
+#[test]
+fn a_machine_that_slept_in_the_middle_of_a_transfer_goes_on() {
+    let net = Net::new();
+    let (left, right) = (&net.pair.left, &net.pair.right);
+    let mine = noise(3, 400_000);
+    write(left, "mine", &mine);
+    net.line.set(Weather::Slow(200_000));
+    let before = net.line.connections();
+    let mut running = left.start(["sync"]);
+    // The second connection carries the push.
+    while net.line.connections() < before + 2 {
+        std::thread::yield_now();
+    }
+    let group = Pid::from_child(&running);
+    kill_process_group(group, Signal::STOP).unwrap();
+    net.line.cut();
+    net.line.set(Weather::Fair);
+    kill_process_group(group, Signal::CONT).unwrap();
+    let code = exit_code(running.wait().unwrap());
+    assert!([0, 5].contains(&code), "E8: {code}");
+    let done = left.run(["sync"]);
+    assert_eq!(done.code, 0, "E8: {done}");
+    assert_eq!(right.run(["sync"]).code, 0);
+    assert_eq!(fs::read(right.folder().join("mine")).unwrap(), mine, "E8");
+}

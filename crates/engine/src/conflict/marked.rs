@@ -280,7 +280,7 @@ fn gone_on<F: Folder>(folder: &F, scan: &Scan, one: &Marked) -> Option<Place> {
     if !one.is_placed {
         return None;
     }
-    let read: BTreeSet<Key> = scan.fresh.iter().map(|digest| digest.metadata.key).collect();
+    let read: BTreeSet<Key> = scan.read_now().map(|digest| digest.metadata.key).collect();
     let is_read = |place: &Place| {
         let entry = scan.tree.at(*place);
         let is_file = matches!(entry.entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File);

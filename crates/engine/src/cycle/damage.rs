@@ -81,7 +81,7 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// The files whose content is another though their identity, length and times are the same.
     fn changed_without_trace(&self, scan: &Scan) -> Result<BTreeSet<Key>, EngineError> {
-        Ok(self.workspace.state.digests()?.changed_without_trace(&scan.fresh))
+        Ok(self.workspace.state.digests()?.changed_without_trace(scan.read_now()))
     }
 
     /// Gives damaged files back what they had; answers those that could not be helped, and says what was done.

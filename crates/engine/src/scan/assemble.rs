@@ -25,14 +25,14 @@ pub fn assemble(walked: Walked, digests: &DigestCache, started: Timestamp) -> Sc
     }
     let databases =
         walked.files.iter().filter(|file| file.database).map(|file| (file.folder, file.at)).collect();
-    let fresh = fill_in(&mut folders, walked.files);
+    let (racy, fresh) = fill_in(&mut folders, walked.files).into_iter().partition(Digest::is_racy);
     let empty = settle(&mut folders);
     let mut ways = BTreeMap::new();
     let (tree, databases) = build(walked.root, folders, &databases, &empty, &mut ways);
     let (ignore, forms) = (walked.ignore, Forms::default());
     let (formed, groups) = (Vec::new(), Groups::default());
     let marked = Met::default();
-    Scan { tree, fresh, stale, databases, forms, formed, marked, groups, counts, ignore, ways, started }
+    Scan { tree, fresh, racy, stale, databases, forms, formed, marked, groups, counts, ignore, ways, started }
 }
 
 fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {
@@ -41,7 +41,7 @@ fn stale(digests: &DigestCache, met: &[u64]) -> Vec<Key> {
     places.filter(|&(place, _)| !is_met(place)).map(|(_, digest)| digest.metadata.key).collect()
 }
 
-/// Puts what was read into its folder; answers the digests worth keeping.
+/// Puts what was read into its folder; answers its digests.
 fn fill_in(folders: &mut [Option<Result<Inside, Unknown>>], files: Vec<FileRead>) -> Vec<Digest> {
     let mut fresh = Vec::with_capacity(files.len());
     for file in files {
@@ -52,9 +52,7 @@ fn fill_in(folders: &mut [Option<Result<Inside, Unknown>>], files: Vec<FileRead>
                 entry.entry = Entry::Leaf(file_leaf(&digest.metadata, digest.content));
                 entry.key = Some(digest.metadata.key);
                 entry.modified = Some(digest.metadata.modified);
-                if !digest.is_racy() {
-                    fresh.push(digest);
-                }
+                fresh.push(digest);
             }
             Err(unknown) => entry.entry = Entry::Unknown(unknown),
         }

@@ -1,5 +1,6 @@
 //! Breaks runs of the program at their system calls and counts what was lost:
-//! `cargo run --release -p instep-testkit --bin breaker -- --minutes 30 --program target/release/instep`.
+//! `cargo run --release -p instep-testkit --bin breaker -- --minutes 30 --program target/release/instep`; with
+//! `--walk FILE` it goes through all points, and goes on where it ended.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the test kit prints its report")]
 

@@ -70,6 +70,14 @@ impl Ledger {
         });
     }
 
+    /// A person removed all that a machine had put away: it is asked for nothing of that.
+    pub fn give_up(&mut self, machine: usize) {
+        self.entries.retain(|(_, reason), _| match reason {
+            Reason::Displaced(of, _) | Reason::Conflict(of) => *of != machine,
+            Reason::Sent => true,
+        });
+    }
+
     /// The last copy of a content that was kept is damaged: nobody can be asked for it.
     pub fn forget(&mut self, lost: ContentId) {
         self.entries.retain(|(content, _), _| *content != lost);

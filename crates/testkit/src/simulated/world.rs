@@ -204,11 +204,7 @@ impl World {
         let mut machine = lock(&self.machines[at]);
         if !machine.is_away {
             machine.give_up();
-            drop(machine);
-            // Its history went with what is known of the folder: what only it held, a person gave up.
-            let kept = self.machines.iter().flat_map(|machine| lock(machine).kept()).collect();
-            lock(&self.chaos).ledger.put_back(&self.place.reachable(), &kept);
-            machine = lock(&self.machines[at]);
+            lock(&self.chaos).ledger.give_up(at);
         } else if waits {
             return;
         } else if carries {
