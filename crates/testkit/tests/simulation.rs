@@ -137,6 +137,16 @@ fn what_a_person_gave_up_with_a_folder_is_asked_of_nobody() {
     story(700_092, &steps, "remote meanwhile edits crashes disk disks history policies joins rot");
 }
 
+#[test]
+fn rot_is_no_edit_where_the_clock_was_put_back_since_the_file_was_written() {
+    let steps: Vec<u64> = (0..40).collect();
+    story(
+        700_747,
+        &steps,
+        "remote meanwhile edits crashes disk clocks backups disks history policies contact joins rot",
+    );
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
