@@ -25,6 +25,7 @@ mod preset;
 mod reference;
 mod render;
 mod set_up;
+mod survey;
 mod terminal;
 
 use std::cell::RefCell;

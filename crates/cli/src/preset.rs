@@ -114,6 +114,11 @@ static ALL: [Preset; 6] = [
     },
 ];
 
+/// All of them, in order of name.
+pub fn all() -> &'static [Preset] {
+    &ALL
+}
+
 /// Finds one by its name.
 pub fn find(name: &str) -> Result<&'static Preset, CommandError> {
     ALL.iter().find(|preset| preset.name == name).ok_or_else(|| {

@@ -13,6 +13,7 @@ pub mod places;
 pub mod plan;
 pub mod settings;
 pub mod status;
+pub mod survey;
 pub mod verify;
 
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
 //! `init`: make a folder a synced workspace.
 
+use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,16 +23,17 @@ use crate::import::{self, Imported};
 use crate::interrupt::Traces;
 use crate::opening::Opened;
 use crate::place::shown;
-use crate::preset;
+use crate::preset::{self, Preset};
 use crate::render::outcome::quoted_text;
-use crate::render::{outcome, plan};
+use crate::render::{self, outcome, plan};
 use crate::set_up::{Public, SetUp};
+use crate::survey;
 use crate::terminal::program;
 use crate::terminal::progress::Progress;
-use crate::terminal::prompt::Question;
+use crate::terminal::prompt::{Choice, Question};
 
 /// Options of `init`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct InitArguments {
     /// The folder; the present one if none is named.
     #[arg(value_name = "DIR")]
@@ -102,9 +104,19 @@ pub fn run(context: &Context, arguments: &InitArguments) -> Result<Exit, Command
         create: true,
         public: if arguments.allow_public { Public::Allowed } else { known_public(context, &root)? },
     };
-    let rules =
-        |sources: &Sources, git: &GitRemote| rules(context, (arguments, &imported), (sources, git), &traces);
+    let chosen = Cell::new(None);
+    let rules = |sources: &Sources, git: &GitRemote| {
+        let is_first = git.head()?.is_none();
+        if is_first && !sources.shared().exists() && says_nothing(arguments, &imported) {
+            chosen.set(choose(context, &root)?);
+        }
+        rules(context, (arguments, &imported, chosen.get()), (sources, is_first), &traces)
+    };
     let mut opened = set_up.run(context, &traces, rules)?;
+    let arguments = &InitArguments {
+        preset: arguments.preset.clone().or(chosen.get().map(|preset| preset.name.to_owned())),
+        ..arguments.clone()
+    };
     if context.global.dry_run {
         return first_sync(context, &mut opened, &request(true));
     }
@@ -246,18 +258,60 @@ fn address_text(
     context.terminal.ask(Question { text: "Address:", option: "--remote ADDRESS" }, None)
 }
 
+/// Answers whether nobody said yet what should travel.
+fn says_nothing(arguments: &InitArguments, imported: &Imported) -> bool {
+    let InitArguments { preset, include, exclude, from, .. } = arguments;
+    let typed = preset.is_some() || from.is_some() || !include.is_empty() || !exclude.is_empty();
+    !typed && imported.adds.is_empty() && imported.sets.is_empty()
+}
+
+/// Asks what should travel, where somebody can answer; nothing more than the usual rules is a choice too.
+fn choose(context: &Context, root: &Path) -> Result<Option<&'static Preset>, CommandError> {
+    let terminal = &context.terminal;
+    if terminal.yes || terminal.no_input {
+        return Ok(None);
+    }
+    let found = survey::survey(root);
+    let usual = format!("Your files: {}", render::survey::usual(&found));
+    let ignored =
+        format!("Only what git ignores (.env, local settings): {}", render::survey::amount(found.ignored));
+    let is_in_git = root.ancestors().any(|folder| folder.join(".git").exists());
+    let mut choices = vec![Choice { key: "1", words: &usual }];
+    if is_in_git && found.ignored.files > 0 {
+        choices.push(Choice { key: "2", words: &ignored });
+    }
+    let ready = if choices.len() == 2 { "3" } else { "2" };
+    choices.push(Choice { key: ready, words: "By a ready set of rules" });
+    let option = "--preset NAME, or --include and --exclude";
+    let question = Question { text: "What should travel?", option };
+    match terminal.choose(question, &choices)? {
+        0 => Ok(None),
+        at if choices[at].key == ready => {
+            let all: Vec<&'static Preset> = preset::all().iter().collect();
+            let words: Vec<String> =
+                all.iter().map(|preset| format!("{}: {}", preset.name, preset.what)).collect();
+            let keys: Vec<String> = (1..=all.len()).map(|key| key.to_string()).collect();
+            let choices: Vec<Choice<'_>> =
+                keys.iter().zip(&words).map(|(key, words)| Choice { key, words }).collect();
+            let question = Question { text: "Which one?", option: "--preset NAME" };
+            Ok(Some(all[terminal.choose(question, &choices)?]))
+        }
+        _ => preset::find("secrets").map(Some),
+    }
+}
+
 /// The rules that were typed: written for all machines, unless the remote has settings already, which govern then;
 /// answers those that are for this machine.
 fn rules<'e>(
     context: &Context,
-    (arguments, imported): (&'e InitArguments, &'e Imported),
-    (sources, git): (&Sources, &GitRemote),
+    (arguments, imported, chosen): (&'e InitArguments, &'e Imported, Option<&'static Preset>),
+    (sources, is_first): (&Sources, bool),
     traces: &Traces,
 ) -> Result<Vec<Edit<'e>>, CommandError> {
     let shared = sources.shared();
-    let is_first = git.head()?.is_none();
     let mut changes: Vec<Edit<'_>> = Vec::new();
-    if let Some(preset) = arguments.preset.as_deref().map(preset::find).transpose()? {
+    let typed = arguments.preset.as_deref().map(preset::find).transpose()?;
+    if let Some(preset) = typed.or(chosen) {
         changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
         changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
     }

@@ -18,6 +18,7 @@ mod diff;
 mod explain;
 mod export;
 mod exposure;
+mod first;
 mod groups;
 mod import;
 mod keys;
