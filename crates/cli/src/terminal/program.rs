@@ -120,6 +120,8 @@ fn shell(words: &str) -> Command {
 mod tests {
     use std::os::unix::fs::OpenOptionsExt;
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::*;
 
     #[test]
@@ -137,7 +139,13 @@ mod tests {
             .write(true)
             .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
             .open(&pipe);
-        assert!(opened.is_err());
+        // Who was ended may be a moment in dying: the pipe says when its last reader is gone.
+        if let Ok(pipe) = opened {
+            let mut readers = [PollFd::new(&pipe, PollFlags::empty())];
+            let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+            assert_eq!(poll(&mut readers, Some(&patience)), Ok(1));
+            assert!(readers[0].revents().contains(PollFlags::ERR));
+        }
         // One that reads nothing is not waited for, and a value is no part of what the shell reads.
         assert!(
             ended("echo $WORD; exit 3", Duration::from_secs(60))

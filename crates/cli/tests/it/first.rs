@@ -49,7 +49,10 @@ fn enter_takes_what_is_usual_and_says_what_that_leaves_out() {
     let pair = project();
     let output = init(&pair, &["", "y"]);
     assert_eq!(output.code, 0, "{output}");
-    says(&pair, &output, &expect![[r#"
+    says(
+        &pair,
+        &output,
+        &expect![[r#"
         Where should your private copy live? Give the address of a git repository of yours,
         such as git@github.com:you/notes-sync.git, gh:you/notes-sync, or /media/disk/notes.git.
         Address: Your private copy lives in the git repository …/remote.git.
@@ -69,7 +72,8 @@ fn enter_takes_what_is_usual_and_says_what_that_leaves_out() {
 
         On your other machine:     instep clone …/remote.git
         Same thing, no questions:  instep init --remote …/remote.git --yes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
