@@ -597,6 +597,8 @@ pub fn to_sync(
     let config = settings.config();
     let mut rules = config.filter_rules(machine);
     rules.within = place.map(|place| place.paths.clone()).unwrap_or_default();
+    let places = crate::place::places(config);
+    rules.also(&|text| places.outgoing_patterns(text));
     let is_read_only = place.is_some_and(|place| place.read_only);
     if is_read_only && config.direction == Direction::Push {
         return Err(CommandError::usage("Nothing can go either way.")
@@ -608,7 +610,7 @@ pub fn to_sync(
     };
     Ok(SyncSettings {
         filter: Filter::new(&rules).map_err(unusable)?,
-        groups: Groups::new(&config.groups).map_err(unusable)?.at(crate::place::places(config)),
+        groups: Groups::new(&config.groups).map_err(unusable)?.at(places),
         units: Units::new(&config.units).map_err(unusable)?,
         links: match config.symlinks {
             Symlinks::Portable => Links::Portable,

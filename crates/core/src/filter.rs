@@ -83,6 +83,22 @@ pub struct FilterRules {
     pub within: Vec<RuleText>,
 }
 
+impl FilterRules {
+    /// Adds to each rule others that mean the same, right after it.
+    pub fn also(&mut self, others: &dyn Fn(&str) -> Vec<String>) {
+        let groups = self.groups.iter_mut().map(|group| &mut group.paths);
+        for rules in [&mut self.exclude, &mut self.include, &mut self.within].into_iter().chain(groups) {
+            let with = |rule: &RuleText| {
+                let place = rule.place.clone();
+                let others =
+                    others(&rule.text).into_iter().map(move |text| RuleText { text, place: place.clone() });
+                std::iter::once(rule.clone()).chain(others).collect::<Vec<_>>()
+            };
+            *rules = rules.iter().flat_map(with).collect();
+        }
+    }
+}
+
 /// Whether a path takes part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {

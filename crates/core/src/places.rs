@@ -238,6 +238,34 @@ impl Places {
         Ok(if names.is_empty() { None } else { Some(names.swap_remove(0)) })
     }
 
+    /// The patterns that mean where it travels what this one means on this disk, besides it.
+    pub fn outgoing_patterns(&self, pattern: &str) -> Vec<String> {
+        let parts: Vec<&str> = pattern.split('/').collect();
+        let mut patterns = Vec::new();
+        for (at, part) in parts.iter().enumerate() {
+            let (not, name) =
+                part.strip_prefix('!').filter(|_| at == 0).map_or(("", *part), |name| ("!", name));
+            // What begins like a place, or like the way to one, and may go on.
+            let exact =
+                Name::new(name.as_bytes()).ok().into_iter().flat_map(|name| self.outgoing_names(&name));
+            let start = name
+                .strip_suffix('*')
+                .filter(|start| start.starts_with('-') && !start.contains(['*', '?', '[']));
+            let below =
+                self.all().filter(|spot| start.is_some_and(|start| spot.as_name().starts_with(start)));
+            let below = below.map(|spot| format!("-{MARK}{}*", spot.name));
+            for other in exact.map(|name| name.to_string()).chain(below) {
+                let mut parts = parts.clone();
+                let other = format!("{not}{other}");
+                parts[at] = &other;
+                patterns.push(parts.join("/"));
+            }
+        }
+        patterns.sort();
+        patterns.dedup();
+        patterns
+    }
+
     /// What a path of this disk is where it travels, if everything has its right name.
     pub fn outgoing_path(&self, disk: &TreePath) -> TreePath {
         let travelling = |name: Name| self.outgoing_names(&name).into_iter().next().unwrap_or(name);
@@ -420,6 +448,24 @@ mod tests {
         assert_eq!(ann().name_on_disk(&name, &mut |_| Ok::<_, ()>(false)), Ok(None));
         let name = Name::new(b"-instep.home-code-app").unwrap();
         assert_eq!(ann().name_on_disk(&name, &mut |_| Ok::<_, ()>(false)), Ok(None));
+    }
+
+    #[test]
+    fn a_pattern_means_where_it_travels_what_it_means_on_the_disk() {
+        for (pattern, others) in [
+            (
+                "projects/-home-ann-code-app/",
+                &["projects/-instep.app/", "projects/-instep.home-code-app/"][..],
+            ),
+            ("!/-home-ann-x/*.md", &["!/-instep.home-x/*.md"]),
+            ("-home-ann-x*", &["-instep.home-x*"]),
+            ("!-home-ann-co*", &["!-instep.app*", "!-instep.home-co*"]),
+            ("-home-*/x", &["-instep.app*/x", "-instep.home*/x"]),
+            ("*.md", &[]),
+            ("home-ann", &[]),
+        ] {
+            assert_eq!(ann().outgoing_patterns(pattern), others, "{pattern}");
+        }
     }
 
     #[test]

@@ -51,12 +51,13 @@ fn a_person_may_type_either_path_and_is_told_both() {
     let pair = agreed();
     for typed in ["projects/-srv-app/1.jsonl", "projects/-instep.app/1.jsonl"] {
         let told = done(&pair.right.run(["explain", typed]));
-        let lines: Vec<&str> =
-            told.lines().filter(|line| line.contains("disk") || line.contains("paths of")).collect();
+        let lines = told.lines().filter(|line| line.contains("disk") || line.contains("paths of"));
+        let lines: String = lines.map(|line| format!("{}\n", line.trim())).collect();
         expect![[r#"
-              on this disk  projects/-srv-app/1.jsonl
-              paths of      app, home: each machine has its own"#]]
-        .assert_eq(&lines.join("\n"));
+            on this disk  projects/-srv-app/1.jsonl
+            paths of      app, home: each machine has its own
+        "#]]
+        .assert_eq(&lines);
     }
     write(&pair.right, "projects/-srv-app/1.jsonl", "{\"cwd\":\"/srv/app\"}\n{\"cwd\":\"/srv/app\"}\n");
     let told = done(&pair.right.run(["diff"]));
@@ -65,6 +66,17 @@ fn a_person_may_type_either_path_and_is_told_both() {
     done(&pair.right.run(["restore", "projects/-srv-app"]));
     let there = pair.right.folder().join("projects/-srv-app/1.jsonl");
     assert_eq!(fs::read_to_string(there).unwrap(), "{\"cwd\":\"/srv/app\"}\n");
+}
+
+#[test]
+fn what_is_excluded_by_its_path_here_does_not_travel_by_another_name() {
+    let pair = agreed();
+    done(&pair.left.run(["config", "add", "exclude", "projects/-home-ann-code-app-x*/", "--machine"]));
+    write(&pair.left, "projects/-home-ann-code-app-xy/1", "secret");
+    let told = pair.left.run(["sync", "-n", "--json"]);
+    assert!(told.code == 0 && !told.mentions("app-xy"), "{told}");
+    let why = done(&pair.left.run(["explain", "projects/-home-ann-code-app-xy/1"]));
+    assert!(why.contains("exclude \"projects/-instep.app-x*/\""), "{why}");
 }
 
 #[test]
