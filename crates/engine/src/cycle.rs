@@ -37,9 +37,9 @@ use std::time::Duration;
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::mutant;
-use instep_core::node::{Known, PerSide};
+use instep_core::node::{Known, NodeId, PerSide};
 use instep_core::path::TreePath;
-use instep_core::policy::Direction;
+use instep_core::policy::{Direction, Strategy};
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::remote::{Class, Remote, RemoteError, Revision, Snapshot};
 use instep_core::tree::{Tree, Unknown};
@@ -240,6 +240,8 @@ struct Cycle<'a, F: Folder> {
     waiting: Vec<Held>,
     /// The conflicts that this cycle settles as it was answered on other machines.
     believed: Vec<Believed>,
+    /// What they chose for conflicts that are not of contents, by node.
+    believed_choices: BTreeMap<NodeId, Strategy>,
     /// The texts that it gives markers, or takes them from.
     marking: Marking,
     /// What there is to say beside the outcome.
@@ -320,6 +322,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
             anew: Anew::default(),
             waiting: Vec::new(),
             believed: Vec::new(),
+            believed_choices: BTreeMap::new(),
             marking: Marking::default(),
         }
     }

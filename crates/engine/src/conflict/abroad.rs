@@ -12,6 +12,7 @@ use instep_core::node::{PerSide, Side};
 use instep_core::note::{Note, Notes, TEXT_BYTES_MAX, is_author};
 use instep_core::operation::{Held, HeldKind, OperationId, OperationKind};
 use instep_core::path::{TreePath, is_reserved};
+use instep_core::policy::Strategy;
 use instep_core::progress::Observer;
 use instep_core::remote::{MachineStamp, ObjectId, Remote};
 use instep_core::tree::{Entry, LeafKind, Tree};
@@ -27,7 +28,7 @@ use crate::folder::Folder;
 use crate::history::act::{Acted, Deed, Sources, act, scan};
 use crate::history::restore::read_version;
 use crate::history::wish::Wishes;
-use crate::state::{ConflictRecord, State};
+use crate::state::{ConflictRecord, RemoteRecord, State};
 use crate::workspace::Workspace;
 
 /// The form of the text. Another one is of a newer program, and is not read.
@@ -71,6 +72,9 @@ pub(crate) struct Answer {
     result: Option<String>,
     /// The operation here.
     operation: String,
+    /// Where the conflict is not one of contents: its id, and the strategy by which the machine is to settle it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    choice: Option<(String, String)>,
     /// The undo that took it back: it is no answer, until that is taken back itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     withdrawn: Option<String>,
@@ -79,6 +83,9 @@ pub(crate) struct Answer {
 impl Answer {
     /// Answers whether it speaks of the version of a conflict here.
     fn is_about(&self, conflict: &Conflict) -> bool {
+        if let Some((id, _)) = &self.choice {
+            return *id == conflict.id.0.to_string();
+        }
         self.path == conflict.path_on(Side::Local).as_bytes()
             && self.version == content(&conflict.local).map(|content| content.to_string())
     }
@@ -169,10 +176,22 @@ impl Heard {
         .collect()
     }
 
+    /// Who chose how a conflict of names that this machine has is to be settled.
+    pub fn choice_for(&self, me: &str, conflict: &Conflict) -> Option<(String, Strategy)> {
+        let mine = self.answers(me).into_iter().filter(|(_, answer)| answer.machine == me);
+        let mut mine = mine.filter(|(_, answer)| answer.is_about(conflict));
+        mine.find_map(|(who, answer)| {
+            let (_, word) = answer.choice?;
+            let known = CHOICES.iter().find(|(_, strategy)| strategy.word() == word);
+            known.map(|(_, strategy)| (who, *strategy))
+        })
+    }
+
     /// Who answered a conflict that this machine has, with the content that the remote is to hold.
     pub fn answers_to(&self, me: &str, conflict: &Conflict) -> Vec<(String, Option<ContentId>)> {
         let mine = self.answers(me).into_iter();
         let mine = mine.filter(|(_, answer)| answer.machine == me && answer.is_about(conflict));
+        let mine = mine.filter(|(_, answer)| answer.choice.is_none());
         mine.filter_map(|(who, answer)| match answer.result {
             None => Some((who, None)),
             Some(result) => Some((who, Some(ContentId::parse(&result)?))),
@@ -180,6 +199,14 @@ impl Heard {
         .collect()
     }
 }
+
+/// The strategies by which a conflict can be settled from another machine, as that one and as the one with the conflict
+/// says it.
+static CHOICES: [(Choice, Strategy); 3] = [
+    (Choice::Here, Strategy::KeepRemote),
+    (Choice::There, Strategy::KeepLocal),
+    (Choice::Both, Strategy::Both),
+];
 
 fn machine_of(open: &OpenConflict) -> (&str, &str) {
     open.abroad.as_ref().map_or(("", ""), |machine| (&machine.name, &machine.id))
@@ -252,6 +279,9 @@ pub fn list(state: &State, remote: i64, me: &MachineStamp) -> Result<Vec<OpenCon
 /// Answers whether an answer is one to a conflict of another machine.
 fn is_answer(answer: &Answer, open: &OpenConflict) -> bool {
     let machine = open.abroad.as_ref().map(|machine| machine.id.as_str());
+    if machine == Some(&answer.machine) && answer.choice.is_some() {
+        return answer.is_about(&open.conflict);
+    }
     machine == Some(&answer.machine)
         && answer.path == open.conflict.path_on(Side::Remote).as_bytes()
         && answer.version == content(&open.conflict.remote).map(|content| content.to_string())
@@ -349,17 +379,21 @@ pub fn settle<F: Folder>(
     observer: &dyn Observer,
 ) -> Result<Acted, EngineError> {
     crate::cycle::recover(workspace)?;
-    let (conflict, machine) = match &open.abroad {
-        Some(machine) if open.conflict.kind == ConflictKind::Content => (&open.conflict, machine),
-        _ => {
-            let who = &open.machines.remote;
-            return Err(EngineError::Refused(format!(
-                "{} is no conflict of contents; it can be settled on {who} only",
-                open.conflict.path
-            )));
-        }
+    let (conflict, who) = (&open.conflict, &open.machines.remote);
+    let Some(machine) = &open.abroad else {
+        return Err(EngineError::Refused(format!("{} is no conflict of another machine", conflict.path)));
     };
     let record = workspace.state.remote(&remote.describe().address)?;
+    if conflict.kind != ConflictKind::Content {
+        let Some((_, strategy)) = CHOICES.iter().find(|(known, _)| known == choice) else {
+            return Err(EngineError::Refused(format!(
+                "{} is no conflict of contents; from here it can be settled by `--keep here`, `there` or `both`, and on \
+                 {who}",
+                conflict.path
+            )));
+        };
+        return choose(workspace, remote, &record, source, (open, machine), *strategy, observer);
+    }
     let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(&record))?;
     let seen = scan(workspace, &settings, observer)?;
     let path = conflict.path_on(Side::Local);
@@ -413,6 +447,40 @@ pub fn settle<F: Folder>(
         path: conflict.path_on(Side::Remote).as_bytes().to_vec(),
         version: content(&conflict.remote).map(|content| content.to_string()),
         result: result.map(|content| content.to_string()),
+        choice: None,
+        operation: id.to_string(),
+        withdrawn: None,
+    });
+    workspace.state.transact(|write| write.note(&answers_note(record.id), &text_of(&answers)))?;
+    Ok(acted)
+}
+
+/// Answers a conflict that is not one of contents: nothing changes here, and the machine that has it settles it by that.
+fn choose<F: Folder>(
+    workspace: &mut Workspace<F>,
+    remote: &dyn Remote,
+    record: &RemoteRecord,
+    source: &dyn SettingsSource,
+    (open, machine): (&OpenConflict, &MachineStamp),
+    strategy: Strategy,
+    observer: &dyn Observer,
+) -> Result<Acted, EngineError> {
+    let settings = rules::now(&workspace.state, &*workspace.folder, source, Some(record))?;
+    let seen = scan(workspace, &settings, observer)?;
+    let id = OperationId(workspace.clock.random());
+    let message = Some(format!("{} {}", open.short(), open.conflict.path));
+    let address = Some(remote.describe().address);
+    let deed = Deed { id, kind: OperationKind::Resolve, undoes: None, message, address, waits: true };
+    let sources = Sources { remotes: Vec::new(), bytes: Vec::new() };
+    let acted = act(workspace, &seen, &[], &deed, &sources, Vec::new(), observer)?;
+    let mut answers = all_answers_from_here(&workspace.state, record.id)?;
+    answers.retain(|answer| !is_answer(answer, open));
+    answers.push(Answer {
+        machine: machine.id.clone(),
+        path: Vec::new(),
+        version: None,
+        result: None,
+        choice: Some((open.conflict.id.0.to_string(), strategy.word().to_owned())),
         operation: id.to_string(),
         withdrawn: None,
     });
@@ -481,5 +549,9 @@ pub(crate) fn answered_here(
     me: &MachineStamp,
 ) -> Result<bool, EngineError> {
     let me = author(me);
-    Ok(open(state, remote)?.iter().any(|open| !heard.answers_to(&me, &open.conflict).is_empty()))
+    let is_answered = |conflict: &Conflict| match conflict.kind {
+        ConflictKind::Content => !heard.answers_to(&me, conflict).is_empty(),
+        _ => heard.choice_for(&me, conflict).is_some(),
+    };
+    Ok(open(state, remote)?.iter().any(|open| is_answered(&open.conflict)))
 }

@@ -84,9 +84,9 @@ impl<F: Folder> Cycle<'_, F> {
         far: &Tree,
     ) -> Result<(Known, Vec<NodeId>), EngineError> {
         self.believed.clear();
+        self.believed_choices.clear();
         let state = &self.workspace.state;
-        let mut open = conflict::open(state, record.id)?;
-        open.retain(|one| one.conflict.kind == ConflictKind::Content);
+        let open = conflict::open(state, record.id)?;
         if open.is_empty() {
             return Ok((known, Vec::new()));
         }
@@ -94,6 +94,15 @@ impl<F: Folder> Cycle<'_, F> {
         let me = abroad::author(&self.workspace.machine);
         let mut nodes = BTreeSet::new();
         for OpenConflict { number, conflict, .. } in open {
+            if conflict.kind != ConflictKind::Content {
+                // The id stands for what was seen: another conflict has another.
+                let choice = heard.choice_for(&me, &conflict).filter(|_| !conflict.settled);
+                if let Some((who, strategy)) = choice {
+                    self.believed_choices.extend(conflict.nodes.iter().map(|node| (*node, strategy)));
+                    self.believed.push(Believed { number, path: conflict.path, who });
+                }
+                continue;
+            }
             let here = abroad::standing(&look.scan.tree, conflict.path_on(Side::Local));
             let there = abroad::standing(far, conflict.path_on(Side::Remote));
             let seen = conflict.local.as_ref().and_then(|version| version.leaf).map(|leaf| leaf.content);

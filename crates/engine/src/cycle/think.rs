@@ -237,7 +237,7 @@ impl<F: Folder> Cycle<'_, F> {
         snapshot: Option<&Snapshot>,
         tools: &Tools<'_, F>,
     ) -> Result<Policy, EngineError> {
-        let mut chosen = BTreeMap::new();
+        let mut chosen = self.believed_choices.clone();
         for (node, word) in self.workspace.state.choices(record.id)? {
             if let Some(strategy) = Strategy::parse(&word) {
                 chosen.insert(node, strategy);

@@ -313,3 +313,81 @@ fn many_conflicts_are_told_as_far_as_they_fit() {
     let told = abroad_of(&left).len();
     assert!((100..=1_000).contains(&told), "{told}");
 }
+
+/// A file on the left, a folder of its name on the right, who came second and has the conflict.
+fn named() -> World {
+    let mut world = world(None, None, None);
+    world.left.write("f", "a file");
+    world.right.write("f/x", "in a folder");
+    world.left.sync();
+    assert_eq!(open_here(&world.right.sync()), 1);
+    world.third.sync();
+    world
+}
+
+#[test]
+fn a_conflict_of_names_is_settled_from_another_machine() {
+    for (choice, end) in
+        [(Choice::Here, "f=a file;other=same"), (Choice::There, "f/x=in a folder;other=same")]
+    {
+        let mut world = named();
+        assert_eq!(abroad_of(&world.third)[0].conflict.path.to_string(), "f");
+        let before = world.third.drawing();
+        let acted = settle(&mut world.third, &choice);
+        assert!(acted.held.is_empty() && abroad_of(&world.third).is_empty());
+        assert_eq!(world.third.drawing(), before, "it is settled where it is");
+        world.third.sync();
+        let outcome = world.right.sync();
+        assert_eq!(open_here(&outcome), 0, "{outcome:?}");
+        assert!(outcome.notices.iter().any(|notice| notice.contains("was settled on third")), "{outcome:?}");
+        world.left.sync();
+        world.third.sync();
+        world.right.sync();
+        let drawn = [&world.left, &world.right, &world.third].map(Machine::drawing);
+        assert_eq!(drawn, [end; 3], "{choice:?}");
+    }
+}
+
+#[test]
+fn both_of_two_names_stay_by_a_choice_made_elsewhere() {
+    let mut world = named();
+    settle(&mut world.third, &Choice::Both);
+    world.third.sync();
+    assert_eq!(open_here(&world.right.sync()), 0);
+    world.left.sync();
+    world.third.sync();
+    let drawn = world.left.drawing();
+    assert!(drawn.contains("=a file") && drawn.contains("/x=in a folder"), "{drawn}");
+    assert_eq!([world.right.drawing(), world.third.drawing()], [drawn.clone(), drawn]);
+}
+
+#[test]
+fn a_choice_of_a_conflict_that_is_another_by_now_is_not_believed() {
+    let mut world = world(None, None, None);
+    world.left.write("f/x", "in a folder");
+    world.right.write("f", "a file");
+    world.left.sync();
+    world.right.sync();
+    world.third.sync();
+    settle(&mut world.third, &Choice::Here);
+    world.right.write("f", "another file");
+    world.right.sync();
+    world.third.sync();
+    let outcome = world.right.sync();
+    assert_eq!(open_here(&outcome), 1, "{outcome:?}");
+    assert_eq!(world.right.drawing(), "f=another file;other=same");
+}
+
+#[test]
+fn an_undo_takes_a_choice_back_and_no_content_answers_a_conflict_of_names() {
+    let mut world = named();
+    let refused = try_settle(&mut world.third, &Choice::Content(b"x".to_vec()));
+    assert!(matches!(refused, Err(EngineError::Refused(why)) if why.contains("`--keep here`")));
+    settle(&mut world.third, &Choice::There);
+    let Machine { workspace, remote, settings, .. } = &mut world.third;
+    let reach = Reach::open(&*remote);
+    undo(workspace, Some(&reach), &*settings, &UndoRequest::default(), &Silent).unwrap();
+    assert_eq!(names(&world.third).len(), 1);
+    world.third.sync();
+    assert_eq!(open_here(&world.right.sync()), 1);
+}
