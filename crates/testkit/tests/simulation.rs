@@ -138,6 +138,14 @@ fn what_a_person_gave_up_with_a_folder_is_asked_of_nobody() {
 }
 
 #[test]
+fn a_version_in_conflict_is_asked_of_nobody_once_its_kept_copy_rotted() {
+    let steps = [8, 9, 10, 11, 14, 16, 17, 20, 21, 22, 23, 26, 27, 28, 29, 30, 31, 32, 33, 36, 38];
+    story(801_014, &steps, "remote meanwhile edits crashes disk policies joins rot");
+    let steps = [0, 2, 4, 6, 10, 11, 12, 13, 14, 15, 19, 20, 21, 26, 27, 29, 30, 31, 32, 34, 35, 37, 38, 39];
+    story(801_853, &steps, "remote meanwhile edits crashes disk backups history policies joins rot");
+}
+
+#[test]
 fn rot_is_no_edit_where_the_clock_was_put_back_since_the_file_was_written() {
     let steps: Vec<u64> = (0..40).collect();
     story(

@@ -27,11 +27,16 @@ pub enum Reason {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     entries: BTreeMap<(ContentId, Reason), String>,
+    /// Those of which the last kept copy was damaged.
+    damaged: BTreeSet<ContentId>,
 }
 
 impl Ledger {
     /// Writes a content down.
     pub fn record(&mut self, content: ContentId, reason: Reason, what: String) {
+        if matches!(reason, Reason::Conflict(_)) && self.damaged.contains(&content) {
+            return;
+        }
         self.entries.entry((content, reason)).or_insert(what);
     }
 
@@ -78,8 +83,10 @@ impl Ledger {
         });
     }
 
-    /// The last copy of a content that was kept is damaged: nobody can be asked for it.
+    /// The last copy of a content that was kept is damaged: nobody can be asked for it. A conflict that goes on names it
+    /// still; what is kept for it is not read again at every sync.
     pub fn forget(&mut self, lost: ContentId) {
+        self.damaged.insert(lost);
         self.entries.retain(|(content, _), _| *content != lost);
     }
 
