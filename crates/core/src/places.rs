@@ -37,10 +37,10 @@ pub struct Spot {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
     /// Its name has other signs, or none.
-    #[error("the name of a place is of small letters, digits and _, up to 32 of them")]
+    #[error("a place whose name is of small letters, digits and _, 32 at most")]
     Name,
     /// Its folder is no absolute path, or the root of all.
-    #[error("the folder of a place is an absolute path, or begins with ~/")]
+    #[error("an absolute path, or one that begins with ~/")]
     Folder,
 }
 

@@ -83,19 +83,28 @@ fn what_is_excluded_by_its_path_here_does_not_travel_by_another_name() {
 fn a_place_that_is_none_is_told_with_its_line() {
     let pair = agreed();
     for (places, why) in [
-        ("places: { app: code/app }\n", "the folder of a place is an absolute path, or begins with ~/"),
-        ("places: { App: /code/app }\n", "the name of a place is of small letters, digits and _"),
+        (
+            "places: { app: code/app }\n",
+            "`places.app` is an absolute path, or one that begins with ~/, not code/app",
+        ),
+        (
+            "places: { App: /code/app }\n",
+            "`places.App` is a place whose name is of small letters, digits and _, 32 at most, not App",
+        ),
     ] {
         write(&pair.right, "instep.local.yaml", places);
         let told = pair.right.run(["sync"]);
         assert!(told.code == 2 && told.mentions(why) && told.mentions("instep.local.yaml"), "{told}");
     }
-    // Where a place is on one machine is no other's to say.
+}
+
+#[test]
+fn where_a_place_is_on_one_machine_is_no_others_to_say() {
+    let pair = agreed();
     let shared = fs::read_to_string(pair.left.folder().join("instep.yaml")).unwrap();
-    write(&pair.left, "instep.yaml", &format!("{shared}places: {{ app: /elsewhere }}\n"));
-    let told = pair.left.run(["sync"]);
-    assert!(
-        !told.mentions("/elsewhere") && pair.left.folder().join("projects/-home-ann-code-app").exists(),
-        "{told}"
-    );
+    write(&pair.left, "instep.yaml", &format!("{shared}places: {{ web: /home/ann/web }}\n"));
+    write(&pair.left, "projects/-home-ann-web/1.jsonl", "{\"cwd\":\"/home/ann/web\"}\n");
+    done(&pair.left.run(["sync"]));
+    let sent = pair.bare.git(["show", "main:projects/-home-ann-web/1.jsonl"], b"");
+    assert_eq!(sent, b"{\"cwd\":\"/home/ann/web\"}\n");
 }

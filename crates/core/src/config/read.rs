@@ -7,7 +7,7 @@ use super::settings::Entry;
 use super::value::{Secret, Value};
 use super::{Config, EncryptionMode, FileKind, Group, Notify, ORIGIN, RemotePlace, Style, Symlinks, Unit};
 use crate::filter::{GitignoreMode, RulePlace, RuleText};
-use crate::places::Spot;
+use crate::places::{PlaceError, Spot};
 use crate::policy::{Direction, Strategy};
 use crate::retention::Retention;
 
@@ -67,24 +67,25 @@ pub(super) fn config(entries: &[Entry]) -> Result<Config, ConfigError> {
                 Unit { name, paths }
             })
             .collect(),
-        places: at.names("places").iter().map(|name| place(name, &at)).collect::<Result<_, _>>()?,
+        places: at.names("places").iter().filter_map(|name| place(name, &at)).collect::<Result<_, _>>()?,
     })
 }
 
-fn place(name: &str, at: &Values<'_>) -> Result<(String, String), ConfigError> {
+/// A place, if this machine says where it is.
+fn place(name: &str, at: &Values<'_>) -> Option<Result<(String, String), ConfigError>> {
     let of = at.below("places");
-    let folder = of.text(name).unwrap_or_default();
+    let folder = of.text(name)?;
     // Whose home it is does not matter for whether it is a folder.
     let absolute = folder.strip_prefix('~').map_or(folder.clone(), |rest| format!("/~{rest}"));
-    match Spot::new(name, &absolute) {
+    Some(match Spot::new(name, &absolute) {
         Ok(_) => Ok((name.to_owned(), folder)),
         Err(error) => Err(ConfigError::Type {
             place: of.first_place(),
             key: format!("places.{name}"),
             expected: error.to_string(),
-            found: folder,
+            found: if error == PlaceError::Name { name.to_owned() } else { folder },
         }),
-    }
+    })
 }
 
 fn group(name: &str, at: &Values<'_>) -> Result<Group, ConfigError> {
