@@ -86,7 +86,7 @@ pub(super) fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use instep_core::policy::Strategy;
@@ -114,8 +114,17 @@ mod tests {
         (workspace.state, synced)
     }
 
-    #[test]
-    fn a_copy_that_is_moved_on_is_durable_as_its_original_was() {
+    struct Pair {
+        left: PathBuf,
+        right: PathBuf,
+        place: MemoryPlace,
+        ours: State,
+        theirs: State,
+        _home: tempfile::TempDir,
+    }
+
+    /// Two machines that agree on the file `a`.
+    fn agreed() -> Pair {
         let home = tempfile::tempdir().unwrap();
         let [left, right] = ["left", "right"].map(|name| home.path().join(name));
         let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
@@ -123,6 +132,12 @@ mod tests {
         fs::write(left.join("a"), "content of both").unwrap();
         let (ours, _) = sync(&left, &place, "left", new());
         let (theirs, _) = sync(&right, &place, "right", new());
+        Pair { left, right, place, ours, theirs, _home: home }
+    }
+
+    #[test]
+    fn a_copy_that_is_moved_on_is_durable_as_its_original_was() {
+        let Pair { left, right, place, ours, theirs, _home } = agreed();
         fs::write(right.join("b"), "another content").unwrap();
         sync(&right, &place, "right", theirs);
         // By content, the copy is the file that was agreed on; to the disk, it is new.
@@ -135,13 +150,7 @@ mod tests {
 
     #[test]
     fn what_was_saved_anew_as_it_was_is_durable_before_it_counts_as_moved() {
-        let home = tempfile::tempdir().unwrap();
-        let [left, right] = ["left", "right"].map(|name| home.path().join(name));
-        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
-        fs::create_dir(&left).unwrap();
-        fs::write(left.join("a"), "content of both").unwrap();
-        let (ours, _) = sync(&left, &place, "left", new());
-        let (theirs, _) = sync(&right, &place, "right", new());
+        let Pair { left, right, place, ours, theirs, _home } = agreed();
         fs::rename(right.join("a"), right.join("b")).unwrap();
         sync(&right, &place, "right", theirs);
         fs::write(left.join("a"), "content of both").unwrap();
