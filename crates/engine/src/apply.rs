@@ -22,6 +22,7 @@ use instep_core::plan::{Change, Places};
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Key, Tree};
 
+use crate::cycle::durable::sync_names;
 use crate::cycle::naming;
 use crate::cycle::outcome::Held;
 use crate::digest::Digest;
@@ -97,13 +98,19 @@ pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> 
         setting.staging.multiply(content, uses)?;
     }
     let mut steps = order::steps(changes);
-    // Many files that are to be displaced are made durable in one call, and what is staged with them; of a handful, each
-    // before its turn.
-    let all_durable = steps.iter().filter(|step| step.kind.displaces()).count() > HANDFUL;
+    // Many files that are to be displaced are made durable in one call, and what is staged with them; of a handful, the
+    // names now, and what each holds before its turn.
+    let displaced: Vec<NodeId> =
+        steps.iter().filter(|step| step.kind.displaces()).map(|step| step.node).collect();
+    let all_durable = displaced.len() > HANDFUL;
     if all_durable && !mutant::is_on("displaced-not-durable") {
         setting.folder.sync_all()?;
     } else {
         setting.staging.sync()?;
+        if !mutant::is_on("displaced-names-not-durable") {
+            let places = displaced.iter().filter_map(|node| setting.places.of(*node));
+            sync_names(setting.folder, setting.tree, places)?;
+        }
     }
     let mut work = Work {
         ground: Ground::new(setting.folder, setting.tree, setting.places),

@@ -19,7 +19,7 @@ mod anew;
 pub(crate) mod ask;
 pub(crate) mod damage;
 mod deliver;
-mod durable;
+pub(crate) mod durable;
 mod marking;
 pub(crate) mod merging;
 pub(crate) mod naming;

@@ -461,6 +461,12 @@ impl State {
         Ok(told.and_then(|(_, told)| serde_json::from_str(told).ok()).unwrap_or_default())
     }
 
+    /// The nodes of a commit that was taken after its cycle had ended, until a cycle has made durable what stands there.
+    pub fn taken_late(&self, remote: i64) -> Result<BTreeSet<NodeId>, EngineError> {
+        let noted = self.note(&taken_late(remote))?.unwrap_or_default();
+        Ok(noted.split_whitespace().filter_map(|id| Some(NodeId(id.parse().ok()?))).collect())
+    }
+
     /// How the syncs with a remote failed since one last came to its end; `None` if none did.
     pub fn failures(&self, remote: i64) -> Result<Option<Failures>, EngineError> {
         let Some(text) = self.note(&failures(remote))? else { return Ok(None) };
@@ -587,6 +593,11 @@ const GOOD_SETTINGS: &str = "settings";
 /// The note of renames that are still to be heard: the revision up to which they were told, and what was told.
 fn renames(remote: i64) -> String {
     format!("renames-{remote}")
+}
+
+/// The note of what was taken late: the numbers of nodes.
+fn taken_late(remote: i64) -> String {
+    format!("taken-late-{remote}")
 }
 
 /// The note of failed syncs: how many, when the last one was, its code, and what it said.

@@ -258,6 +258,10 @@ impl<F: Folder> Work<'_, '_, F> {
         if differs && self.give_name_back(change, target, slot, ours)? {
             return Ok(Displaced::PutBack);
         }
+        if differs && !mutant::is_on("raced-not-durable") {
+            // It was written after it had been made durable.
+            folder.sync_file(&staging, slot).map_err(|error| self.held(change, &error))?;
+        }
         let kept = match mutant::is_on("displaced-is-deleted") {
             true => folder.remove_file(&staging, slot),
             false => self.setting.contents.keep((&staging, slot), content),
@@ -413,6 +417,26 @@ mod tests {
         (workspace.state, outcome, questions)
     }
 
+    /// Answers what was made durable, and exchanged, while the left took an edit of `d/f` from the right.
+    fn synced_by_an_edit(home: &Path, faults: impl FnOnce(&Path) -> Vec<(&'static str, Fault)>) -> Vec<String> {
+        let [left, right] = ["left", "right"].map(|name| home.join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir_all(right.join("d")).unwrap();
+        fs::write(right.join("d/f"), "base").unwrap();
+        let theirs = sync(&right, &place, "right", new(), Vec::new());
+        let ours = sync(&left, &place, "left", new(), Vec::new());
+        fs::write(right.join("d/f"), "from the right").unwrap();
+        sync(&right, &place, "right", theirs, Vec::new());
+        let folder = Arc::new(Faulty::new(DiskFolder::create(&left).unwrap(), faults(&left)));
+        let stamp = MachineStamp { name: "left".to_owned(), id: "left".to_owned() };
+        let mut workspace = Workspace::assemble(folder, ours, stamp, Arc::new(Still(4)), left.clone());
+        let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
+        let request = Request { explicit: true, ..Request::default() };
+        crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
+        assert_eq!(fs::read_to_string(left.join("d/f")).unwrap(), "from the right");
+        workspace.folder.synced.lock().unwrap().clone()
+    }
+
     /// Two folders in step: these files at the left, and at the right what came of them.
     fn pair(home: &Path, files: &[(&str, &str)]) -> (MemoryPlace, [std::path::PathBuf; 2], [State; 2]) {
         let roots = ["left", "right"].map(|name| home.join(name));
@@ -505,5 +529,27 @@ mod tests {
         let kept = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
         let found: Vec<String> = kept.chain([fs::read_to_string(left.join("f")).unwrap()]).collect();
         assert_eq!(found, ["base", "saved in that moment"]);
+    }
+
+    #[test]
+    fn what_is_displaced_is_durable_before_with_all_names_that_lead_to_it() {
+        let home = tempfile::tempdir().unwrap();
+        let synced = synced_by_an_edit(home.path(), |_| Vec::new());
+        let before: Vec<&String> = synced.iter().take_while(|what| *what != "exchange f").collect();
+        assert!(before.len() < synced.len(), "it was not exchanged: {synced:?}");
+        for what in ["/", "d/", "f"] {
+            assert!(before.iter().any(|done| *done == what), "{what} waits: {synced:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_to_the_version_that_stands_aside_is_durable_before_it_counts_as_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let synced = synced_by_an_edit(home.path(), |left| {
+            let open = fs::OpenOptions::new().append(true).open(left.join("d/f")).unwrap();
+            let append = move || std::io::Write::write_all(&mut &open, b", and more").unwrap();
+            vec![("f", Fault::Alone(Box::new(append)))]
+        });
+        assert!(synced.iter().any(|what| what.starts_with("q-")), "{synced:?}");
     }
 }

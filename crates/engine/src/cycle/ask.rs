@@ -113,11 +113,14 @@ pub(crate) fn settle_offer(
         }
     }
     let id = record.id;
+    let mut late = state.taken_late(id)?;
+    late.extend(taken.iter().flat_map(|offered| &offered.rows).map(|row| row.id));
     state.transact(|write| {
         for offered in &taken {
             write.nodes(id, &offered.rows, &offered.forgotten, offered.next)?;
             write.head(id, Some(&offered.revision), None)?;
         }
+        write.taken_late(id, &late)?;
         write.settle_offers(id, Some(head))
     })?;
     let Some(newest) = taken.into_iter().next_back() else { return Ok(false) };

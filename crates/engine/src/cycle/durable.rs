@@ -28,33 +28,46 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
     if new.len() > HANDFUL {
         return Ok(folder.sync_all()?);
     }
-    let mut folders = BTreeMap::new();
-    for place in new {
-        let Some((dir, name)) = unless_gone(open_parent(folder, tree, place))? else { continue };
-        if matches!(tree.at(place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File) {
+    let is_file = |place: &&Place| {
+        matches!(tree.at(**place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File)
+    };
+    for place in new.iter().filter(is_file) {
+        if let Some((dir, name)) = unless_gone(open_parent(folder, tree, *place))? {
             unless_gone(folder.sync_file(&dir, &name).map_err(EngineError::from))?;
         }
-        let mut at = tree.at(place).parent;
-        folders.insert(at, dir);
+    }
+    if mutant::is_on("agreed-names-not-durable") {
+        return Ok(());
+    }
+    sync_names(folder, tree, new)
+}
+
+/// Makes the names of these durable, and those of the folders on the way to them.
+pub(crate) fn sync_names<F: Folder>(
+    folder: &F,
+    tree: &Tree,
+    places: impl IntoIterator<Item = Place>,
+) -> Result<(), EngineError> {
+    let mut folders = BTreeMap::new();
+    for mut at in places {
         while at != Place::ROOT && !folders.contains_key(&tree.at(at).parent) {
             let Some((dir, _)) = unless_gone(open_parent(folder, tree, at))? else { break };
             at = tree.at(at).parent;
             folders.insert(at, dir);
         }
     }
-    if mutant::is_on("agreed-names-not-durable") {
-        return Ok(());
-    }
     Ok(folders.values().try_for_each(|dir| folder.sync_folder(dir))?)
 }
 
 /// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
-/// or makes executable, holds what a person's program wrote.
+/// or makes executable, holds what a person's program wrote. What a late commit agreed on counts as new: it was durable
+/// when it was offered, and what stands there may have been saved anew since, as it was.
 pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
     let plan = &thought.plan;
     let changes: BTreeMap<NodeId, &Change> =
         plan.changes.local.iter().map(|change| (change.node, change)).collect();
     let content = |value: Option<&Value>| value.and_then(|value| value.body.content());
+    let key = |row: Option<&Row>| row.and_then(|row| row.keys.local);
     let is_new = |row: &&Row| {
         let known = thought.known.row(row.id).and_then(|known| known.views.side(Side::Local));
         let agreed = row.views.side(Side::Local);
@@ -65,10 +78,14 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
                 let by_content = mutant::is_on("copy-is-the-original");
                 stays && !(by_content && content(known) == content(agreed))
             }
-            None => known != agreed,
+            // Another file under the name may hold the same.
+            None => known != agreed || key(thought.known.row(row.id)) != key(Some(row)),
         }
     };
-    plan.rows.iter().filter(is_new).filter_map(|row| plan.places.local.of(row.id)).collect()
+    let new = plan.rows.iter().filter(is_new).map(|row| row.id);
+    let late = thought.taken_late.iter().copied().filter(|id| !changes.contains_key(id));
+    let late = late.filter(|_| !mutant::is_on("late-is-durable"));
+    new.chain(late).filter_map(|id| plan.places.local.of(id)).collect()
 }
 
 /// What has gone since is noticed when it is sent.
@@ -89,16 +106,17 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
+    use instep_core::node::Row;
     use instep_core::policy::Strategy;
     use instep_core::progress::Silent;
-    use instep_core::remote::MachineStamp;
+    use instep_core::remote::{MachineStamp, Remote};
     use instep_remote::memory::MemoryPlace;
 
     use crate::cycle::request::Request;
     use crate::cycle::settings::SyncSettings;
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::Faulty;
-    use crate::state::State;
+    use crate::state::{Offered, State, Write};
     use crate::still::Still;
     use crate::workspace::Workspace;
 
@@ -156,5 +174,35 @@ mod tests {
         fs::write(left.join("a"), "content of both").unwrap();
         let (_, synced) = sync(&left, &place, "left", ours);
         assert!(left.join("b").exists() && synced.contains(&"a".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn what_a_late_commit_agreed_on_is_durable_though_it_was_saved_anew_as_it_was() {
+        let Pair { left, place, ours: mut state, _home, .. } = agreed();
+        let (remote, before) = (state.remotes().unwrap()[0], place.open().head().unwrap());
+        let known = state.known(remote).unwrap();
+        fs::write(left.join("n"), "new").unwrap();
+        (state, _) = sync(&left, &place, "left", state);
+        // As if the commit had arrived after its cycle gave up.
+        let (after, now) = (place.open().head().unwrap(), state.known(remote).unwrap());
+        let is_new = |row: &&Row| known.row(row.id).is_none();
+        let rows: Vec<Row> = now.rows().iter().filter(is_new).cloned().collect();
+        let offered = Offered {
+            expected: before.clone(),
+            revision: after.unwrap(),
+            rows: rows.clone(),
+            forgotten: Vec::new(),
+            next: now.next,
+        };
+        let late = |write: &Write<'_>| {
+            write.nodes(remote, &[], &rows.iter().map(|row| row.id).collect::<Vec<_>>(), known.next)?;
+            write.head(remote, before.as_ref(), None)?;
+            write.offer(remote, &offered)
+        };
+        state.transact(late).unwrap();
+        fs::remove_file(left.join("n")).unwrap();
+        fs::write(left.join("n"), "new").unwrap();
+        let (_, synced) = sync(&left, &place, "left", state);
+        assert!(synced.contains(&"n".to_owned()), "{synced:?}");
     }
 }

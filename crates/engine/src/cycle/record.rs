@@ -189,6 +189,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.conflicts(id, &conflicts.records, conflicts.next)?;
             marked::note(write, &marked)?;
             write.settle_offers(id, head.as_ref())?;
+            write.taken_late(id, &BTreeSet::new())?;
             if let Some(head) = renames {
                 write.renames(id, head, waiting)?;
             }

@@ -38,6 +38,8 @@ pub(super) struct Thought {
     /// The contents that merges made, with what there is to say of each.
     pub merged: BTreeMap<ContentId, String>,
     pub first_contact: bool,
+    /// Nodes that a commit agreed on which arrived after its cycle: they may have been saved anew since, as they were.
+    pub taken_late: BTreeSet<NodeId>,
     /// Nodes that vanished while they could not be seen: nobody can say that they were deleted.
     pub given_up: Vec<NodeId>,
     /// What is wrong with the shared settings that the remote holds.
@@ -71,6 +73,7 @@ impl<F: Folder> Cycle<'_, F> {
         let (mut known, mut given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
+        let taken_late = self.workspace.state.taken_late(record.id)?;
         let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
@@ -128,6 +131,7 @@ impl<F: Folder> Cycle<'_, F> {
             plan,
             merged,
             first_contact,
+            taken_late,
             given_up,
             invalid_there: invalid,
             received_bytes,

@@ -45,7 +45,7 @@ pub struct Faulty {
     exchanges: AtomicUsize,
     /// How often all was made durable.
     pub syncs: AtomicUsize,
-    /// The files that were made durable, by name.
+    /// What was made durable, by name, a folder as `d/`; and what was exchanged, as `exchange f`.
     pub synced: Mutex<Vec<String>>,
     /// How often it was asked who has a file open.
     pub questions: AtomicUsize,
@@ -240,6 +240,7 @@ impl Folder for Faulty {
         {
             act();
         }
+        self.synced.lock().unwrap().push(format!("exchange {}", other.1));
         self.disk.exchange((&one.0.dir, one.1), (&other.0.dir, other.1))
     }
 
@@ -273,6 +274,7 @@ impl Folder for Faulty {
     }
 
     fn sync_folder(&self, folder: &FaultyDir) -> Result<(), FolderError> {
+        self.synced.lock().unwrap().push(format!("{}/", String::from_utf8_lossy(&folder.name)));
         self.disk.sync_folder(&folder.dir)
     }
 

@@ -1,5 +1,7 @@
 //! What may be written to the workspace database, inside one transaction.
 
+use std::collections::BTreeSet;
+
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{NodeId, Row};
@@ -383,6 +385,16 @@ impl Write<'_> {
     pub fn renames(&self, remote: i64, upto: &Revision, told: &Renames) -> Result<(), EngineError> {
         let told = serde_json::to_string(told).expect("because renames are plain data");
         self.note(&super::renames(remote), &format!("{upto}\n{told}"))
+    }
+
+    /// Notes the nodes of a commit that was taken after its cycle had ended.
+    pub fn taken_late(&self, remote: i64, nodes: &BTreeSet<NodeId>) -> Result<(), EngineError> {
+        let name = super::taken_late(remote);
+        if nodes.is_empty() {
+            return self.run("DELETE FROM note WHERE name = ?1", [name]).map(drop);
+        }
+        let nodes: Vec<String> = nodes.iter().map(|node| node.0.to_string()).collect();
+        self.note(&name, &nodes.join(" "))
     }
 
     /// Notes that an operation's part at the remote is still to be taken back, or that it was.
