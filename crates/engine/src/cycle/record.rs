@@ -164,7 +164,8 @@ impl<F: Folder> Cycle<'_, F> {
         let held: Vec<&Held> = outcome.held.iter().filter(|held| !is_seen(held)).take(HELD_MAX).collect();
         let (id, request, boot) = (record.id, self.request, self.looked_into());
         let boot = boot.as_deref();
-        let forget = thought.first_contact || self.rewound;
+        let rewound = self.rewound;
+        let forget = thought.first_contact || rewound;
         let unseen = unseen(thought);
         let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
         let all_done = applied.failed.is_empty() && self.waiting.is_empty();
@@ -177,6 +178,10 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| {
             if forget {
                 write.forget_nodes(id)?;
+            }
+            if rewound && !mutant::is_on("rewound-is-forgotten") {
+                // What nobody changed since is known from now on, too: a plan has rows for changes alone.
+                write.nodes(id, thought.known.rows(), &[], thought.plan.next)?;
             }
             write.nodes(id, &[], &thought.given_up, 0)?;
             write.nodes(id, &rows.hold, &rows.forgotten, thought.plan.next)?;

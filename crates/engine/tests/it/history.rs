@@ -346,6 +346,23 @@ fn a_remote_that_was_put_back_is_allowed_while_an_undo_waits_for_it() {
 }
 
 #[test]
+fn what_an_allowed_rewind_left_alone_is_known_afterwards() {
+    let place = instep_remote::memory::MemoryPlace::new();
+    let (mut left, mut right) = (Machine::new("left", &place), Machine::new("right", &place));
+    ["a", "b", "c"].into_iter().for_each(|path| left.write(path, "1"));
+    left.sync();
+    let first = instep_core::remote::Remote::head(&left.remote).unwrap();
+    left.write("d", "1");
+    left.sync();
+    place.put_back(first.as_ref());
+    left.try_sync(Request { explicit: true, allow_rewind: true, ..Request::default() }).unwrap();
+    left.remove("a");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), "b=1;c=1;d=1");
+}
+
+#[test]
 fn an_undo_goes_on_when_another_machine_was_faster() {
     let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
     right.write("a", "2");
