@@ -262,13 +262,8 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
             left_alone.push((*path).clone());
         }
     }
-    // A folder goes back before what goes back into it.
-    let mut moves: Vec<_> = records
-        .iter()
-        .filter_map(|(path, record)| Some((record.moved_from.as_ref()?, *path, *record)))
-        .collect();
-    moves.sort_by_key(|(from, ..)| *from);
-    for (from, path, record) in moves {
+    let moves = records.iter().filter_map(|(path, record)| Some((record.moved_from.as_ref()?, *path, *record)));
+    for (from, path, record) in folders_first(moves.collect()) {
         let free = wishes.at(from).is_none() || records.iter().any(|(other, _)| *other == from);
         if !free || !is_as_left(&wishes, path, record) || !wishes.relocate(path, from) {
             left_alone.push(path.clone());
@@ -291,6 +286,32 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
     }
     left_alone.extend(wishes.give_up_unsound());
     (wishes.finish(), left_alone)
+}
+
+/// A move that is taken back: from where, to where, and the record of it.
+type Moved<'a> = (&'a TreePath, &'a TreePath, &'a SideRecord);
+
+/// Moves in an order in which each can go back: a folder before what goes back into it, and what took a folder's place
+/// before what goes back into that.
+fn folders_first(mut moves: Vec<Moved<'_>>) -> Vec<Moved<'_>> {
+    moves.sort_by_key(|(from, ..)| *from);
+    let mut sorted = Vec::with_capacity(moves.len());
+    while !moves.is_empty() {
+        let pending: BTreeSet<&TreePath> = moves.iter().flat_map(|(from, path, _)| [*from, *path]).collect();
+        let waits = |(from, path, _): &Moved<'_>| {
+            let mut above = std::iter::successors(from.parent(), TreePath::parent);
+            above.any(|folder| pending.contains(&folder) && folder != **path)
+        };
+        let (later, now): (Vec<_>, Vec<_>) = moves.into_iter().partition(waits);
+        // Folders that go round in a circle have no first: the wishes that leave no tree are given up.
+        let is_stuck = now.is_empty();
+        sorted.extend(now);
+        moves = later;
+        if is_stuck {
+            sorted.append(&mut moves);
+        }
+    }
+    sorted
 }
 
 /// Answers whether a path still is as the operation left it. A folder is, whatever it holds.

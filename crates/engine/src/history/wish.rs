@@ -165,18 +165,27 @@ impl<'t> Wishes<'t> {
 
     /// Wants what stands at a path to stand at another.
     pub fn relocate(&mut self, from: &TreePath, to: &TreePath) -> bool {
-        let (Some(place), Some(parent)) = (self.tree.find(from), to.parent()) else { return false };
-        let Some(parent) = self.folder(&parent) else { return false };
-        let Some(name) = to.name() else { return false };
+        let (Some(place), Some(parent), Some(name)) = (self.tree.find(from), to.parent(), to.name()) else {
+            return false;
+        };
         match self.change_of(place) {
-            Some(Change { after: Some(after), to: target, .. }) => {
+            // It leaves first: the folder that it goes back into may have stood where it stands.
+            Some(Change { after: Some(_), to: target, .. }) => *target = Some(to.clone()),
+            _ => return false,
+        }
+        let parent = self.folder(&parent);
+        match (self.change_of(place), parent) {
+            (Some(Change { after: Some(after), .. }), Some(parent)) => {
                 after.parent = parent;
                 after.name = name;
-                *target = Some(to.clone());
                 if after.body == Body::Folder {
                     self.coming.insert(to.clone(), node(place));
                 }
                 true
+            }
+            (Some(change), None) => {
+                change.to = Some(from.clone());
+                false
             }
             _ => false,
         }

@@ -363,6 +363,19 @@ fn what_an_allowed_rewind_left_alone_is_known_afterwards() {
 }
 
 #[test]
+fn a_folder_that_took_the_place_of_another_gives_back_what_stood_in_that() {
+    let (mut left, mut right) = pair(&[("g/x", "1")]);
+    left.rename("g", "e");
+    left.sync();
+    right.write("e/c", "mine");
+    right.sync();
+    assert_eq!(right.drawing(), "e/c=mine;e/x=1");
+    let undone = take_back(&mut right, UndoRequest::default());
+    assert!(undone.left_alone.is_empty(), "{undone:?}");
+    assert_eq!(right.drawing(), "e/c=mine;g/x=1");
+}
+
+#[test]
 fn an_undo_goes_on_when_another_machine_was_faster() {
     let (mut left, mut right) = pair(&[("a", "1"), ("b", "1")]);
     right.write("a", "2");
