@@ -528,7 +528,7 @@ impl<'a, F: Folder> Cycle<'a, F> {
         }
         if !self.request.dry_run {
             let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
-            let (stale, asked) = (&look.scan.stale, look.asked);
+            let (stale, asked) = (look.scan.stale_if_whole(), look.asked);
             let boot = self.looked_into().filter(|_| self.restarted);
             // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
             // cycle and the system's start go back together), and writes it again.

@@ -25,9 +25,10 @@ use std::collections::BTreeMap;
 use instep_core::clock::Timestamp;
 use instep_core::filter::{Filter, Groups, IgnoreFiles};
 use instep_core::path::TreePath;
+use instep_core::mutant;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::tree::{Key, Place, Tree, Unknown};
+use instep_core::tree::{Entry, Key, Place, Tree, Unknown};
 
 use crate::conflict::marked::Met;
 use crate::cycle::rules::Rules;
@@ -91,6 +92,17 @@ impl Scan {
     /// The digests of all that was read just now.
     pub fn read_now(&self) -> impl Iterator<Item = &Digest> {
         self.fresh.iter().chain(&self.racy)
+    }
+
+    /// The known digests of files that are gone; none while something can't be seen, as they may be behind that.
+    pub fn stale_if_whole(&self) -> &[Key] {
+        let is_hidden = |place| {
+            matches!(self.tree.at(place).entry, Entry::Unknown(Unknown::Unreadable(_) | Unknown::Changing))
+        };
+        if mutant::is_on("hidden-is-gone") {
+            return &self.stale;
+        }
+        if self.stale.is_empty() || self.tree.places().any(is_hidden) { &[] } else { &self.stale }
     }
 }
 

@@ -14,7 +14,7 @@ use instep_core::plan::ChangeKind;
 use instep_core::policy::Direction;
 use instep_core::remote::Revision;
 use instep_core::renames::Renames;
-use instep_core::tree::{Entry, Unknown};
+use instep_core::tree::{Entry, Key, Unknown};
 
 use super::deliver::Sent;
 use super::merging::{place_of, stage_here};
@@ -167,6 +167,12 @@ impl<F: Folder> Cycle<'_, F> {
         let rewound = self.rewound;
         let forget = thought.first_contact || rewound;
         let unseen = unseen(thought);
+        // What is known of a file that is out of sight tells rot from an edit when it comes into sight again.
+        let key = |node: &NodeId| thought.known.row(*node).and_then(|row| row.keys.local);
+        let hidden: BTreeSet<Key> =
+            unseen.iter().filter_map(key).filter(|_| !mutant::is_on("hidden-is-gone")).collect();
+        let stale: Vec<Key> =
+            look.scan.stale.iter().copied().filter(|key| !hidden.contains(key)).collect();
         let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
         let all_done = applied.failed.is_empty() && self.waiting.is_empty();
         let all_heard = all_done && request.paths.is_empty() && self.held_back.is_empty();
@@ -188,7 +194,7 @@ impl<F: Folder> Cycle<'_, F> {
             write.unseen(id, &unseen)?;
             write.digests(&look.scan.fresh)?;
             write.digests(&applied.fresh)?;
-            write.forget_digests(&look.scan.stale)?;
+            write.forget_digests(&stale)?;
             write.forms(&look.scan.formed)?;
             write.kept(&applied.kept)?;
             write.conflicts(id, &conflicts.records, conflicts.next)?;

@@ -244,16 +244,16 @@ impl<F: Folder> Look<'_, '_, F> {
     }
 
     fn file(&mut self, name: Name, seen: &Metadata) {
+        let digests = self.walk.options.digests;
+        let known = digests.place(seen.key);
+        if let Some(place) = known {
+            self.walk.meet(place);
+        }
         let path = self.looked.rules.path().join(&name);
         if let Some(refused) = (self.walk.options.refuses)(&path, seen.size) {
             return self.push(name, Entry::Unknown(refused), Some(seen));
         }
-        let digests = self.walk.options.digests;
-        let known = digests.place(seen.key).and_then(|place| {
-            self.walk.meet(place);
-            digests.content_at(place, seen)
-        });
-        match known {
+        match known.and_then(|place| digests.content_at(place, seen)) {
             Some(content) => {
                 self.looked.counts.files += 1;
                 self.looked.counts.bytes += seen.size;
