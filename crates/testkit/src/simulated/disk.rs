@@ -467,16 +467,16 @@ impl Disk {
         Ok(())
     }
 
-    /// Damages a file that is at rest, without a trace in its times; the byte becomes one that no text has. Answers
-    /// whether it could.
-    pub fn rot(&mut self, number: Number, at: usize) -> bool {
+    /// Damages a file that is at rest, without a trace in its times; the byte becomes one that no text has, and that
+    /// tells this damage from any other. Answers whether it could.
+    pub fn rot(&mut self, number: Number, at: usize, damage: u8) -> bool {
         let Some(Inode { body: Body::File(data), ground: Body::File(ground), dirty: None, .. }) =
             self.inodes.get_mut(&number)
         else {
             return false;
         };
         let (Some(byte), Some(below)) = (data.get_mut(at), ground.get_mut(at)) else { return false };
-        (*byte, *below) = (*byte | 0x80, *below | 0x80);
+        (*byte, *below) = (damage | 0x80, damage | 0x80);
         true
     }
 
@@ -508,10 +508,13 @@ impl Disk {
         Ok(())
     }
 
-    /// Writing a file back fails: the next try will succeed, with nothing written.
+    /// Writing a file back fails: the next try will succeed, with nothing written. Of a file that is younger than the
+    /// clock, as that was put back, nobody can tell afterwards that it was written before.
     pub fn fail_sync(&mut self, number: Number) {
+        let now = self.tick();
         if let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.dirty.is_some()) {
-            inode.dropped = Dropped::Now;
+            let is_younger = inode.modified.min(inode.changed) > now;
+            inode.dropped = if is_younger { Dropped::Forgotten } else { Dropped::Now };
         }
     }
 
@@ -532,6 +535,20 @@ impl Disk {
     pub fn dirty(&self) -> Vec<Number> {
         let dirty = self.inodes.iter().filter(|(_, inode)| inode.dirty.is_some());
         dirty.map(|(number, _)| *number).collect()
+    }
+
+    /// Answers whether what waits of a file, its content or a name, is of a person and from a moment on.
+    pub fn was_written_since(&self, number: Number, since: i64) -> bool {
+        let names_it =
+            |change: &Change| change.sets.iter().any(|set| set.2.as_ref().is_some_and(|entry| entry.1 == number));
+        let named = self.log.iter().find(|change| names_it(change));
+        let written = self.inode(number).is_ok_and(|inode| inode.dirty.is_some_and(|at| at >= since));
+        written || named.is_some_and(|change| change.by_person && change.at >= since)
+    }
+
+    /// Answers whether the disk refused to keep a file, and nobody can know of it any more.
+    pub fn is_refused_unheard(&self, number: Number) -> bool {
+        self.inode(number).is_ok_and(|inode| inode.dropped == Dropped::Forgotten)
     }
 
     /// Makes a folder's names durable, and what they depend on.

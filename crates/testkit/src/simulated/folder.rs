@@ -84,7 +84,9 @@ impl SimulatedFolder {
                 // What came into sight in this very act is nobody's: it is where we have it from.
                 let is_ours = entered.station.placed.remove(number)
                     && entered.station.disk.inode(*number).is_ok_and(|inode| !inode.by_person);
-                if !is_ours {
+                // Moved, it has other times: nobody can tell any more that it changed by itself.
+                entered.chaos.rotten.retain(|_, rot| rot.machine != machine || rot.number != *number);
+                if !is_ours && !entered.station.disk.is_refused_unheard(*number) {
                     let what = format!("{verb} {name} at {}", entered.station.name);
                     entered.chaos.ledger.record(*content, Reason::Displaced(machine, *number), what);
                 }

@@ -58,10 +58,10 @@ impl Ledger {
     }
 
     /// The power goes before what the person wrote to a file was durable: nobody promised that it stays. What the file
-    /// held when the engine displaced it had to be durable by then.
-    pub fn power_cut(&mut self, machine: usize, number: Number) {
+    /// held when the engine displaced it had to be durable by then, unless it was written in that very act: `raced`.
+    pub fn power_cut(&mut self, machine: usize, number: Number, raced: bool) {
         let reason = Reason::Displaced(machine, number);
-        self.entries.retain(|(_, other), what| *other != reason || what != REWRITTEN);
+        self.entries.retain(|(_, other), what| *other != reason || !(raced || what == REWRITTEN));
     }
 
     /// An older remote was put in place: what only the lost part held can't be asked of anyone. What was sent stands in
@@ -88,6 +88,14 @@ impl Ledger {
     pub fn forget(&mut self, lost: ContentId) {
         self.damaged.insert(lost);
         self.entries.retain(|(content, _), _| *content != lost);
+    }
+
+    /// What a machine kept of a content is damaged: that machine is not asked for it any more.
+    pub fn excuse(&mut self, machine: usize, lost: ContentId) {
+        self.entries.retain(|(content, reason), _| {
+            let is_theirs = matches!(reason, Reason::Displaced(of, _) | Reason::Conflict(of) if *of == machine);
+            *content != lost || !is_theirs
+        });
     }
 
     /// How many contents count.

@@ -104,6 +104,7 @@ impl Machine {
             refusals: 0,
             placed: BTreeSet::new(),
             acting: false,
+            began: 0,
             faulted: false,
             edited: false,
         };
@@ -147,7 +148,13 @@ impl Machine {
 
     /// The files at rest of which a cycle knows what they hold, and that both sides agree on it.
     pub fn known_at_rest(&self) -> Vec<Number> {
-        let (known, digests) = (self.known(), self.workspace.state.digests().unwrap());
+        let state = &self.workspace.state;
+        // What a commit on its way says of a file may be another thing than what is known of it now.
+        let is_open = |remote: &i64| !state.offered(*remote).unwrap().is_empty();
+        if state.remotes().unwrap().iter().any(is_open) {
+            return Vec::new();
+        }
+        let (known, digests) = (self.known(), state.digests().unwrap());
         let entered = self.shared.enter();
         let disk = &entered.station.disk;
         let at_rest = |row: &Row| {
@@ -241,7 +248,10 @@ impl Machine {
         let was_down = self.restart();
         self.make_trouble(was_down);
         self.shared.enter().tell(format_args!("{what}"));
-        self.shared.enter().station.acting = true;
+        {
+            let mut entered = self.shared.enter();
+            (entered.station.acting, entered.station.began) = (true, entered.chaos.now);
+        }
         let answer = act(self);
         let mut entered = self.shared.enter();
         entered.station.acting = false;
@@ -413,6 +423,8 @@ impl Machine {
         match kind {
             0 | 1 => {
                 let request = UndoRequest { redo, here_only, ..UndoRequest::default() };
+                // What stands here counts as a change made here then.
+                self.shared.enter().forget_rot();
                 let _ = self.act(&format!("undo redo={redo} here={here_only}"), |machine| {
                     undo(
                         &mut machine.workspace,

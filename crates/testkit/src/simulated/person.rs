@@ -173,6 +173,11 @@ fn save_over(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     station.disk.rename((folder, b"~tmp"), (folder, &name), Rename::Replacing)
 }
 
+/// A copy of what changed by itself is a file like any other, and so is what was carried elsewhere with its folder.
+fn forget_rot(station: &Station, chaos: &mut Chaos) {
+    chaos.rotten.retain(|_, rot| rot.machine != station.index);
+}
+
 fn rename(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let (folder, name, _) = something(station, chaos, |_| true)?;
     let (to, new) = (some_folder(station, chaos), some_name(chaos).as_bytes());
@@ -184,6 +189,7 @@ fn rename(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     station.disk.rename((folder, &name), (to, new), how)?;
     tell(station, chaos, format_args!("rename {from} -> {target} {how:?}"));
+    forget_rot(station, chaos);
     Ok(())
 }
 
@@ -306,6 +312,7 @@ fn copy(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let made = station.disk.create_file(to, new)?;
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     tell(station, chaos, format_args!("copy {from} -> {target}"));
+    forget_rot(station, chaos);
     station.disk.write(made, |data| *data = bytes)
 }
 

@@ -140,13 +140,15 @@ impl SimulatedRemote {
     }
 
     /// What changed by itself here must not go out, as long as its times can tell it from an edit. What a person made of
-    /// it, as a copy, may.
-    fn watch_rot(&self, head: &Revision, entered: &mut Entered<'_>) {
+    /// it, as a copy, may; also one that was carried to another machine, and came from there.
+    fn watch_rot(&self, (before, head): (Option<&Revision>, &Revision), entered: &mut Entered<'_>) {
         if entered.chaos.rotten.is_empty() {
             return;
         }
         let (index, disk) = (entered.station.index, &entered.station.disk);
-        let sent = self.place.contents_at(head);
+        let was_there = before.map_or_else(BTreeSet::new, |before| self.place.contents_at(before));
+        let mut sent = self.place.contents_at(head);
+        sent.retain(|content| !was_there.contains(content));
         let in_sight = folder::in_sight(disk);
         let goes_out = |(content, rot): &(&ContentId, &Rotten)| {
             let is_untouched = disk.metadata(rot.number).is_ok_and(|here| here.changed == rot.changed);
@@ -236,7 +238,7 @@ impl Remote for SimulatedRemote {
             entered.tell(format_args!("  remote commit {}: {:?}", &prepared.0[..8], answer.as_ref().err()));
             if answer.is_ok() {
                 self.place.note_head(prepared, &mut entered.chaos);
-                self.watch_rot(prepared, &mut entered);
+                self.watch_rot((expected, prepared), &mut entered);
             }
             answer
         })

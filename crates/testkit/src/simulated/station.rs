@@ -72,6 +72,8 @@ pub struct Station {
     pub placed: BTreeSet<Number>,
     /// The engine works on it.
     pub acting: bool,
+    /// When the present act began, by the true time.
+    pub began: i64,
     /// A fault or an edit came in the present act.
     pub faulted: bool,
     /// The person did something in the present act.
@@ -232,8 +234,10 @@ impl Entered<'_> {
             Crash::Power => {
                 self.chaos.counts.power_cuts += 1;
                 self.station.handles.clear();
+                let (index, began) = (self.station.index, self.station.began);
                 for number in self.station.disk.dirty() {
-                    self.chaos.ledger.power_cut(self.station.index, number);
+                    let raced = self.station.disk.was_written_since(number, began);
+                    self.chaos.ledger.power_cut(index, number, raced);
                 }
                 let mut chance = Random::new(self.chaos.chance.number());
                 self.station.disk.power_cut(&mut chance);

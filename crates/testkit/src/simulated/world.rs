@@ -235,7 +235,8 @@ impl World {
         let before = ContentId::of(entered.station.disk.data(number).unwrap());
         let size = entered.station.disk.data(number).unwrap().len().max(1);
         let byte = entered.chaos.chance.below(size);
-        if !entered.station.disk.rot(number, byte) {
+        let damage = entered.chaos.counts.rots as u8;
+        if !entered.station.disk.rot(number, byte, damage) {
             return;
         }
         let after = ContentId::of(entered.station.disk.data(number).unwrap());
@@ -259,8 +260,10 @@ impl World {
         drop(machine);
         let mut found = self.place.reachable();
         found.extend(self.machines.iter().flat_map(|machine| lock(machine).kept()));
+        let ledger = &mut lock(&self.chaos).ledger;
+        ledger.excuse(at, before);
         if !found.contains(&before) {
-            lock(&self.chaos).ledger.forget(before);
+            ledger.forget(before);
         }
     }
 
