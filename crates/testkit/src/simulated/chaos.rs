@@ -123,6 +123,8 @@ pub struct Rotten {
     pub number: Number,
     /// When anything was done to it last, as its disk has it. Once that is another moment, nobody can tell any more.
     pub changed: Timestamp,
+    /// It was copied, or carried elsewhere: what holds it may be taken for an edit.
+    pub excused: bool,
 }
 
 /// The chance, the time and the memory of a world.

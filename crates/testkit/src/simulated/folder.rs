@@ -10,7 +10,7 @@ use instep_core::tree::Key;
 use instep_engine::folder::{Abilities, Folder, FolderError, Listing, Metadata, NewFile, OpenFile};
 use rustix::io::Errno;
 
-use super::chaos::Layer;
+use super::chaos::{Layer, Rotten};
 use super::disk::{Body, Disk, Number, ROOT, Rename, STATE};
 use super::ledger::Reason;
 use super::station::{Does, Entered, Failure, Shared};
@@ -85,7 +85,8 @@ impl SimulatedFolder {
                 let is_ours = entered.station.placed.remove(number)
                     && entered.station.disk.inode(*number).is_ok_and(|inode| !inode.by_person);
                 // Moved, it has other times: nobody can tell any more that it changed by itself.
-                entered.chaos.rotten.retain(|_, rot| rot.machine != machine || rot.number != *number);
+                let moved = |rot: &&mut Rotten| rot.machine == machine && rot.number == *number;
+                entered.chaos.rotten.values_mut().filter(moved).for_each(|rot| rot.excused = true);
                 if !is_ours && !entered.station.disk.is_refused_unheard(*number) {
                     let what = format!("{verb} {name} at {}", entered.station.name);
                     entered.chaos.ledger.record(*content, Reason::Displaced(machine, *number), what);

@@ -424,7 +424,7 @@ impl Machine {
             0 | 1 => {
                 let request = UndoRequest { redo, here_only, ..UndoRequest::default() };
                 // What stands here counts as a change made here then.
-                self.shared.enter().forget_rot();
+                self.shared.enter().excuse_rot();
                 let _ = self.act(&format!("undo redo={redo} here={here_only}"), |machine| {
                     undo(
                         &mut machine.workspace,

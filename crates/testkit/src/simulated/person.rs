@@ -174,8 +174,8 @@ fn save_over(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
 }
 
 /// A copy of what changed by itself is a file like any other, and so is what was carried elsewhere with its folder.
-fn forget_rot(station: &Station, chaos: &mut Chaos) {
-    chaos.rotten.retain(|_, rot| rot.machine != station.index);
+fn excuse_rot(station: &Station, chaos: &mut Chaos) {
+    chaos.rotten.values_mut().filter(|rot| rot.machine == station.index).for_each(|rot| rot.excused = true);
 }
 
 fn rename(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
@@ -189,7 +189,7 @@ fn rename(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     station.disk.rename((folder, &name), (to, new), how)?;
     tell(station, chaos, format_args!("rename {from} -> {target} {how:?}"));
-    forget_rot(station, chaos);
+    excuse_rot(station, chaos);
     Ok(())
 }
 
@@ -312,7 +312,7 @@ fn copy(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let made = station.disk.create_file(to, new)?;
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     tell(station, chaos, format_args!("copy {from} -> {target}"));
-    forget_rot(station, chaos);
+    excuse_rot(station, chaos);
     station.disk.write(made, |data| *data = bytes)
 }
 

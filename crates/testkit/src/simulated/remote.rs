@@ -153,7 +153,7 @@ impl SimulatedRemote {
         let goes_out = |(content, rot): &(&ContentId, &Rotten)| {
             let is_untouched = disk.metadata(rot.number).is_ok_and(|here| here.changed == rot.changed);
             let is_alone = in_sight.values().filter(|held| held == content).count() == 1;
-            rot.machine == index && sent.contains(content) && is_untouched && is_alone
+            !rot.excused && rot.machine == index && sent.contains(content) && is_untouched && is_alone
         };
         let found = entered.chaos.rotten.iter().find(goes_out).map(|(content, _)| *content);
         if let Some(content) = found {

@@ -257,6 +257,12 @@ impl Entered<'_> {
         self.chaos.rotten.retain(|_, rot| rot.machine != machine);
     }
 
+    /// What stands here counts as a change made here.
+    pub fn excuse_rot(&mut self) {
+        let machine = self.station.index;
+        self.chaos.rotten.values_mut().filter(|rot| rot.machine == machine).for_each(|rot| rot.excused = true);
+    }
+
     /// A person removes our state folder's contents, or all that stands in the workspace with them.
     pub fn give_up(&mut self, whole: bool) {
         self.station.disk.by_person = true;

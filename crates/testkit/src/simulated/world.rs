@@ -248,7 +248,7 @@ impl World {
         entered.tell(format_args!("a file {place} rots: {} is {}", before.short(), after.short()));
         if in_sight {
             let changed = entered.station.disk.metadata(number).unwrap().changed;
-            let rot = Rotten { machine: at, number, changed };
+            let rot = Rotten { machine: at, number, changed, excused: false };
             entered.chaos.rotten.insert(after, rot);
             return;
         }
