@@ -245,7 +245,9 @@ impl<'a> World<'a> {
         } else {
             return false;
         };
-        if !memory.gave_way.insert(loser) {
+        // Its folder may have become one with another: then there is no place to return to.
+        let has_no_way_back = self.val(side, loser).is_some_and(|val| !self.lives(val.parent));
+        if has_no_way_back || !memory.gave_way.insert(loser) {
             return false;
         }
         match (self.val(side, loser), self.goal[loser as usize]) {

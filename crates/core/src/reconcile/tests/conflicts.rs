@@ -168,3 +168,12 @@ fn a_choice_counts_in_a_one_way_workspace() {
     assert_eq!(plan.changes.remote[0].kind(), ChangeKind::Write);
     assert_eq!(draw(&world.disks.remote, &["2"]), "f=2");
 }
+
+#[test]
+fn a_name_that_folders_brought_together_is_asked_about_where_the_loser_has_no_way_back() {
+    let sides = "L a/g=7;c/c=quu;c/g=1 R A/g=1;a/g=7;c=quu";
+    for words in ["fold ask-user", "fold keep-local", "fold keep-remote"] {
+        let told = super::outcome("a/g=7;c/c=quu;c/g=1", "^", "a/g=7;A/g=1;c=quu", words);
+        assert_eq!(told, format!("{sides} conf(name a/g) waits(A) waits(c) waits(c/c)"), "{words}");
+    }
+}
