@@ -537,13 +537,18 @@ impl Disk {
         dirty.map(|(number, _)| *number).collect()
     }
 
-    /// Answers whether what waits of a file, its content or a name, is of a person and from a moment on.
+    /// Answers whether what waits of a file is of a person and from a moment on: its content, its first name, or that a
+    /// folder was carried elsewhere, which no wait for the way to the file would have met.
     pub fn was_written_since(&self, number: Number, since: i64) -> bool {
-        let names_it =
-            |change: &Change| change.sets.iter().any(|set| set.2.as_ref().is_some_and(|entry| entry.1 == number));
-        let named = self.log.iter().find(|change| names_it(change));
+        let comes = |change: &Change, what: &dyn Fn(Number) -> bool| {
+            change.sets.iter().any(|set| set.2.as_ref().is_some_and(|entry| what(entry.1)))
+        };
+        let is_folder = |number| matches!(self.inode(number).map(|inode| &inode.body), Ok(Body::Folder(_)));
+        let is_late = |change: &&Change| change.by_person && change.at >= since;
         let written = self.inode(number).is_ok_and(|inode| inode.dirty.is_some_and(|at| at >= since));
-        written || named.is_some_and(|change| change.by_person && change.at >= since)
+        let named = self.log.iter().find(|change| comes(change, &|at| at == number)).filter(is_late);
+        let mut late = self.log.iter().filter(is_late);
+        written || named.is_some() || late.any(|change| change.sets.len() > 1 && comes(change, &is_folder))
     }
 
     /// Answers whether the disk refused to keep a file, and nobody can know of it any more.
