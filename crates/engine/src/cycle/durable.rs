@@ -60,8 +60,7 @@ pub(crate) fn sync_names<F: Folder>(
 }
 
 /// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
-/// or makes executable, holds what a person's program wrote. What a late commit agreed on counts as new: it was durable
-/// when it was offered, and what stands there may have been saved anew since, as it was.
+/// or makes executable, holds what a person's program wrote. What is known and [unsure](Thought::unsure) counts as new.
 pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
     let plan = &thought.plan;
     let changes: BTreeMap<NodeId, &Change> =
@@ -83,9 +82,9 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
         }
     };
     let new = plan.rows.iter().filter(is_new).map(|row| row.id);
-    let late = thought.taken_late.iter().copied().filter(|id| !changes.contains_key(id));
-    let late = late.filter(|_| !mutant::is_on("late-is-durable"));
-    new.chain(late).filter_map(|id| plan.places.local.of(id)).collect()
+    let unsure = thought.unsure.iter().copied().filter(|id| !changes.contains_key(id));
+    let unsure = unsure.filter(|_| !mutant::is_on("unsure-is-durable"));
+    new.chain(unsure).filter_map(|id| plan.places.local.of(id)).collect()
 }
 
 /// What has gone since is noticed when it is sent.

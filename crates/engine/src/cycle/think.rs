@@ -38,8 +38,9 @@ pub(super) struct Thought {
     /// The contents that merges made, with what there is to say of each.
     pub merged: BTreeMap<ContentId, String>,
     pub first_contact: bool,
-    /// Nodes that a commit agreed on which arrived after its cycle: they may have been saved anew since, as they were.
-    pub taken_late: BTreeSet<NodeId>,
+    /// Nodes that are known, though nobody made durable what stands here: of a commit that was taken after its cycle had
+    /// ended, saved anew since, as they were; or found alike on both sides when a rewind was allowed.
+    pub unsure: BTreeSet<NodeId>,
     /// Nodes that vanished while they could not be seen: nobody can say that they were deleted.
     pub given_up: Vec<NodeId>,
     /// What is wrong with the shared settings that the remote holds.
@@ -73,7 +74,7 @@ impl<F: Folder> Cycle<'_, F> {
         let (mut known, mut given_up) =
             give_up_unseen(known, &self.workspace.state.unseen(record.id)?, &look.scan.tree);
         let first_contact = known.is_first_contact();
-        let taken_late = self.workspace.state.taken_late(record.id)?;
+        let mut unsure = self.workspace.state.taken_late(record.id)?;
         let mut learned = self.workspace.state.targets()?;
         let mut received_bytes = 0;
         let mut invalid = None;
@@ -108,6 +109,7 @@ impl<F: Folder> Cycle<'_, F> {
         reopen(&mut look.scan.tree, &far.tree, &look.scan.ways);
         if self.rewound {
             known = common_ground(&look.scan.tree, &far.tree);
+            unsure.extend(known.rows().iter().map(|row| row.id));
         }
         let (known, answered) = self.believe(known, record, look, &far.tree)?;
         given_up.extend(answered);
@@ -131,7 +133,7 @@ impl<F: Folder> Cycle<'_, F> {
             plan,
             merged,
             first_contact,
-            taken_late,
+            unsure,
             given_up,
             invalid_there: invalid,
             received_bytes,
