@@ -91,7 +91,8 @@ struct Change {
     sets: Vec<Set>,
     at: i64,
     by_person: bool,
-    /// A folder changes its parent: no disk lets that overtake others, or folders would come to lie in each other.
+    /// A folder leaves its place: no disk lets that overtake others, or folders would come to lie in each other, and what
+    /// was taken out of one before would go with it.
     moves_folder: bool,
 }
 
@@ -310,7 +311,7 @@ impl Disk {
 
     /// Changes names: all of these, or none after a power cut.
     fn set(&mut self, sets: Vec<Set>) {
-        let now = self.tick();
+        let (now, mut moves_folder) = (self.tick(), false);
         for (folder, key, entry) in &sets {
             if let Some((_, number)) = entry {
                 let inode = self.inodes.get_mut(number).unwrap();
@@ -331,11 +332,9 @@ impl Disk {
                 let inode = self.inodes.get_mut(&number).unwrap();
                 inode.names -= 1;
                 inode.changed = now;
+                moves_folder |= matches!(inode.body, Body::Folder(_));
             }
         }
-        let is_folder = |number: &Number| matches!(self.inodes[number].body, Body::Folder(_));
-        let moves_folder =
-            sets.len() > 1 && sets.iter().filter_map(|set| set.2.as_ref()).any(|entry| is_folder(&entry.1));
         self.log.push(Change { sets, at: self.true_now, by_person: self.by_person, moves_folder });
     }
 
@@ -538,7 +537,7 @@ impl Disk {
     }
 
     /// Answers whether what waits of a file is of a person and from a moment on: its content, its first name, or that a
-    /// folder was carried elsewhere, which no wait for the way to the file would have met.
+    /// folder was carried elsewhere, where no wait for the way to the file meets it.
     pub fn was_written_since(&self, number: Number, since: i64) -> bool {
         let comes = |change: &Change, what: &dyn Fn(Number) -> bool| {
             change.sets.iter().any(|set| set.2.as_ref().is_some_and(|entry| what(entry.1)))

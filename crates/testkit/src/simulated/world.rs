@@ -252,8 +252,9 @@ impl World {
             entered.chaos.rotten.insert(after, rot);
             return;
         }
-        // What lay in a slot when the machine stopped may be an edit of that moment, for all we know.
-        if entered.station.disk.is_in_history(number) {
+        // What lay in a slot when the machine stopped may be an edit of that moment, for all we know; and where it lay is
+        // not certain before the machine runs again.
+        if !entered.station.down && entered.station.disk.is_in_history(number) {
             entered.chaos.spoiled.insert(after);
         }
         drop(entered);
