@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 
 use instep_core::clock::Timestamp;
 use instep_core::filter::{Filter, Groups, IgnoreFiles};
-use instep_core::path::TreePath;
 use instep_core::mutant;
+use instep_core::path::TreePath;
 use instep_core::policy::Links;
 use instep_core::progress::{Event, Observer, Phase};
 use instep_core::tree::{Entry, Key, Place, Tree, Unknown};

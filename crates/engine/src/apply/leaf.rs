@@ -418,7 +418,10 @@ mod tests {
     }
 
     /// Answers what was made durable, and exchanged, while the left took an edit of `d/f` from the right.
-    fn synced_by_an_edit(home: &Path, faults: impl FnOnce(&Path) -> Vec<(&'static str, Fault)>) -> Vec<String> {
+    fn synced_by_an_edit(
+        home: &Path,
+        faults: impl FnOnce(&Path) -> Vec<(&'static str, Fault)>,
+    ) -> Vec<String> {
         let [left, right] = ["left", "right"].map(|name| home.join(name));
         let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
         fs::create_dir_all(right.join("d")).unwrap();

@@ -28,9 +28,8 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
     if new.len() > HANDFUL {
         return Ok(folder.sync_all()?);
     }
-    let is_file = |place: &&Place| {
-        matches!(tree.at(**place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File)
-    };
+    let is_file =
+        |place: &&Place| matches!(tree.at(**place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File);
     for place in new.iter().filter(is_file) {
         if let Some((dir, name)) = unless_gone(open_parent(folder, tree, *place))? {
             unless_gone(folder.sync_file(&dir, &name).map_err(EngineError::from))?;

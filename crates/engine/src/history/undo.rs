@@ -262,7 +262,8 @@ fn take_back(tree: &Tree, target: &Operation, side: Side) -> (Vec<Change>, Vec<T
             left_alone.push((*path).clone());
         }
     }
-    let moves = records.iter().filter_map(|(path, record)| Some((record.moved_from.as_ref()?, *path, *record)));
+    let moves =
+        records.iter().filter_map(|(path, record)| Some((record.moved_from.as_ref()?, *path, *record)));
     for (from, path, record) in folders_first(moves.collect()) {
         let free = wishes.at(from).is_none() || records.iter().any(|(other, _)| *other == from);
         if !free || !is_as_left(&wishes, path, record) || !wishes.relocate(path, from) {

@@ -93,7 +93,8 @@ impl Ledger {
     /// What a machine kept of a content is damaged: that machine is not asked for it any more.
     pub fn excuse(&mut self, machine: usize, lost: ContentId) {
         self.entries.retain(|(content, reason), _| {
-            let is_theirs = matches!(reason, Reason::Displaced(of, _) | Reason::Conflict(of) if *of == machine);
+            let is_theirs =
+                matches!(reason, Reason::Displaced(of, _) | Reason::Conflict(of) if *of == machine);
             *content != lost || !is_theirs
         });
     }

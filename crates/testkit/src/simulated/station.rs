@@ -260,7 +260,11 @@ impl Entered<'_> {
     /// What stands here counts as a change made here.
     pub fn excuse_rot(&mut self) {
         let machine = self.station.index;
-        self.chaos.rotten.values_mut().filter(|rot| rot.machine == machine).for_each(|rot| rot.excused = true);
+        self.chaos
+            .rotten
+            .values_mut()
+            .filter(|rot| rot.machine == machine)
+            .for_each(|rot| rot.excused = true);
     }
 
     /// A person removes our state folder's contents, or all that stands in the workspace with them.
