@@ -198,9 +198,18 @@ mod tests {
             write.offer(remote, &offered)
         };
         state.transact(late).unwrap();
-        fs::remove_file(left.join("n")).unwrap();
         fs::write(left.join("n"), "new").unwrap();
         let (_, synced) = sync(&left, &place, "left", state);
         assert!(synced.contains(&"n".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn another_file_of_the_same_content_is_durable_before_it_is_known_by_its_number() {
+        let Pair { left, place, ours, _home, .. } = agreed();
+        fs::write(left.join("new"), "content of both").unwrap();
+        fs::rename(left.join("new"), left.join("a")).unwrap();
+        fs::write(left.join("z"), "a change").unwrap();
+        let (_, synced) = sync(&left, &place, "left", ours);
+        assert!(synced.contains(&"a".to_owned()), "{synced:?}");
     }
 }

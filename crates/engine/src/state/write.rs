@@ -74,7 +74,13 @@ impl Write<'_> {
         for table in ["node", "object", "offered", "conflict", "choice", "undone", "unseen", "half_undone"] {
             self.run(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
         }
-        for note in [abroad::heard_note(remote), abroad::answers_note(remote), super::told_note(remote)] {
+        let notes = [
+            abroad::heard_note(remote),
+            abroad::answers_note(remote),
+            super::told_note(remote),
+            super::taken_late(remote),
+        ];
+        for note in notes {
             self.run("DELETE FROM note WHERE name = ?1", [note])?;
         }
         self.run(
