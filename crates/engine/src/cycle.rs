@@ -71,6 +71,9 @@ use think::Thought;
 /// How often a cycle plans anew because the remote moved on while it worked.
 const STALE_TRIES: u32 = 5;
 
+/// How often the first cycle after a restart looks for damage: what it could not help is held, and not met again.
+const MENDING_TRIES: u32 = 3;
+
 /// How often new shared rules may arrive within one cycle before it goes on with what it has.
 const RULE_TRIES: u32 = 3;
 
@@ -338,13 +341,18 @@ impl<'a, F: Folder> Cycle<'a, F> {
         loop {
             let settings = self.settings(rules.clone())?;
             let mut look = self.look(&settings, &record, fetch, &mut tools)?;
-            if self.restarted && rounds == 0 {
-                let damaged = self.find_damaged(&record, &look.scan)?;
-                if !damaged.is_empty() {
-                    let dry_run = self.request.dry_run;
-                    self.damaged = if dry_run { damaged } else { self.mend(&record, &look, damaged)? };
-                    look = self.look(&settings, &record, fetch, &mut tools)?;
+            // What could not be seen at first may be damaged, too.
+            let looks = if self.restarted && rounds == 0 { MENDING_TRIES } else { 0 };
+            for _ in 0..looks {
+                let mut damaged = self.find_damaged(&record, &look.scan)?;
+                if damaged.is_empty() {
+                    break;
                 }
+                if !self.request.dry_run {
+                    damaged = self.mend(&record, &look, damaged)?;
+                }
+                self.damaged.append(&mut damaged);
+                look = self.look(&settings, &record, fetch, &mut tools)?;
             }
             if !self.request.dry_run {
                 naming::remember(&mut self.workspace.state, &settings.groups)?;

@@ -155,6 +155,11 @@ fn rot_is_no_edit_where_the_clock_was_put_back_since_the_file_was_written() {
     );
 }
 
+#[test]
+fn rot_that_came_while_a_file_could_not_be_read_is_no_edit() {
+    story(1_205_347, &[0, 4, 8, 9, 16, 33], "remote meanwhile edits crashes disk disks policies joins rot");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
