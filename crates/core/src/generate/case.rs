@@ -572,9 +572,6 @@ impl Life {
             let told: Vec<String> = all
                 .map(|(side, c)| format!("{side:?} {:?} {:?} {:?} -> {:?}", c.kind(), c.node.0, c.from, c.to))
                 .collect();
-            if std::env::var("ROWS").is_ok() {
-                self.story.push(format!("{:#?}", self.known));
-            }
             return Err(format!("the next cycle is not quiet:\n  {}", told.join("\n  ")));
         }
         if !next.rows.is_empty() || !next.forgotten.is_empty() {

@@ -101,8 +101,16 @@ impl<'a> World<'a> {
         let Some(side) = stand.side().filter(|&side| self.keeps_view(side, node)) else {
             return self.val(stand, node);
         };
-        // The folder it stood in may be no more; where both sides agreed on it, there is one still.
-        let view = self.index.view(side, node).filter(|view| self.is_remembered(view.parent));
+        // The folder it stood in may be another one's version now, or no more; where both sides agreed on it, there is
+        // one still.
+        let joined = &self.joined[side];
+        let view = self.index.view(side, node).map(|mut view| {
+            while let Some(&into) = joined.get(&view.parent) {
+                view.parent = into;
+            }
+            view
+        });
+        let view = view.filter(|view| self.is_remembered(view.parent));
         view.or(self.val(Stand::Base, node))
     }
 

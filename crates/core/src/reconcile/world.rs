@@ -57,6 +57,8 @@ pub(crate) struct World<'a> {
     is_active: Vec<bool>,
     /// Nodes out of sight on a side, and whether something unknown stands at their home.
     pub(crate) hidden: PerSide<Map<Idx, Why>>,
+    /// What a side called this node is its version of that one.
+    pub(crate) joined: PerSide<Map<Idx, Idx>>,
     /// Where something unknown stands, and which folders hold such.
     pub(crate) unknown: PerSide<Set<Seat<'a>>>,
     pub(crate) with_unknown: PerSide<Set<Idx>>,
@@ -114,6 +116,7 @@ impl<'a> World<'a> {
             active: Vec::new(),
             is_active: vec![false; len],
             hidden: PerSide::default(),
+            joined: PerSide::default(),
             unknown: PerSide::default(),
             with_unknown: PerSide::default(),
             still_seats: RefCell::default(),
@@ -398,6 +401,8 @@ impl<'a> World<'a> {
     /// Makes what a side calls `from` its version of `into`: they are one node.
     pub(crate) fn join(&mut self, side: Side, from: Idx, into: Idx) {
         self.shifted = true;
+        self.joined[side].remove(&into);
+        self.joined[side].insert(from, into);
         let val = self.val(side, from);
         self.set(side, into, val);
         self.set(side, from, None);

@@ -145,3 +145,31 @@ fn a_safe_save_with_an_excluded_backup_is_an_edit() {
     assert_eq!(kinds(&plan), [ChangeKind::Write]);
     assert_eq!(drawn(&world)[1], "f=2");
 }
+
+#[test]
+fn what_is_out_of_sight_is_remembered_in_the_folder_that_its_own_became_one_with() {
+    let mut world = World::new("f=1;n/b=3", policy("ask-user push"));
+    (world.disks.remote.keyed, world.disks.remote.births) = (true, true);
+    world.cycle();
+    let find = |world: &World, path: &str| {
+        world.disks.remote.find(&TreePath::new(path.as_bytes()).unwrap()).unwrap()
+    };
+    // There the file is moved into a new folder, and what is a folder here changed.
+    let (moved, other, parent) = (find(&world, "f"), find(&world, "n/b"), find(&world, "n"));
+    let folder = world.disks.remote.create(parent, name("d"), None);
+    world.disks.remote.change(moved, |thing| thing.parent = folder);
+    world.disks.remote.write(other, file("4"));
+    world.edit(Side::Local, "f=2;n/b/");
+    world.cycle();
+    // Now that folder has its name there, nobody can look at the file, and here it is deleted.
+    world.disks.remote.remove(other);
+    world.disks.remote.change(folder, |thing| thing.name = name("b"));
+    world.disks.remote.change(moved, |thing| thing.unknown = Some(Unknown::Unreadable("denied".to_owned())));
+    world.edit(Side::Local, "n/b/");
+    world.cycle();
+    let rows = world.known.rows();
+    let last_seen: Vec<_> = rows.iter().filter_map(|row| row.views.side(Side::Remote)).collect();
+    let [file, _, united] = last_seen[..] else { panic!("{rows:#?}") };
+    assert_eq!([&file.name, &united.name], [&name("f"), &name("b")]);
+    assert_eq!(file.parent, rows[2].id, "{rows:#?}");
+}
