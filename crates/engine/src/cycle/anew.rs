@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::content::ContentId;
+use instep_core::mutant;
 use instep_core::node::{Body, Side, Value};
 use instep_core::path::TreePath;
 use instep_core::plan::Change;
@@ -42,11 +43,17 @@ impl<F: Folder> Cycle<'_, F> {
             return Ok(());
         }
         let tree = &look.scan.tree;
-        let (mut changes, mut unsure) = (Vec::new(), BTreeMap::new());
+        let (mut changes, mut unsure, mut gone) = (Vec::new(), BTreeMap::new(), Vec::new());
         for place in newly_agreed(thought) {
             let Some((value, content)) = file(tree, place) else { continue };
-            let Some((dir, name)) = unless_gone(open_parent(tools.folder, tree, place))? else { continue };
-            let Some(found) = tools.folder.metadata(&dir, &name)? else { continue };
+            let seen = open_parent(tools.folder, tree, place).and_then(|(dir, name)| {
+                Ok(tools.folder.metadata(&dir, &name)?.map(|found| (dir, name, found)))
+            });
+            // It may be back before a row is written.
+            let Some((dir, name, found)) = unless_gone(seen)?.flatten() else {
+                gone.push(tree.path(place));
+                continue;
+            };
             if !is_doubtful(&found, doubt) || self.anew.written.contains(&found.key) {
                 continue;
             }
@@ -59,7 +66,12 @@ impl<F: Folder> Cycle<'_, F> {
             if unless_gone(staged)?.unwrap_or(false) {
                 let (node, before, path) = (wish::node(place), Some(value.clone()), Some(path));
                 changes.push(Change { node, before, after: Some(value), from: path.clone(), to: path });
+            } else {
+                gone.push(path);
             }
+        }
+        if !gone.is_empty() && !mutant::is_on("gone-is-durable") {
+            return Err(PassEnd::Changed(gone));
         }
         if changes.is_empty() && unsure.is_empty() {
             return Ok(());

@@ -11,6 +11,7 @@ use instep_core::node::{NodeId, Row, Side, Value};
 use instep_core::plan::Change;
 use instep_core::tree::{Entry, LeafKind, Place, Tree};
 
+use super::PassEnd;
 use super::merging::open_parent;
 use super::think::Thought;
 use crate::failure::EngineError;
@@ -19,8 +20,9 @@ use crate::folder::{Folder, FolderFailure};
 /// Up to so many entries, each is made durable by itself: the disk may hold much that is none of ours.
 const HANDFUL: usize = 8;
 
-/// Makes durable what the folder here, seen as this tree, holds and a plan will write down as agreed.
-pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought) -> Result<(), EngineError> {
+/// Makes durable what the folder here, seen as this tree, holds and a plan will write down as agreed. Where something is
+/// gone, it ends the pass: it may be back before a row is written, and durable nowhere.
+pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought) -> Result<(), PassEnd> {
     if mutant::is_on("agreed-not-durable") {
         return Ok(());
     }
@@ -28,34 +30,45 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
     if new.len() > HANDFUL {
         return Ok(folder.sync_all()?);
     }
+    let mut gone = Vec::new();
     let is_file =
         |place: &&Place| matches!(tree.at(**place).entry, Entry::Leaf(leaf) if leaf.kind == LeafKind::File);
     for place in new.iter().filter(is_file) {
-        if let Some((dir, name)) = unless_gone(open_parent(folder, tree, *place))? {
-            unless_gone(folder.sync_file(&dir, &name).map_err(EngineError::from))?;
+        let synced =
+            open_parent(folder, tree, *place).and_then(|(dir, name)| Ok(folder.sync_file(&dir, &name)?));
+        if unless_gone(synced)?.is_none() {
+            gone.push(*place);
         }
     }
-    if mutant::is_on("agreed-names-not-durable") {
+    if !mutant::is_on("agreed-names-not-durable") {
+        gone.append(&mut sync_names(folder, tree, new)?);
+    }
+    if gone.is_empty() || mutant::is_on("gone-is-durable") {
         return Ok(());
     }
-    sync_names(folder, tree, new)
+    Err(PassEnd::Changed(gone.into_iter().map(|place| tree.path(place)).collect()))
 }
 
-/// Makes the names of these durable, and those of the folders on the way to them.
+/// Makes the names of these durable, and those of the folders on the way to them; answers those of which the folder is
+/// gone.
 pub(crate) fn sync_names<F: Folder>(
     folder: &F,
     tree: &Tree,
     places: impl IntoIterator<Item = Place>,
-) -> Result<(), EngineError> {
-    let mut folders = BTreeMap::new();
+) -> Result<Vec<Place>, EngineError> {
+    let (mut folders, mut gone) = (BTreeMap::new(), Vec::new());
     for mut at in places {
         while at != Place::ROOT && !folders.contains_key(&tree.at(at).parent) {
-            let Some((dir, _)) = unless_gone(open_parent(folder, tree, at))? else { break };
+            let Some((dir, _)) = unless_gone(open_parent(folder, tree, at))? else {
+                gone.push(at);
+                break;
+            };
             at = tree.at(at).parent;
             folders.insert(at, dir);
         }
     }
-    Ok(folders.values().try_for_each(|dir| folder.sync_folder(dir))?)
+    folders.values().try_for_each(|dir| folder.sync_folder(dir))?;
+    Ok(gone)
 }
 
 /// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
@@ -86,7 +99,7 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
     new.chain(unsure).filter_map(|id| plan.places.local.of(id)).collect()
 }
 
-/// What has gone since is noticed when it is sent.
+/// `None` if it has gone since it was seen.
 pub(super) fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match done {
         Err(EngineError::Folder(error))
@@ -109,18 +122,28 @@ mod tests {
     use instep_core::progress::Silent;
     use instep_core::remote::{MachineStamp, Remote};
     use instep_remote::memory::MemoryPlace;
+    use rustix::io::Errno;
 
     use crate::cycle::request::Request;
     use crate::cycle::settings::SyncSettings;
     use crate::folder::disk::DiskFolder;
-    use crate::folder::faulty::Faulty;
+    use crate::folder::faulty::{Fault, Faulty};
     use crate::state::{Offered, State, Write};
     use crate::still::Still;
     use crate::workspace::Workspace;
 
     /// Answers the names of the files that were made durable.
     fn sync(root: &Path, place: &MemoryPlace, name: &str, state: State) -> (State, Vec<String>) {
-        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), Vec::new()));
+        sync_with((root, Vec::new()), place, name, state)
+    }
+
+    fn sync_with(
+        (root, faults): (&Path, Vec<(&str, Fault)>),
+        place: &MemoryPlace,
+        name: &str,
+        state: State,
+    ) -> (State, Vec<String>) {
+        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
         let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
         let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Still(7)), root.to_owned());
         let settings = SyncSettings { workers: 1, strategy: Strategy::Both, ..SyncSettings::default() };
@@ -211,5 +234,17 @@ mod tests {
         fs::write(left.join("z"), "a change").unwrap();
         let (_, synced) = sync(&left, &place, "left", ours);
         assert!(synced.contains(&"a".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn what_was_away_when_it_was_to_be_made_durable_is_not_agreed_before_it_is() {
+        let Pair { left, right, place, ours, theirs, _home } = agreed();
+        fs::write(left.join("n"), "of both, too").unwrap();
+        sync(&left, &place, "left", ours);
+        fs::write(right.join("n"), "of both, too").unwrap();
+        // As if it was renamed just then, and back.
+        let away = vec![("n", Fault::SyncOnce(Errno::NOENT))];
+        let (_, synced) = sync_with((&right, away), &place, "right", theirs);
+        assert!(synced.contains(&"n".to_owned()), "{synced:?}");
     }
 }
