@@ -318,8 +318,13 @@ fn absolute(cwd: &Path, path: &Path) -> PathBuf {
     whole
 }
 
+/// Answers whether a folder is git's own directory, as a bare repository is.
+pub fn is_bare_repository(path: &Path) -> bool {
+    ["HEAD", "objects", "refs"].iter().all(|part| path.join(part).exists())
+}
+
 fn holds_repository(path: &Path) -> bool {
-    path.join(".git").exists() || ["HEAD", "objects", "refs"].iter().all(|part| path.join(part).exists())
+    path.join(".git").exists() || is_bare_repository(path)
 }
 
 fn is_empty(path: &Path) -> bool {

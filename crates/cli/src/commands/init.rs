@@ -11,7 +11,7 @@ use instep_core::path::escape;
 use instep_core::remote::Remote as _;
 use instep_engine::cycle;
 use instep_engine::cycle::request::Request;
-use instep_remote::address::{Address, Typed};
+use instep_remote::address::{Address, Typed, is_bare_repository, redact};
 use instep_remote::git::GitRemote;
 
 use super::Context;
@@ -204,6 +204,12 @@ fn literally(path: &str) -> String {
 fn folder(context: &Context, arguments: &InitArguments) -> Result<PathBuf, CommandError> {
     let named = arguments.folder.as_deref().unwrap_or(Path::new("."));
     let path = context.surroundings.folder.join(named);
+    if is_place(&path, named) {
+        let named = shown(Path::new(&redact(&named.to_string_lossy())));
+        return Err(CommandError::usage("This is a place to send to, not the folder that is to be synced.")
+            .at(&named)
+            .hinted(format!("`instep init --remote {named}` in the folder to be synced.")));
+    }
     let root = path.canonicalize().map_err(|error| CommandError::file("open", &path, &error))?;
     if !root.is_dir() {
         return Err(CommandError::usage("A workspace is a folder, and this is not one.").at(shown(&root)));
@@ -220,6 +226,12 @@ fn folder(context: &Context, arguments: &InitArguments) -> Result<PathBuf, Comma
         );
     }
     Ok(root)
+}
+
+/// Answers whether what was named as the folder is rather the address: a bare repository, or nothing on this disk and
+/// written like an address.
+fn is_place(path: &Path, named: &Path) -> bool {
+    is_bare_repository(path) || !path.exists() && named.to_string_lossy().contains(':')
 }
 
 /// What to ask before a folder that may hold more than a person means is taken: their home, or a whole disk.

@@ -80,6 +80,18 @@ fn the_whole_disk_is_refused() {
 }
 
 #[test]
+fn an_address_in_the_place_of_the_folder_is_told_apart() {
+    let pair = Pair::new(&crate::program());
+    let bare = pair.bare.path().display().to_string();
+    for address in [&bare[..], "git@host.invalid:me/notes.git", "https://host.invalid/notes.git"] {
+        let refused = pair.left.run(["init", "--yes", address]);
+        let hint = format!("instep init --remote {address}");
+        assert!(refused.code == 2 && refused.mentions(&hint), "{refused}");
+    }
+    assert!(!pair.left.folder().join(".instep").exists());
+}
+
+#[test]
 fn a_replaced_root_joins_as_a_first_contact() {
     for again in [&["init", "--yes"][..], &["init", "--yes", "--remote=REMOTE"]] {
         let pair = Pair::new(&crate::program());

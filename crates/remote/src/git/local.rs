@@ -22,6 +22,7 @@ use super::locks;
 use super::notes;
 use super::objects::Oid;
 use super::program::{Program, Scope};
+use crate::address::is_bare_repository;
 
 /// What a repository holds under `refs/heads/`.
 #[derive(Debug, Clone)]
@@ -38,8 +39,7 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
     if inside.exists() {
         return Some(inside);
     }
-    let bare = ["HEAD", "objects", "refs"].iter().all(|part| path.join(part).exists());
-    bare.then(|| path.to_owned())
+    is_bare_repository(path).then(|| path.to_owned())
 }
 
 /// Lists a branch, and the notes beside it. A note that is damaged must not stand in the branch's way.
