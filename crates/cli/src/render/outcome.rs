@@ -16,7 +16,7 @@ use crate::failure::Exit;
 /// How many lines of a list are shown, unless a person asked for all.
 const LINES_MAX: usize = 40;
 
-/// How many changes of each kind an outcome holds; folders alone count where no file moved.
+/// How many changes of each kind an outcome holds. A folder counts where it moved, or where there are no files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// To the remote.
@@ -35,7 +35,8 @@ impl Counts {
         let mut counts = Counts::default();
         let mut merged = std::collections::BTreeSet::new();
         let files = outcome.done.iter().any(|done| !done.folder);
-        for done in outcome.done.iter().filter(|done| !done.folder || !files) {
+        let counts_as_one = |done: &&Done| !done.folder || !files || done.kind == ChangeKind::Move;
+        for done in outcome.done.iter().filter(counts_as_one) {
             counts.deleted += u64::from(done.kind == ChangeKind::Remove);
             match (done.merged.is_some(), done.side) {
                 (true, _) => {

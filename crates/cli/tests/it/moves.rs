@@ -60,6 +60,21 @@ fn a_rename_and_an_edit_meet_an_edit_under_the_old_name() {
     }
 }
 
+#[test]
+fn folders_that_become_one_are_told_as_one_move() {
+    let Pair { left, right, .. } = &agreed(&["d/x"]);
+    fs::rename(left.folder().join("d"), left.folder().join("e")).unwrap();
+    write(right, "e/c", "3\n");
+    sync(left, 0);
+    let told = right.run(["sync"]);
+    let arrows: Vec<_> =
+        told.stdout.lines().filter(|line| line.contains(['↑', '↓'])).map(str::trim).collect();
+    assert_eq!(arrows, ["↓  d/ → e/  moved", "↑  e/c      2 B"], "{told}");
+    assert!(told.stdout.contains(": 1 sent, 1 received."), "{told}");
+    sync(left, 0);
+    assert_eq!(files(left), files(right));
+}
+
 /// A commit of a stranger who writes as Instep does: `notes.txt` is gone, `new.txt` holds something else, and its
 /// trailers say these things.
 fn lie(pair: &Pair, said: &[u8]) {

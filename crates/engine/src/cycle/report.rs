@@ -1,5 +1,7 @@
 //! What a cycle did or would do, said as values.
 
+use std::collections::BTreeSet;
+
 use instep_core::clock::Timestamp;
 use instep_core::node::{Body, PerSide, Side};
 use instep_core::path::{TreePath, escape};
@@ -79,6 +81,7 @@ impl<F: Folder> Cycle<'_, F> {
             }
         }
         done.sort_by(|a, b| (&a.path, a.side).cmp(&(&b.path, b.side)));
+        leave_unsaid(&mut done);
         let mut held = held_in(&look.scan.tree, Side::Local);
         held.extend(held_in(&thought.far.tree, Side::Remote));
         held.extend(self.waiting.iter().cloned());
@@ -129,6 +132,17 @@ impl<F: Folder> Cycle<'_, F> {
         };
         Err(EngineError::PlanStale(difference.to_owned()))
     }
+}
+
+/// A folder in whose place another one comes is not gone, and what it hands over stays where it is.
+fn leave_unsaid(done: &mut Vec<Done>) {
+    let is_removal = |done: &Done| done.kind == ChangeKind::Remove;
+    let folders = done.iter().filter(|done| done.folder && !is_removal(done));
+    let taken: BTreeSet<(TreePath, Side)> = folders.map(|done| (done.path.clone(), done.side)).collect();
+    done.retain(|done| {
+        let stands = done.folder && is_removal(done) && taken.contains(&(done.path.clone(), done.side));
+        !stands && (done.kind != ChangeKind::Move || done.from.as_ref() != Some(&done.path))
+    });
 }
 
 fn done_of(side: Side, change: &Change, look: &Look, thought: &Thought) -> Done {
