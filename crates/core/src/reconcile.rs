@@ -113,6 +113,7 @@ impl World<'_> {
         self.why.clear();
         self.groups.clear();
         self.combined.clear();
+        self.handed.clear();
         self.copies.clear();
         self.copies_due.clear();
         for side in Side::BOTH {

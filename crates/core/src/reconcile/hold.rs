@@ -38,6 +38,7 @@ impl<'a> World<'a> {
                 self.find_taken(side, &mut finds);
             }
             self.find_split_copies(&mut finds);
+            self.find_split_twins(&mut finds);
             // A cause that stands by itself goes before a mere consequence.
             finds.sort_by_key(|&(node, why)| (why.is_consequence(), node));
             let mut grown = false;
@@ -168,6 +169,17 @@ impl<'a> World<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// Of two folders that only one side tells apart, one can't be taken into the other as a whole. Then nothing is: two
+    /// machines that hold the one and the other would move what can move to and fro, without end.
+    fn find_split_twins(&self, finds: &mut Finds) {
+        let left_behind = self.handed.iter().filter(|(_, folder)| self.is_held(*folder));
+        finds.extend(
+            left_behind
+                .filter(|(node, _)| !self.is_held(*node))
+                .map(|&(node, folder)| (node, Why::Because(folder))),
+        );
     }
 
     /// Makes the targets what the stands have; answers whether anything changed.

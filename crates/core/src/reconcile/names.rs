@@ -169,11 +169,25 @@ impl<'a> World<'a> {
                 }
             }
         }
+        let parent = |node: &Idx| Some((*node, self.goal[*node as usize]?.parent));
+        let handed = self.active.iter().filter_map(parent);
+        let mut handed: Vec<(Idx, Idx)> = handed
+            .filter(|(_, from)| gone.get(from).is_some_and(|into| self.are_twins(*from, *into)))
+            .collect();
+        self.handed.append(&mut handed);
         for &node in &self.active {
             if let Some(goal) = &mut self.goal[node as usize] {
                 goal.parent = stay(goal.parent);
             }
         }
+    }
+
+    /// Answers whether both stand on one side, which tells their names apart.
+    fn are_twins(&self, one: Idx, other: Idx) -> bool {
+        Side::BOTH.into_iter().any(|side| {
+            let seat = |node| self.val(side, node).map(|val| self.seat(None, val.parent, val.name));
+            seat(one).is_some() && seat(one) == seat(other)
+        })
     }
 
     /// Equal files are one, at least where one of them was never agreed on.

@@ -177,3 +177,24 @@ fn a_name_that_folders_brought_together_is_asked_about_where_the_loser_has_no_wa
         assert_eq!(told, format!("{sides} conf(name a/g) waits(A) waits(c) waits(c/c)"), "{words}");
     }
 }
+
+/// Whoever folds names shows one folder for two. If one can't be taken into the other as a whole, two such machines that
+/// hold the one and the other took from one another what could be moved, without end.
+#[test]
+fn of_two_folders_that_one_side_takes_for_one_all_moves_or_nothing() {
+    check("-", "-", "A/g=1;a/z=3", "fold ask-user", "= A/g=1;A/z=3");
+    check(
+        "-",
+        "-",
+        "A/g=1;A/y=4;a/g=2;a/z=3",
+        "fold ask-user",
+        "L A/y=4 R A/g=1;A/y=4;a/g=2;a/z=3 conf(name A/g) waits(a) waits(a/z)",
+    );
+    check(
+        "a/g=2;a/z=3",
+        "^",
+        "A/g=1;A/y=4;a/g=2;a/z=3",
+        "fold ask-user",
+        "L a/g=2;a/z=3 R A/g=1;A/y=4;a/g=2;a/z=3 conf(name a/g) waits(A) waits(A/y)",
+    );
+}
