@@ -97,7 +97,7 @@ impl<'a> World<'a> {
     }
 
     /// What is out of sight is remembered as it was last seen, so that it is known when it comes back.
-    fn to_remember(&self, stand: Stand, node: Idx) -> Option<Val<'a>> {
+    pub(crate) fn to_remember(&self, stand: Stand, node: Idx) -> Option<Val<'a>> {
         let Some(side) = stand.side().filter(|&side| self.keeps_view(side, node)) else {
             return self.val(stand, node);
         };

@@ -332,7 +332,8 @@ impl<'a> World<'a> {
     }
 
     fn fingerprint(&self, node: Idx) -> Vec<u8> {
-        let [base, local, remote] = Stand::ALL.map(|stand| encode(self.val(stand, node)));
+        // Out of sight is out of sight, wherever it went.
+        let [base, local, remote] = Stand::ALL.map(|stand| encode(self.to_remember(stand, node)));
         let mut sides = [local, remote];
         sides.sort();
         let mut bytes = base;

@@ -173,3 +173,19 @@ fn what_is_out_of_sight_is_remembered_in_the_folder_that_its_own_became_one_with
     assert_eq!([&file.name, &united.name], [&name("f"), &name("b")]);
     assert_eq!(file.parent, rows[2].id, "{rows:#?}");
 }
+
+#[test]
+fn a_conflict_over_what_is_out_of_sight_stays_the_same_though_its_folder_was_made_anew() {
+    let mut world = world("d/f=1", true);
+    let (file, old) = (at(&world, "d/f"), at(&world, "d"));
+    world.disks.local.change(file, |thing| thing.parent = TOP);
+    world.disks.local.remove(old);
+    let new = world.disks.local.create(TOP, name("d"), None);
+    world.disks.local.change(file, |thing| thing.parent = new);
+    exclude(&mut world, "d/f", true);
+    world.edit(Side::Remote, "-");
+    let ids = |plan: &Plan| plan.conflicts.iter().map(|conflict| conflict.id).collect::<Vec<_>>();
+    let told = ids(&world.cycle());
+    assert_eq!(told.len(), 2);
+    assert_eq!(ids(&world.plan()), told);
+}
