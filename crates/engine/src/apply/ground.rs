@@ -8,7 +8,7 @@ use instep_core::plan::Places;
 use instep_core::tree::{Key, Place, Tree};
 
 use super::order::{Step, StepKind};
-use crate::folder::{Folder, FolderError};
+use crate::folder::{Folder, FolderError, FolderFailure};
 use crate::history::contents::Contents;
 
 /// How many folders are kept open at once.
@@ -308,6 +308,7 @@ impl<'a, F: Folder> Ground<'a, F> {
     pub fn remove(&mut self, node: NodeId) {
         self.spots.insert(node, Spot::Gone);
         self.open.remove(&node);
+        self.touched.remove(&node);
     }
 
     /// A node steps aside.
@@ -337,7 +338,11 @@ impl<'a, F: Folder> Ground<'a, F> {
             return self.folder.sync_all();
         }
         for dir in self.touched.values() {
-            self.folder.sync_folder(dir)?;
+            match self.folder.sync_folder(dir) {
+                // Somebody removed it meanwhile, and some file systems say so.
+                Err(error) if error.failure() == FolderFailure::Missing => {}
+                done => done?,
+            }
         }
         contents.sync()?;
         self.folder.sync_folder(staging)

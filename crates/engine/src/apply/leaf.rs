@@ -546,6 +546,22 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_went_with_what_was_in_it_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let [left, right] = ["left", "right"].map(|name| home.path().join(name));
+        let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
+        fs::create_dir_all(right.join("d")).unwrap();
+        fs::write(right.join("d/f"), "base").unwrap();
+        fs::write(right.join("other"), "stays").unwrap();
+        let theirs = sync(&right, &place, "right", new(), Vec::new());
+        let ours = sync(&left, &place, "left", new(), Vec::new());
+        fs::remove_dir_all(right.join("d")).unwrap();
+        sync(&right, &place, "right", theirs, Vec::new());
+        sync(&left, &place, "left", ours, Vec::new());
+        assert!(!left.join("d").exists() && left.join("other").exists());
+    }
+
+    #[test]
     fn what_was_written_to_the_version_that_stands_aside_is_durable_before_it_counts_as_kept() {
         let home = tempfile::tempdir().unwrap();
         let synced = synced_by_an_edit(home.path(), |left| {

@@ -67,7 +67,11 @@ pub(crate) fn sync_names<F: Folder>(
             folders.insert(at, dir);
         }
     }
-    folders.values().try_for_each(|dir| folder.sync_folder(dir))?;
+    for (place, dir) in folders {
+        if unless_gone(folder.sync_folder(&dir).map_err(EngineError::from))?.is_none() {
+            gone.push(place);
+        }
+    }
     Ok(gone)
 }
 
