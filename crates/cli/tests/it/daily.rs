@@ -329,6 +329,26 @@ fn a_file_that_was_named_and_is_not_there_is_wrong_usage() {
 }
 
 #[test]
+fn a_sync_that_finds_nothing_new_tells_what_the_remote_holds() {
+    let pair = agreed();
+    write(&pair.left, "n", "a file\n");
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    ["n/a", "n/b"].into_iter().for_each(|path| write(&pair.right, path, "in a folder\n"));
+    let met = pair.right.run(["sync"]);
+    let line = |output: &Output| {
+        let line = output.stdout.lines().find(|line| line.starts_with("Checked")).unwrap_or_default();
+        line.split("    ").next().unwrap_or_default().to_owned()
+    };
+    let again = pair.right.run(["sync"]);
+    assert_eq!((met.code, again.code), (4, 4), "{met}{again}");
+    assert_eq!(
+        (line(&met), line(&again)),
+        ("Checked  5 here · 4 there".to_owned(), line(&met)),
+        "{met}{again}"
+    );
+}
+
+#[test]
 fn a_version_in_conflict_keeps_its_time_while_other_files_are_sent() {
     let pair = agreed();
     let date = |machine: &Machine, year: u64| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use instep_core::clock::Timestamp;
-use instep_core::node::{Body, PerSide, Side};
+use instep_core::node::{Body, Known, PerSide, Side};
 use instep_core::path::{TreePath, escape};
 use instep_core::plan::{Change, ChangeKind, Plan};
 use instep_core::remote::Revision;
@@ -31,10 +31,17 @@ impl<F: Folder> Cycle<'_, F> {
     ) -> Result<Outcome, EngineError> {
         let files = look.scan.counts.files;
         let plan = self.request.dry_run.then(|| self.plan_file(settings, look, &Plan::default()));
+        let conflicts = conflict::open(&self.workspace.state, record.id)?;
+        let held = held_in(&look.scan.tree, Side::Local);
+        let remote = match (conflicts.is_empty() && held.is_empty(), &look.known) {
+            (true, _) => files,
+            (false, Some(known)) => files_there(known),
+            (false, None) => files_there(&self.workspace.state.known(record.id)?),
+        };
         Ok(Outcome {
-            seen: PerSide { local: files, remote: files },
-            conflicts: conflict::open(&self.workspace.state, record.id)?,
-            held: held_in(&look.scan.tree, Side::Local),
+            seen: PerSide { local: files, remote },
+            conflicts,
+            held,
             checked: look.asked,
             plan,
             ..Outcome::default()
@@ -132,6 +139,12 @@ impl<F: Folder> Cycle<'_, F> {
         };
         Err(EngineError::PlanStale(difference.to_owned()))
     }
+}
+
+/// How many files the remote holds, as it was last seen.
+fn files_there(known: &Known) -> u64 {
+    let theirs = known.rows().iter().filter_map(|row| row.views.side(Side::Remote));
+    theirs.filter(|value| matches!(value.body, Body::Leaf(_))).count() as u64
 }
 
 /// A folder in whose place another one comes is not gone, and what it hands over stays where it is.
