@@ -80,7 +80,12 @@ impl<'a> World<'a> {
                 continue;
             }
             let from = before.map(|val| (self.path(side, node), val.is_folder()));
-            let to = after.map(|val| (self.target_path(side, node), val.is_folder()));
+            let to = match after.map(|val| (self.target_path(side, node), val.is_folder())) {
+                Some((Some(path), is_folder)) => Some((path, is_folder)),
+                // What leads in a circle is found out elsewhere.
+                Some((None, _)) => continue,
+                None => None,
+            };
             let is_free = |(path, is_folder): &(TreePath, bool)| self.policy.ways(path, *is_folder)[side];
             let moves = matches!((&from, &to), (Some(from), Some(to)) if from.1 && from.0 != to.0);
             let free = from.iter().chain(&to).all(is_free)

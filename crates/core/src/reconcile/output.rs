@@ -155,7 +155,7 @@ impl Paths {
         let Some(own) = val(node) else { return TreePath::root() };
         let folder = match self.folders.get(&own.parent) {
             Some(folder) => folder,
-            None => self.folders.entry(own.parent).or_insert(climb(own.parent, val)),
+            None => self.folders.entry(own.parent).or_insert(climb(own.parent, val).unwrap_or_default()),
         };
         folder.join(own.name)
     }

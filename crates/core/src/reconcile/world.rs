@@ -330,11 +330,11 @@ impl<'a> World<'a> {
     /// Path of a node on one stand.
     pub(crate) fn path(&self, stand: impl Into<Stand>, node: Idx) -> TreePath {
         let vals = &self.vals[stand.into() as usize];
-        climb(node, |at| vals[at as usize])
+        climb(node, |at| vals[at as usize]).unwrap_or_default()
     }
 
-    /// Path of a node on a side once the plan is carried out, if nothing more is held.
-    pub(crate) fn target_path(&self, side: Side, node: Idx) -> TreePath {
+    /// Path of a node on a side once the plan is carried out, if nothing more is held; `None` in a circle.
+    pub(crate) fn target_path(&self, side: Side, node: Idx) -> Option<TreePath> {
         climb(node, |at| self.target(side.into(), at))
     }
 
@@ -344,6 +344,7 @@ impl<'a> World<'a> {
             let held = || self.val(Stand::Local, at).or(self.val(Stand::Remote, at));
             if self.held[at as usize] { held() } else { self.goal[at as usize] }
         })
+        .unwrap_or_default()
     }
 
     /// Path of a node where both sides last agreed on it.
@@ -430,18 +431,24 @@ impl<'a> World<'a> {
     }
 }
 
-pub(crate) fn climb<'a>(node: Idx, val: impl Fn(Idx) -> Option<Val<'a>>) -> TreePath {
+/// The path of a node: names from the root down; `None` where its folders stand in a circle, which this finds after two
+/// turns of it (Brent, An improved Monte Carlo factorization algorithm, 1980).
+pub(crate) fn climb<'a>(node: Idx, val: impl Fn(Idx) -> Option<Val<'a>>) -> Option<TreePath> {
     let mut names = Vec::new();
-    let mut at = node;
+    let (mut at, mut met, mut turn) = (node, node, 1);
     while at != ROOT
         && let Some(val) = val(at)
-        // Longer than any path: not a tree. That is found out elsewhere.
-        && names.len() < 10_000
     {
         names.push(val.name);
         at = val.parent;
+        if at == met {
+            return None;
+        }
+        if names.len() == turn {
+            (met, turn) = (at, 2 * turn);
+        }
     }
-    names.into_iter().rev().fold(TreePath::root(), |path, name| path.join(name))
+    Some(names.into_iter().rev().fold(TreePath::root(), |path, name| path.join(name)))
 }
 
 /// Sorts nodes by where they stand; answers each seat that several share, with those, in order. Only hashes are sorted,

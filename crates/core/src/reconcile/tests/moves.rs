@@ -2,7 +2,10 @@
 
 use super::{World, check, check_all, policy};
 use crate::node::Side;
+use crate::path::Name;
 use crate::plan::{ChangeKind, NoteKind};
+use crate::reconcile::value::{Idx, Val};
+use crate::reconcile::world::climb;
 
 const FOUR: &str = "x=foo;y=bar;c/b=quu;d/a=barr";
 
@@ -177,4 +180,20 @@ fn a_side_is_not_sent_one_name_in_two_spellings() {
     let (base, local, remote) = ("a/x=1;e/d=4;f/g=5", "a/e/g=5;a/x=1;e/d=4", "A/d=4;A/e=6;f/g=5");
     let told = "L a/e/g=5;e/d=4 R A/d=4;A/e=6;f/g=5 conf(name a/e) waits(A) waits(a) waits(e)";
     check(base, local, remote, "fold", told);
+}
+
+#[test]
+fn a_path_that_leads_in_a_circle_is_none() {
+    let name = Name::new(b"n").unwrap();
+    for (length, circle) in [(1, 1), (1, 2), (7, 1), (5, 9), (300, 400)] {
+        let last = length + circle - 1;
+        let up = |at: Idx| Val { parent: if at < last { at + 1 } else { length }, name: &name, leaf: None };
+        let climbed = climb(1, |at| {
+            assert!(at <= last);
+            Some(up(at))
+        });
+        assert_eq!(climbed, None, "{length} {circle}");
+    }
+    let path = climb(3, |at| Some(Val { parent: at - 1, name: &name, leaf: None }));
+    assert_eq!(path.map(|path| path.to_string()), Some("n/n/n".to_owned()));
 }
