@@ -10,6 +10,7 @@ use instep_core::filter::Units;
 use instep_core::node::Side;
 use instep_core::operation::{Held, HeldKind, Operation, OperationId, PathRecord};
 use instep_core::path::TreePath;
+use instep_core::plan::ChangeKind;
 use instep_engine::cycle::outcome::Done;
 use instep_engine::history::{log, restore};
 use serde_json::json;
@@ -179,13 +180,15 @@ fn logged(operation: &Operation, words: &Words, id: &str) -> Logged {
     note.extend(operation.message.clone());
     note.extend(operation.person.clone());
     let changes: Vec<Done> = operation.paths.iter().flat_map(changes).collect();
+    let is_move = |done: &Done| done.kind == ChangeKind::Move && done.from.as_ref() != Some(&done.path);
+    let moved = |side: Side| changes.iter().filter(|done| done.side == side && is_move(done)).count() as u64;
     Logged {
         id: id.to_owned(),
         time: operation.time,
         machine: operation.machine.clone(),
         verb: operation.kind.word().to_owned(),
-        sent: counts.sent + counts.deleted_there,
-        received: counts.received + counts.deleted_here,
+        sent: counts.sent + counts.deleted_there + moved(Side::Remote),
+        received: counts.received + counts.deleted_here + moved(Side::Local),
         merged: counts.merged,
         conflicts: counts.conflicts,
         note: note.join(", "),

@@ -71,6 +71,8 @@ fn folders_that_become_one_are_told_as_one_move() {
         told.stdout.lines().filter(|line| line.contains(['↑', '↓'])).map(str::trim).collect();
     assert_eq!(arrows, ["↓  d/ → e/  moved", "↑  e/c      2 B"], "{told}");
     assert!(told.stdout.contains(": 1 sent, 1 received."), "{told}");
+    let logged = right.run(["log", "--limit", "1"]);
+    assert!(logged.stdout.contains("↑1 ↓1"), "{logged}");
     sync(left, 0);
     assert_eq!(files(left), files(right));
 }
