@@ -55,7 +55,7 @@ pub fn reconcile(
     // or when all else has come to its place.
     let open = first.open_choices();
     for is_late in [false, true] {
-        let mut choices = open.clone();
+        let (mut choices, mut tried) = (open.clone(), open.clone());
         while !choices.is_empty() {
             let made = Made::default();
             let mut world = World::new(known, &index, trees, policy, merged, &made);
@@ -69,7 +69,14 @@ pub fn reconcile(
             let before = choices.len();
             choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
             if choices.len() == before {
-                return world.plan();
+                // What they settled may have brought others to light.
+                let mut more = world.open_choices();
+                more.retain(|choice| !tried.contains(choice));
+                if more.is_empty() {
+                    return world.plan();
+                }
+                tried.extend(more.iter().cloned());
+                choices.append(&mut more);
             }
         }
     }

@@ -4,9 +4,10 @@ use super::{World, policy};
 use crate::conflict::ConflictKind;
 use crate::generate::disk::{Id, TOP, file};
 use crate::generate::draw::draw;
-use crate::node::Side;
+use crate::node::{Body, Row, Side};
 use crate::path::{Name, TreePath};
 use crate::plan::{ChangeKind, Plan};
+use crate::policy::{Fold, Strategy};
 use crate::tree::Unknown;
 
 const TEXTS: [&str; 6] = ["1", "2", "3", "4", "excluded", ""];
@@ -188,4 +189,28 @@ fn a_conflict_over_what_is_out_of_sight_stays_the_same_though_its_folder_was_mad
     let told = ids(&world.cycle());
     assert_eq!(told.len(), 2);
     assert_eq!(ids(&world.plan()), told);
+}
+
+#[test]
+fn a_choice_counts_at_once_where_another_one_brought_its_conflict_to_light() {
+    let mut asked = policy("ask-user");
+    asked.fold.remote = Fold { case: true, unicode: true };
+    let mut world = World::new("a/f=1;e=2", asked);
+    (world.disks.local.keyed, world.disks.local.births) = (true, true);
+    world.cycle();
+    // Two files of one name for the other side, in a folder that is a file there, beside something excluded.
+    rename(&mut world, "a/f", "b");
+    let (moved, folder) = (at(&world, "e"), at(&world, "a"));
+    world.disks.local.change(moved, |thing| (thing.parent, thing.name) = (folder, name("B")));
+    world.disks.local.create(folder, name("u"), Some(file("excluded")));
+    exclude(&mut world, "a/u", true);
+    world.edit(Side::Remote, "a=3;e=2");
+    assert_eq!(world.cycle().conflicts.len(), 2);
+    let choice = |row: &Row| {
+        let is_folder = row.views.side(Side::Local).is_none_or(|value| value.body == Body::Folder);
+        (row.id, if is_folder { Strategy::KeepLocal } else { Strategy::KeepRemote })
+    };
+    world.policy.chosen = world.known.rows().iter().map(choice).collect();
+    assert_eq!(world.cycle().conflicts, vec![]);
+    assert_eq!(drawn(&world), ["a/u!;e=2", "a/;e=2"]);
 }
