@@ -180,8 +180,13 @@ impl<F: Folder> Recovery<'_, F> {
         let found = content_of(self.folder, &self.staging, slot, &mut std::io::sink())?;
         let text = found.to_string();
         if new == Some(text.as_str()) && text != old {
-            // Our own version: the exchange did not happen, or was taken back.
-            return Ok(self.folder.remove_file(&self.staging, slot)?);
+            // Our own version: the exchange did not happen, or was taken back for an edit.
+            let stands = self.standing(path)?.map(|(content, _)| content.to_string());
+            let is_copy = [Some(old), new].contains(&stands.as_deref());
+            if is_copy || mutant::is_on("recovery-drops-ours") {
+                return Ok(self.folder.remove_file(&self.staging, slot)?);
+            }
+            return self.keep_ours(operation, slot, path, found);
         }
         if mutant::is_on("recovery-drops-old") {
             return Ok(self.folder.remove_file(&self.staging, slot)?);
@@ -191,6 +196,9 @@ impl<F: Folder> Recovery<'_, F> {
             return Ok(());
         }
         if text != old && self.put_back(slot, path, new)? {
+            if let Some(ours) = new.and_then(ContentId::parse) {
+                self.keep_ours(operation, slot, path, ours)?;
+            }
             self.notices.push(format!(
                 "{} was edited in the moment in which it was replaced; the edit is back in place.",
                 instep_core::path::escape(path)
@@ -254,6 +262,21 @@ impl<F: Folder> Recovery<'_, F> {
         Ok(())
     }
 
+    /// Keeps a version that was brought here and gave way to an edit, if it stands in the slot: what it was made from may
+    /// be gone by now.
+    fn keep_ours(
+        &mut self,
+        operation: &str,
+        slot: &Name,
+        path: &[u8],
+        content: ContentId,
+    ) -> Result<(), EngineError> {
+        let Some(metadata) = self.folder.metadata(&self.staging, slot)? else { return Ok(()) };
+        self.contents.keep((&self.staging, slot), content)?;
+        self.kept.push(self.kept(operation, path, (content, metadata)));
+        Ok(())
+    }
+
     fn note(
         &mut self,
         operation: &str,
@@ -273,19 +296,23 @@ impl<F: Folder> Recovery<'_, F> {
                 remote: None,
             });
         }
-        self.kept.push(Kept {
+        self.kept.push(self.kept(operation, path, (content, metadata)));
+        Ok(())
+    }
+
+    fn kept(&self, operation: &str, path: &[u8], (content, metadata): (ContentId, Metadata)) -> Kept {
+        Kept {
             content,
             path: path.to_vec(),
             operation: operation.to_owned(),
             time: self.now,
             size: metadata.size,
             kind: kept_kind(metadata.kind, metadata.exec()).to_owned(),
-        });
-        Ok(())
+        }
     }
 
-    /// An edit that nobody knew of was displaced: gives it its name back. Answers false where that can't be done
-    /// without displacing something else.
+    /// An edit that nobody knew of was displaced: gives it its name back; what stood there of ours is in the slot then.
+    /// Answers false where that can't be done without displacing something else.
     fn put_back(&self, slot: &Name, path: &[u8], new: Option<&str>) -> Result<bool, EngineError> {
         let Some((dir, name)) = self.locate(path)? else { return Ok(false) };
         if self.folder.metadata(&dir, &name)?.is_none() {
@@ -305,7 +332,6 @@ impl<F: Folder> Recovery<'_, F> {
                     swap()?;
                     return Ok(false);
                 }
-                self.folder.remove_file(&self.staging, slot)?;
                 Ok(true)
             }
             Err(error) if error.failure() == FolderFailure::Unsupported => Ok(false),
@@ -421,10 +447,18 @@ mod tests {
     /// Recovers from one entry; `f` holds the new version, the slot something. Answers what stands where then: the
     /// files of the workspace and those of the history.
     fn recovered(slot: &str, entry: &Entry, meanwhile: Option<&'static str>) -> (Vec<String>, Vec<String>) {
+        recovered_from(("new", slot), entry, meanwhile)
+    }
+
+    fn recovered_from(
+        (file_holds, slot): (&str, &str),
+        entry: &Entry,
+        meanwhile: Option<&'static str>,
+    ) -> (Vec<String>, Vec<String>) {
         let home = tempfile::tempdir().unwrap();
         let disk = DiskFolder::create(home.path()).unwrap();
         let file = home.path().join("f");
-        fs::write(&file, "new").unwrap();
+        fs::write(&file, file_holds).unwrap();
         fs::write(home.path().join(".instep/staging/q-1"), slot).unwrap();
         let act = move || {
             if let Some(text) = meanwhile {
@@ -473,7 +507,13 @@ mod tests {
     fn a_slot_is_settled_by_what_it_holds() {
         assert_eq!(texts(recovered("old", &write(), None)), "f=new | =old");
         assert_eq!(texts(recovered("new", &write(), None)), "f=new | ");
-        assert_eq!(texts(recovered("an edit", &write(), None)), "f=an edit | ");
+        assert_eq!(texts(recovered("an edit", &write(), None)), "f=an edit | =new");
+    }
+
+    #[test]
+    fn what_was_brought_here_and_gave_way_to_an_edit_is_kept_though_recovery_was_killed_in_between() {
+        assert_eq!(texts(recovered_from(("old", "new"), &write(), None)), "f=old | ");
+        assert_eq!(texts(recovered_from(("an edit", "new"), &write(), None)), "f=an edit | =new");
     }
 
     #[test]
