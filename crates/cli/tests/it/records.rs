@@ -39,7 +39,7 @@ fn every_change_is_a_line_with_who_and_what_was_before() {
     expect![[r#"
         init init left - there create a - - blake3:e0e63a
         push sync left better there write a - blake3:e0e63a blake3:ef4008
-        pull sync left - there move b a blake3:ef4008 blake3:ef4008
+        push sync left - there move b a blake3:ef4008 blake3:ef4008
     "#]]
     .assert_eq(&shown(&pair.left));
     expect![[r#"
