@@ -215,7 +215,9 @@ fn a_user_that_the_system_does_not_know_gets_a_clear_sentence() {
     }
     let area = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
     let at = |name: &str| area.path().join(name);
-    fs::copy(crate::program(), at("instep")).unwrap();
+    // Written by another process: one that a test beside this one starts just then must not inherit it open for writing.
+    let copied = Command::new("cp").arg(crate::program()).arg(at("instep")).status().unwrap();
+    assert!(copied.success(), "{copied}");
     for folder in ["folder", "home"] {
         fs::create_dir(at(folder)).unwrap();
         std::os::unix::fs::chown(at(folder), Some(NOBODY_KNOWN), Some(NOBODY_KNOWN)).unwrap();
