@@ -39,8 +39,7 @@ impl<'a> World<'a> {
             }
             self.find_split_copies(&mut finds);
             self.find_split_twins(&mut finds);
-            // A cause that stands by itself goes before a mere consequence.
-            finds.sort_by_key(|&(node, why)| (why.is_consequence(), node));
+            finds.sort_by_cached_key(|&(node, why)| (why.order(), node, self.nearness(why)));
             let mut grown = false;
             for (node, why) in finds {
                 grown |= self.hold(node, why);
@@ -49,6 +48,13 @@ impl<'a> World<'a> {
                 return;
             }
         }
+    }
+
+    /// Of several nodes that one must wait for: what is held already, as it doesn't wait for this one; then an order that
+    /// is the same whichever side is looked at first.
+    fn nearness(&self, why: Why) -> Option<(bool, Vec<u8>)> {
+        let Why::Because(other) = why else { return None };
+        Some((!self.is_held(other), self.fingerprint(other)))
     }
 
     /// A node lives, its folder does not.

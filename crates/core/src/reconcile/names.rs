@@ -9,13 +9,16 @@ use crate::node::Side;
 use crate::path::{Name, TreePath};
 use crate::plan::NoteKind;
 use crate::policy::Strategy;
-use crate::tree::Place;
+use crate::tree::{LeafKind, Place};
 
 /// A name that several nodes want.
 struct Contest<'a> {
     seat: Seat<'a>,
     members: Vec<Idx>,
 }
+
+/// Whether a claimant is new, where it was, whether it is a leaf, its name, what it holds.
+type Rank<'a> = (bool, Option<TreePath>, bool, Option<&'a Name>, Option<(ContentId, LeafKind)>);
 
 /// What must be remembered from one contest to the next.
 #[derive(Default)]
@@ -101,7 +104,7 @@ impl<'a> World<'a> {
     fn settle_name(&mut self, contest: &Contest<'a>, memory: &mut Memory<'a>) {
         let mut members = contest.members.clone();
         members.sort_by_cached_key(|&node| self.rank(node));
-        let (first, second) = (members[0], members[1]);
+        let (first, second) = self.first_pair(&members);
         self.activate(first);
         self.activate(second);
         let (Some(a), Some(b)) = (self.goal_of(first), self.goal_of(second)) else { return };
@@ -111,19 +114,36 @@ impl<'a> World<'a> {
             self.goal[node as usize] = self.goal[node as usize].map(|goal| goal.at(&place));
         } else if a.is_folder() && b.is_folder() {
             self.join_folders(contest, first, second, memory);
-        } else if a.same_content(&b) && [first, second].iter().any(|&n| self.val(Stand::Base, n).is_none()) {
+        } else if self.become_one(first, second) {
             self.join_leaves(first, second);
         } else {
             self.settle_contest(contest, first, second, memory);
         }
     }
 
+    /// Of several claimants two that become one, if there are such: equals must not meet a third one after the other.
+    fn first_pair(&self, members: &[Idx]) -> (Idx, Idx) {
+        let mut pairs = members
+            .iter()
+            .enumerate()
+            .flat_map(|(at, &one)| members[at + 1..].iter().map(move |&other| (one, other)));
+        pairs.find(|&(one, other)| self.become_one(one, other)).unwrap_or((members[0], members[1]))
+    }
+
+    /// Answers whether two claimants are the same thing: two folders, or equal files of which one was never agreed on.
+    fn become_one(&self, one: Idx, other: Idx) -> bool {
+        let (Some(a), Some(b)) = (self.goal_of(one), self.goal_of(other)) else { return false };
+        let is_new = |node: Idx| self.val(Stand::Base, node).is_none();
+        a.same_content(&b) && (a.is_folder() || is_new(one) || is_new(other))
+    }
+
     /// An order of claimants that is the same whichever side they come from.
-    fn rank(&self, node: Idx) -> (bool, Option<TreePath>, bool, Option<&'a Name>, Option<ContentId>) {
+    fn rank(&self, node: Idx) -> Rank<'a> {
         let path = self.base_path(node);
         let goal = self.goal[node as usize];
         let leaf = goal.and_then(|goal| goal.leaf);
-        (path.is_none(), path, leaf.is_some(), goal.map(|goal| goal.name), leaf.map(|leaf| leaf.content))
+        let name = goal.map(|goal| goal.name);
+        (path.is_none(), path, leaf.is_some(), name, leaf.map(|leaf| (leaf.content, leaf.kind)))
     }
 
     /// The children of both go to the first, unless the other is where something unknown stands.

@@ -37,8 +37,18 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    pub(crate) fn is_consequence(self) -> bool {
-        matches!(self, Why::Because(_))
+    /// What is told first where several reasons come to light at once: a cause that stands by itself goes before a mere
+    /// consequence.
+    pub(crate) fn order(self) -> u8 {
+        match self {
+            Why::Frozen(_) | Why::Lost(_) => 0,
+            Why::Content | Why::Left | Why::OneWay(_) => 1,
+            Why::UnknownInside(_) => 2,
+            Why::UnknownName(_) => 3,
+            Why::Cycle(_) => 4,
+            Why::Name(_) => 5,
+            Why::Because(_) => 6,
+        }
     }
 }
 
@@ -331,7 +341,7 @@ impl<'a> World<'a> {
         ConflictId(hasher.finish())
     }
 
-    fn fingerprint(&self, node: Idx) -> Vec<u8> {
+    pub(crate) fn fingerprint(&self, node: Idx) -> Vec<u8> {
         // Out of sight is out of sight, wherever it went.
         let [base, local, remote] = Stand::ALL.map(|stand| encode(self.to_remember(stand, node)));
         let mut sides = [local, remote];

@@ -198,3 +198,23 @@ fn of_two_folders_that_one_side_takes_for_one_all_moves_or_nothing() {
         "L a/g=2;a/z=3 R A/g=1;A/y=4;a/g=2;a/z=3 conf(name a/g) waits(A) waits(A/y)",
     );
 }
+
+/// Two folders become one; each side has a new folder in its own, where the other one's edit of a known file stands.
+#[test]
+fn what_both_sides_made_anew_is_one_before_an_older_claimant_is_heard() {
+    let (one, other) = ("m/a/;m/x=9;q/y=8", "m/a/;m/y=8;p/a=2;p/x=9");
+    let base = "p/a=1;p/x=9;q/y=8";
+    check(base, one, other, "keep-local", "= m/a/;m/x=9;m/y=8");
+    check(base, other, one, "keep-remote", "= m/a/;m/x=9;m/y=8");
+}
+
+/// A file returns to a folder that became one with another, and something else in that folder is held.
+#[test]
+fn what_waits_for_a_conflict_is_told_there_and_not_as_a_circle() {
+    let (one, other) = ("m/x=2;m/z=1;q/k=7;q/z=3", "m/c=2;m/k=7;p/c=6;p/z=1");
+    let base = "p/z=1;q/k=7;q/x=2";
+    let waits = "waits(m) waits(m/c) waits(m/x) waits(p) waits(q)";
+    let (here, there) = ("m/c=6;m/k=7;m/x=2;m/z=1;q/z=3", "m/c=2;p/c=6;p/k=7;p/z=1");
+    check(base, one, other, "ask-user", &format!("L {here} R {there} conf(name m/z) {waits}"));
+    check(base, other, one, "ask-user", &format!("L {there} R {here} conf(name p/z) {waits}"));
+}
