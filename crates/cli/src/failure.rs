@@ -365,6 +365,15 @@ fn no_workspace(path: &Path) -> CommandError {
 }
 
 fn gone(path: &Path) -> CommandError {
+    if path.is_dir() {
+        return CommandError::new("E-GUARD-ROOT", Exit::Guard, "The folder of this workspace has no `.instep`.")
+            .at(shown(path))
+            .because("Its disk may not be mounted, or `.instep` was deleted, as `git clean -x` does.")
+            .hinted(
+                "mount the disk or bring `.instep` back; or `instep init` joins what is in the folder as a first contact: \
+                 nothing is deleted on either side.",
+            );
+    }
     CommandError::new("E-GUARD-ROOT", Exit::Guard, "The folder of this workspace is gone.")
         .at(shown(path))
         .because("The disk may not be mounted, or the folder was moved or deleted.")

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use expect_test::expect;
 use instep_testkit::machine::{Machine, Pair};
 
 fn write(machine: &Machine, path: &str, text: &str) {
@@ -113,6 +114,29 @@ fn a_replaced_root_joins_as_a_first_contact() {
         assert_eq!(joined.code, 4, "{joined}");
         assert_eq!((read(&pair.left, "x"), read(&pair.left, "z")), ("other\n".into(), "1\n".into()));
     }
+}
+
+#[test]
+fn a_folder_whose_state_was_cleaned_away_says_so_and_joins_again() {
+    let pair = Pair::new(&crate::program());
+    let left = &pair.left;
+    write(left, "x", "1\n");
+    write(left, "z", "1\n");
+    assert_eq!(left.init(&pair.bare, &[]).code, 0);
+    fs::remove_dir_all(left.folder().join(".instep")).unwrap();
+    fs::remove_file(left.folder().join("z")).unwrap();
+    let stopped = left.run(["sync"]);
+    expect![[r#"
+        Error: E-GUARD-ROOT  The folder of this workspace has no `.instep`.
+          where  FOLDER
+          why    Its disk may not be mounted, or `.instep` was deleted, as `git clean -x` does.
+          safe   Nothing was changed.
+        Hint: mount the disk or bring `.instep` back; or `instep init` joins what is in the folder as a first contact: nothing is deleted on either side.
+    "#]]
+    .assert_eq(&stopped.stderr.replace(&left.folder().display().to_string(), "FOLDER"));
+    assert_eq!(stopped.code, 6);
+    assert_eq!(left.run(["init", "--yes"]).code, 0);
+    assert_eq!((read(left, "x"), read(left, "z")), ("1\n".into(), "1\n".into()));
 }
 
 #[test]
