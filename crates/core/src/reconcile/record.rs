@@ -2,7 +2,7 @@
 
 use super::hash::Map;
 use super::value::{Idx, Stand, Val};
-use super::world::World;
+use super::world::{World, climb};
 use crate::conflict::{Conflict, ConflictId, ConflictKind, Version, VersionLeaf};
 use crate::content::{ContentHasher, ContentId};
 use crate::mutant;
@@ -311,13 +311,11 @@ impl<'a> World<'a> {
         if paths.is_empty() { vec![self.shown_path(node)] } else { paths }
     }
 
-    /// Where people find it: here, else there, else where it was.
-    pub(crate) fn shown_path(&self, node: Idx) -> TreePath {
-        let stand = [Stand::Local, Stand::Remote, Stand::Base]
-            .into_iter()
-            .find(|&stand| self.val(stand, node).is_some())
-            .unwrap_or(Stand::Base);
-        self.path(stand, node)
+    /// Where people find it: here, or where it was seen last if that is out of sight; else there, else where it was.
+    fn shown_path(&self, node: Idx) -> TreePath {
+        let mut stands = [Stand::Local, Stand::Remote, Stand::Base].into_iter();
+        let stand = stands.find(|&stand| self.to_remember(stand, node).is_some()).unwrap_or(Stand::Base);
+        climb(node, |at| self.to_remember(stand, at)).unwrap_or_default()
     }
 
     /// The same on every machine, and while parents move: kind, own name, and the values without their folders.

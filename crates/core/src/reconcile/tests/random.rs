@@ -25,3 +25,8 @@ fn what_met_at_a_contested_name_is_aimed_at_once_more() {
 fn a_choice_that_waits_for_what_the_plan_moves_is_taken_in_the_same_plan() {
     run(22_440_797).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
 }
+
+#[test]
+fn what_went_out_of_sight_is_told_at_one_place_until_it_is_seen_again() {
+    run(91_745_565).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+}
