@@ -33,4 +33,5 @@ pub mod remote;
 pub mod renames;
 pub mod retention;
 pub mod safety;
+pub mod secret;
 pub mod tree;

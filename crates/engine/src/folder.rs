@@ -290,6 +290,9 @@ pub trait Folder: Send + Sync {
     /// will replace, as far as this person may.
     fn copy_attributes(&self, from: (&Self::Dir, &Name), to: (&Self::Dir, &Name)) -> Result<(), FolderError>;
 
+    /// Takes a staged file's mode bits from everybody but its owner, where the disk has such.
+    fn make_private(&self, folder: &Self::Dir, name: &Name) -> Result<(), FolderError>;
+
     /// Makes a file's content durable.
     fn sync_file(&self, folder: &Self::Dir, name: &Name) -> Result<(), FolderError>;
 

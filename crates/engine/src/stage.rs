@@ -143,12 +143,29 @@ impl<'a, F: Folder> Staging<'a, F> {
 
     /// Stages a kept content; answers false if no whole copy of it is kept.
     pub fn stage_kept(&mut self, kept: &Contents<'_, F>, content: ContentId) -> Result<bool, FolderError> {
+        self.copy_kept(kept, content, false)
+    }
+
+    /// Stages a kept content with the mode, owner and attributes of the kept file: for what comes back.
+    pub fn bring_back(&mut self, kept: &Contents<'_, F>, content: ContentId) -> Result<bool, FolderError> {
+        self.copy_kept(kept, content, true)
+    }
+
+    fn copy_kept(
+        &mut self,
+        kept: &Contents<'_, F>,
+        content: ContentId,
+        as_it_was: bool,
+    ) -> Result<bool, FolderError> {
         if self.has(content) {
             return Ok(true);
         }
         let name = self.free_name();
         let mut file = self.folder.create(&self.dir, &name)?;
         let whole = kept.copy_to(content, &mut file)?;
+        if whole && as_it_was {
+            kept.lend_attributes(content, (&self.dir, &name))?;
+        }
         let metadata = file.finish(false)?;
         if whole {
             self.staged.insert(content, vec![Staged { name, metadata }]);
@@ -184,6 +201,7 @@ impl<'a, F: Folder> Staging<'a, F> {
             let name = self.free_name();
             let mut file = self.folder.create(&self.dir, &name)?;
             content_of(self.folder, &self.dir, &from, &mut file)?;
+            self.folder.copy_attributes((&self.dir, &from), (&self.dir, &name))?;
             let metadata = file.finish(false)?;
             self.staged.entry(content).or_default().push(Staged { name, metadata });
         }

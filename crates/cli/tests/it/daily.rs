@@ -1,6 +1,7 @@
 //! A day with the commands: what each prints, and how it ends, on real machines with a real repository.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
@@ -478,4 +479,53 @@ fn a_folder_in_a_git_work_tree_is_told_what_must_not_be_committed() {
     // Elsewhere there is nothing to say.
     let said = pair.right.init(&pair.bare, &[]);
     assert!(!said.stderr.contains(".gitignore"), "{said}");
+}
+
+/// The bits of a file's mode.
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_looks_like_a_secret_arrives_for_its_owner_alone() {
+    let pair = Pair::new(&crate::program());
+    let (left, right) = (&pair.left, &pair.right);
+    for name in [".env", ".env.example", "id_rsa"] {
+        fs::write(left.folder().join(name), "KEY=1\n").unwrap();
+    }
+    pair.connect();
+    let usual = mode(&left.folder().join(".env.example"));
+    let modes = [".env", ".env.example", "id_rsa"].map(|name| mode(&right.folder().join(name)));
+    assert_eq!(modes, [0o600, usual, 0o600]);
+    // What a person allowed stays allowed.
+    fs::set_permissions(right.folder().join(".env"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::write(left.folder().join(".env"), "KEY=2\n").unwrap();
+    assert_eq!((left.run(["sync"]).code, right.run(["sync"]).code), (0, 0));
+    assert_eq!(mode(&right.folder().join(".env")), 0o640);
+}
+
+#[test]
+fn what_comes_back_has_the_mode_that_it_had() {
+    let pair = Pair::new(&crate::program());
+    let (left, right) = (&pair.left, &pair.right);
+    for (name, text) in [("diary", "one\n"), ("run", "two\n"), ("stays", "three\n")] {
+        fs::write(left.folder().join(name), text).unwrap();
+    }
+    pair.connect();
+    let files = ["diary", "run"].map(|name| right.folder().join(name));
+    for (path, mode) in files.iter().zip([0o600, 0o750]) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!((right.run(["sync"]).code, left.run(["sync"]).code), (0, 0));
+    for name in ["diary", "run"] {
+        fs::remove_file(left.folder().join(name)).unwrap();
+    }
+    assert_eq!((left.run(["sync"]).code, right.run(["sync"]).code), (0, 0));
+    assert_eq!(right.run(["undo", "--yes"]).code, 0);
+    assert_eq!([mode(&files[0]), mode(&files[1])], [0o600, 0o750]);
+    // So has one that its owner deleted, and restores from the history of a sync.
+    fs::remove_file(&files[0]).unwrap();
+    assert_eq!(right.run(["sync"]).code, 0);
+    assert_eq!(right.run(["restore", "diary"]).code, 0);
+    assert_eq!(mode(&files[0]), 0o600);
 }

@@ -5,6 +5,7 @@ use instep_core::mutant;
 use instep_core::node::Body;
 use instep_core::path::Name;
 use instep_core::plan::Change;
+use instep_core::secret::is_secret;
 use instep_core::tree::{Leaf, LeafKind};
 
 use super::order::Step;
@@ -64,7 +65,8 @@ impl<F: Folder> Work<'_, '_, F> {
         self.placed.push(Placed { node: change.node, staged: staged.metadata, content: leaf.content });
     }
 
-    /// A staged file of the change's own: with the content, or a link to it, and the executable bit.
+    /// A staged file of the change's own: with the content, or a link to it, and the executable bit. What looks like a
+    /// secret is its owner's alone, unless it comes to inherit the mode of what it replaces.
     fn take_staged(&mut self, change: &Change, leaf: Leaf) -> Result<Staged, StepError> {
         if leaf.kind == LeafKind::Link {
             return self.stage_link(change, leaf.content);
@@ -72,8 +74,11 @@ impl<F: Folder> Work<'_, '_, F> {
         let Some(mut staged) = self.setting.staging.take(leaf.content) else {
             return Err(self.raced(change));
         };
+        let (folder, dir) = (self.setting.folder, self.setting.staging.dir());
+        if change.after.as_ref().is_some_and(|after| is_secret(&after.name)) {
+            folder.make_private(dir, &staged.name).map_err(|error| self.held(change, &error))?;
+        }
         if leaf.exec {
-            let (folder, dir) = (self.setting.folder, self.setting.staging.dir());
             folder
                 .set_exec(dir, &staged.name, staged.metadata.key, true)
                 .map_err(|error| self.held(change, &error))?;

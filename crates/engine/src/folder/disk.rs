@@ -342,6 +342,16 @@ impl Folder for DiskFolder {
             .map_err(|e| failed("change", to.1, e))
     }
 
+    fn make_private(&self, folder: &DiskDir, name: &Name) -> Result<(), FolderError> {
+        let file = self.open_file(folder, name)?;
+        let mode = Mode::from_raw_mode(file.metadata()?.mode & 0o700);
+        match retried(|| rustix::fs::fchmod(&file.file, mode)) {
+            // A disk without modes has none to take.
+            Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(failed("change", name, error)),
+        }
+    }
+
     fn sync_file(&self, folder: &DiskDir, name: &Name) -> Result<(), FolderError> {
         let file = self.open_file(folder, name)?;
         // Not repeated: after a failed one the next would succeed, with nothing written.

@@ -263,6 +263,10 @@ impl Folder for Faulty {
         self.disk.copy_attributes((&from.0.dir, from.1), (&to.0.dir, to.1))
     }
 
+    fn make_private(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+        self.disk.make_private(&folder.dir, name)
+    }
+
     fn sync_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
         if let Some(Fault::SyncOnce(errno)) = self.faults.get(name.as_bytes())
             && self.refused.fetch_or(1, Ordering::SeqCst) == 0

@@ -210,6 +210,10 @@ impl<F: Folder> Folder for Placed<F> {
         self.folder.copy_attributes((from.0, &one), (to.0, &other))
     }
 
+    fn make_private(&self, folder: &F::Dir, name: &Name) -> Result<(), FolderError> {
+        self.folder.make_private(folder, &*self.on_disk(folder, name)?)
+    }
+
     fn sync_file(&self, folder: &F::Dir, name: &Name) -> Result<(), FolderError> {
         self.folder.sync_file(folder, &*self.on_disk(folder, name)?)
     }

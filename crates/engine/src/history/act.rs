@@ -193,7 +193,7 @@ fn gather<F: Folder>(
         .collect();
     let mut wanted: Vec<Vec<ObjectId>> = vec![Vec::new(); sources.remotes.len()];
     for content in needed {
-        if staging.stage_kept(contents, content)? {
+        if staging.bring_back(contents, content)? {
             continue;
         }
         for (at, (_, id)) in sources.remotes.iter().enumerate() {

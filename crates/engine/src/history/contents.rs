@@ -65,6 +65,22 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(content_of(self.folder, &self.dir, &twin, out)? == content || mutant::is_on("kept-is-believed"))
     }
 
+    /// Gives a file the mode, owner and attributes of the file in which a content is kept; of several the one that the
+    /// fewest may read. Nothing is hidden by the mode of an empty one.
+    pub fn lend_attributes(&self, content: ContentId, to: (&F::Dir, &Name)) -> Result<(), FolderError> {
+        let mut files = Vec::new();
+        for twin in self.twins(content)? {
+            let found = self.folder.metadata(&self.dir, &twin)?;
+            if let Some(found) = found.filter(|found| found.kind == DiskKind::File && found.size > 0) {
+                files.push(((found.mode & 0o077).count_ones(), twin));
+            }
+        }
+        match files.into_iter().min() {
+            Some((_, strictest)) => self.folder.copy_attributes((&self.dir, &strictest), to),
+            None => Ok(()),
+        }
+    }
+
     /// The name under which a content is kept, unchanged since.
     fn sound_twin(&self, content: ContentId) -> Result<Option<Name>, FolderError> {
         for name in self.twins(content)? {

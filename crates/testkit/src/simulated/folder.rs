@@ -353,6 +353,14 @@ impl Folder for SimulatedFolder {
         })
     }
 
+    fn make_private(&self, folder: &SimulatedDir, name: &Name) -> Result<(), FolderError> {
+        self.call(Does::Writes, "change", name.as_bytes(), |entered| {
+            let number = self.file(entered, folder.0, name)?;
+            let mode = entered.station.disk.metadata(number)?.mode & 0o700;
+            entered.station.disk.set_mode(number, mode)
+        })
+    }
+
     fn sync_file(&self, folder: &SimulatedDir, name: &Name) -> Result<(), FolderError> {
         let number =
             self.call(Does::Reads, "open", name.as_bytes(), |entered| self.file(entered, folder.0, name))?;
