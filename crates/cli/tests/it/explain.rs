@@ -252,13 +252,13 @@ fn what_can_not_be_read_says_how_to_change_that() {
     expect![[r#"
         $ instep explain secret
         Not synced.
-          because  it can't be read: E-IO-PERM open secret: Permission denied (os error 13)
+          because  it can't be read: permission denied
           there    nothing, as far as is known
         Hint: `chmod u+r secret`.
 
         $ instep explain locked/a
         Not synced.
-          because  it can't be read: E-IO-PERM open locked: Permission denied (os error 13)
+          because  it can't be read: permission denied
           there    nothing, as far as is known
         Hint: `chmod u+r locked`.
 

@@ -150,6 +150,7 @@ pub fn unknown(error: &FolderError) -> Unknown {
     }
     match error.failure() {
         FolderFailure::Missing | FolderFailure::Raced => Unknown::Changing,
+        FolderFailure::Denied => Unknown::Unreadable("permission denied".to_owned()),
         _ => Unknown::Unreadable(format!("{} {error}: {}", error.code(), error.source)),
     }
 }
