@@ -14,6 +14,7 @@ use instep_engine::cycle::rules::SETTINGS;
 use super::Context;
 use crate::exposure;
 use crate::failure::{CommandError, Exit};
+use crate::interrupt;
 use crate::notify;
 use crate::opening::Opened;
 use crate::render::{outcome, plan};
@@ -267,7 +268,9 @@ fn noting(
     request: &Request,
     cycle: impl FnOnce(&mut Opened) -> Result<Outcome, CommandError>,
 ) -> Result<Outcome, CommandError> {
-    let answer = cycle(opened);
+    // A program that we run gets the same Ctrl-C, and fails of it.
+    let told = |error| if interrupt::is_asked() { CommandError::interrupted() } else { error };
+    let answer = cycle(opened).map_err(told);
     if let Err(error) = &answer
         && !request.dry_run
         && !matches!(error.exit, Exit::Usage | Exit::Interrupted)

@@ -1,6 +1,7 @@
 //! Runs that are broken at one of their system calls: the short form of `breaker` of the test kit, and what it found.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use instep_testkit::breaker::{self, Kind, Request};
@@ -368,4 +369,26 @@ fn an_edit_that_was_displaced_and_never_sent_is_the_previous_version() {
     assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "from the right");
     assert_eq!(pair.left.run(["restore", "--yes", "--no-pager", "f"]).code, 0);
     assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "only here");
+}
+
+/// A terminal gives Ctrl-C to all that runs in it, so git ends of it as well.
+#[test]
+fn an_interrupt_that_git_hears_too_is_not_noted_as_a_failure() {
+    let pair = Pair::new(&crate::program());
+    let left = &pair.left;
+    fs::write(left.folder().join("f"), "one").unwrap();
+    pair.connect();
+    fs::write(left.folder().join("f"), "two").unwrap();
+    let area = left.home().join("interrupted");
+    fs::create_dir_all(&area).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let dies = "*' fast-import '*) kill -INT $PPID; sleep 0.3; exit 130";
+    let script = format!("#!/bin/sh\nPATH='{path}'\ncase \" $* \" in {dies};; esac\nexec git \"$@\"\n");
+    fs::write(area.join("git"), script).unwrap();
+    fs::set_permissions(area.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let interrupted = left.run_with(&[("PATH", format!("{}:{path}", area.display()).as_ref())], ["sync"]);
+    assert!(interrupted.code == 130 && interrupted.mentions("E-INTERRUPTED"), "{interrupted}");
+    let status = left.run(["status"]);
+    assert!(status.mentions("1 to send") && !status.mentions("failed"), "{status}");
+    assert_eq!(left.run(["sync"]).code, 0);
 }
