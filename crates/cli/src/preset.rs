@@ -9,28 +9,46 @@ pub struct Preset {
     pub name: &'static str,
     /// For what folder it is.
     pub what: &'static str,
+    /// Patterns of what takes no part, in lists.
+    pub excludes: &'static [&'static [&'static str]],
     /// Lists, with an item each.
     pub adds: &'static [(&'static str, &'static str)],
     /// Values.
     pub sets: &'static [(&'static str, &'static str)],
 }
 
-const EXCLUDE: &str = "sync.exclude";
+/// What builds, tests and programs make, and can make again.
+const MADE: &[&str] = &[
+    "build/",
+    "dist/",
+    "output/",
+    "target/",
+    "coverage/",
+    ".cache/",
+    ".mypy_cache/",
+    ".next/",
+    ".pytest_cache/",
+    ".ruff_cache/",
+    "logs/",
+    "*.log",
+];
 
 /// All of them, in order of name.
 static ALL: [Preset; 6] = [
     Preset {
         name: "agent-memory",
         what: "what assistants remember: without credentials, caches and locks",
+        excludes: &[&[
+            ".credentials.json",
+            "auth.json",
+            "*.key",
+            "*.pem",
+            ".cache/",
+            "statsig/",
+            "*.lock",
+            "*.tmp",
+        ]],
         adds: &[
-            (EXCLUDE, ".credentials.json"),
-            (EXCLUDE, "auth.json"),
-            (EXCLUDE, "*.key"),
-            (EXCLUDE, "*.pem"),
-            (EXCLUDE, ".cache/"),
-            (EXCLUDE, "statsig/"),
-            (EXCLUDE, "*.lock"),
-            (EXCLUDE, "*.tmp"),
             ("groups.projects.paths", "projects/**"),
             ("groups.memories.paths", "memories/**"),
             ("groups.memories.paths", "memory/**"),
@@ -52,60 +70,48 @@ static ALL: [Preset; 6] = [
     Preset {
         name: "development",
         what: "a folder of code: without what builds make, caches, logs and databases",
-        adds: &[
-            (EXCLUDE, "build/"),
-            (EXCLUDE, "dist/"),
-            (EXCLUDE, "output/"),
-            (EXCLUDE, ".cache/"),
-            (EXCLUDE, ".ruff_cache/"),
-            (EXCLUDE, "logs/"),
-            (EXCLUDE, "*.log"),
-            (EXCLUDE, "*.db"),
-            (EXCLUDE, "*.sqlite"),
-        ],
+        excludes: &[MADE, &["*.db", "*.sqlite"]],
+        adds: &[],
         sets: &[],
     },
     Preset {
         name: "notes",
         what: "notes and documents: without windows, caches and trash of their editors",
-        adds: &[
-            (EXCLUDE, ".obsidian/workspace*.json"),
-            (EXCLUDE, ".obsidian/cache"),
-            (EXCLUDE, ".trash/"),
-            (EXCLUDE, "~$*"),
-            (EXCLUDE, ".~lock.*#"),
-            (EXCLUDE, "*.tmp"),
-        ],
+        excludes: &[&[
+            ".obsidian/workspace*.json",
+            ".obsidian/cache",
+            ".trash/",
+            "~$*",
+            ".~lock.*#",
+            "*.tmp",
+        ]],
+        adds: &[],
         sets: &[],
     },
     Preset {
         name: "secrets",
-        what: "only what git ignores: `.env` files and local settings beside a repository",
+        what: "only what git ignores, without what builds make: `.env` files and local settings",
+        excludes: &[MADE],
         adds: &[("groups.secrets.paths", ".env*")],
         sets: &[("sync.gitignore", "only-ignored"), ("groups.secrets.kind", "dotenv")],
     },
     Preset {
         name: "workflow",
         what: "checkpoints and reports of a workflow; its cache and logs stay here",
+        excludes: &[&["*secret*"]],
         adds: &[
             ("groups.checkpoints.paths", "checkpoints/**"),
             ("groups.reports.paths", "reports/**"),
             ("groups.cache.paths", "cache/**"),
             ("groups.logs.paths", "logs/**"),
-            (EXCLUDE, "*secret*"),
         ],
         sets: &[("groups.cache.enabled", "false"), ("groups.logs.enabled", "false")],
     },
     Preset {
         name: "workspace",
         what: "texts, settings and metadata of runs: without large outputs that can be made anew",
+        excludes: &[&["*.duckdb", "*.xlsx", "*.parquet", "*.log", "*.tmp", "*.lock"]],
         adds: &[
-            (EXCLUDE, "*.duckdb"),
-            (EXCLUDE, "*.xlsx"),
-            (EXCLUDE, "*.parquet"),
-            (EXCLUDE, "*.log"),
-            (EXCLUDE, "*.tmp"),
-            (EXCLUDE, "*.lock"),
             ("units.workspaces", "/*/"),
             ("units.scenarios", "/*/scenarios/*/"),
             ("units.runs", "/*/scenarios/*/runs/*/"),

@@ -9,8 +9,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use instep_core::filter::{Decision, Filter, FilterRules, FolderFiles, FolderRules, GitignoreMode};
+use instep_core::filter::{
+    Decision, Filter, FilterRules, FolderFiles, FolderRules, GitignoreMode, RulePlace, RuleText,
+};
 use instep_core::path::Name;
+
+use crate::preset::Preset;
 
 /// How many names are looked at; of a folder with more, nobody waits for the sum.
 const NAMES_MAX: u64 = 200_000;
@@ -37,10 +41,16 @@ pub struct Survey {
     pub is_part: bool,
 }
 
-/// Looks around in a folder.
-pub fn survey(root: &Path) -> Survey {
-    let only = FilterRules { gitignore: GitignoreMode::OnlyIgnored, ..FilterRules::default() };
-    let only = Filter::new(&only).expect("because it holds the built-in patterns alone");
+/// Looks around in a folder. Of what git ignores, what a preset leaves out does not count.
+pub fn survey(root: &Path, preset: &Preset) -> Survey {
+    let place = RulePlace { file: preset.name.into(), line: None, here: false };
+    let rule = |text: &str| RuleText { text: text.to_owned(), place: place.clone() };
+    let only = FilterRules {
+        gitignore: GitignoreMode::OnlyIgnored,
+        exclude: preset.excludes.iter().copied().flatten().map(|text| rule(text)).collect(),
+        ..FilterRules::default()
+    };
+    let only = Filter::new(&only).expect("because the patterns of presets are good ones");
     let files = IgnoreTexts::read(root);
     let rules = [Filter::default(), only].map(|filter| Some(filter.root(files.as_given())));
     let mut walk = Walk { survey: Survey::default(), left_out: BTreeMap::new(), names: 0 };
@@ -137,11 +147,12 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x".repeat(length)).unwrap();
         };
-        fs::write(home.path().join(".gitignore"), ".env\nbuild/\n").unwrap();
+        fs::write(home.path().join(".gitignore"), ".env\nbuild/\ndata/\n").unwrap();
         for (path, length) in [
             ("src/a", 10),
             (".env", 5),
             ("build/out", 1_000),
+            ("data/input", 100),
             ("node_modules/p/index", 300),
             ("node_modules/p/.env", 7),
             (".git/config", 50),
@@ -149,9 +160,9 @@ mod tests {
         ] {
             write(path, length);
         }
-        let found = survey(home.path());
-        assert_eq!(found.usual, Amount { files: 4, bytes: 12 + 10 + 5 + 1_000 });
-        assert_eq!(found.ignored, Amount { files: 2, bytes: 1_005 });
+        let found = survey(home.path(), crate::preset::find("secrets").unwrap());
+        assert_eq!(found.usual, Amount { files: 5, bytes: 18 + 10 + 5 + 1_000 + 100 });
+        assert_eq!(found.ignored, Amount { files: 2, bytes: 105 });
         let left_out: Vec<(&str, u64)> =
             found.left_out.iter().map(|(pattern, amount)| (pattern.as_str(), amount.bytes)).collect();
         assert_eq!(left_out, [("node_modules/", 307), ("*.local", 20)]);

@@ -283,10 +283,13 @@ fn choose(context: &Context, root: &Path) -> Result<Option<&'static Preset>, Com
     if terminal.yes || terminal.no_input {
         return Ok(None);
     }
-    let found = survey::survey(root);
+    let secrets = preset::find("secrets")?;
+    let found = survey::survey(root, secrets);
     let usual = format!("Your files: {}", render::survey::usual(&found));
-    let ignored =
-        format!("Only what git ignores (.env, local settings): {}", render::survey::amount(found.ignored));
+    let ignored = format!(
+        "Only what git ignores, but for what builds make (.env, local settings): {}",
+        render::survey::amount(found.ignored)
+    );
     let is_in_git = root.ancestors().any(|folder| folder.join(".git").exists());
     let mut choices = vec![Choice { key: "1", words: &usual }];
     if is_in_git && found.ignored.files > 0 {
@@ -308,7 +311,7 @@ fn choose(context: &Context, root: &Path) -> Result<Option<&'static Preset>, Com
             let question = Question { text: "Which one?", option: "--preset NAME" };
             Ok(Some(all[terminal.choose(question, &choices)?]))
         }
-        _ => preset::find("secrets").map(Some),
+        _ => Ok(Some(secrets)),
     }
 }
 
@@ -324,6 +327,8 @@ fn rules<'e>(
     let mut changes: Vec<Edit<'_>> = Vec::new();
     let typed = arguments.preset.as_deref().map(preset::find).transpose()?;
     if let Some(preset) = typed.or(chosen) {
+        let excludes = preset.excludes.iter().copied().flatten();
+        changes.extend(excludes.map(|item| Edit::Add { key: "sync.exclude", item }));
         changes.extend(preset.adds.iter().map(|(key, item)| Edit::Add { key, item }));
         changes.extend(preset.sets.iter().map(|(key, value)| Edit::Set { key, value }));
     }

@@ -59,7 +59,7 @@ fn enter_takes_what_is_usual_and_says_what_that_leaves_out() {
         Whoever can read that repository can read your files: this version does not encrypt.
         What should travel?
           [1] Your files: 3 files, 18 B; left out: node_modules/ 10 B
-          [2] Only what git ignores (.env, local settings): 1 file, 6 B
+          [2] Only what git ignores, but for what builds make (.env, local settings): 1 file, 6 B
           [3] By a ready set of rules
         [1] Plan   ↑ 4 files, 465 B → …/remote.git   nothing is deleted
         Send now? [Y/n] Checked  4 here · 0 there
