@@ -293,8 +293,8 @@ pub trait Folder: Send + Sync {
     /// Takes a staged file's mode bits from everybody but its owner, where the disk has such.
     fn make_private(&self, folder: &Self::Dir, name: &Name) -> Result<(), FolderError>;
 
-    /// Makes a file's content durable.
-    fn sync_file(&self, folder: &Self::Dir, name: &Name) -> Result<(), FolderError>;
+    /// Makes a file's content durable; answers which file it was that had the name.
+    fn sync_file(&self, folder: &Self::Dir, name: &Name) -> Result<Key, FolderError>;
 
     /// Makes a folder's names durable.
     fn sync_folder(&self, folder: &Self::Dir) -> Result<(), FolderError>;

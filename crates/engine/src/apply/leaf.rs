@@ -140,7 +140,10 @@ impl<F: Folder> Work<'_, '_, F> {
         if is_done || found.kind != DiskKind::File {
             return Ok(());
         }
-        self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))
+        match self.setting.folder.sync_file(dir, name).map_err(|error| self.held(change, &error))? {
+            key if key == found.key => Ok(()),
+            _ => Err(self.raced(change)),
+        }
     }
 
     /// A copy in the history, which is durable by itself: the one that is displaced may not be.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use instep_core::mutant;
 use instep_core::node::{NodeId, Row, Side, Value};
 use instep_core::plan::Change;
-use instep_core::tree::{Entry, LeafKind, Place, Tree};
+use instep_core::tree::{Entry, Key, LeafKind, Place, Tree};
 
 use super::PassEnd;
 use super::merging::open_parent;
@@ -21,7 +21,7 @@ use crate::folder::{Folder, FolderFailure};
 const HANDFUL: usize = 8;
 
 /// Makes durable what the folder here, seen as this tree, holds and a plan will write down as agreed. Where something is
-/// gone, it ends the pass: it may be back before a row is written, and durable nowhere.
+/// gone, or another thing stands there, it ends the pass: it may be back before a row is written, and durable nowhere.
 pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought) -> Result<(), PassEnd> {
     if mutant::is_on("agreed-not-durable") {
         return Ok(());
@@ -36,7 +36,7 @@ pub(super) fn make_durable<F: Folder>(folder: &F, tree: &Tree, thought: &Thought
     for place in new.iter().filter(is_file) {
         let synced =
             open_parent(folder, tree, *place).and_then(|(dir, name)| Ok(folder.sync_file(&dir, &name)?));
-        if unless_gone(synced)?.is_none() {
+        if !unless_gone(synced)?.is_some_and(|key| was_seen(tree, *place, key)) {
             gone.push(*place);
         }
     }
@@ -68,11 +68,19 @@ pub(crate) fn sync_names<F: Folder>(
         }
     }
     for (place, dir) in folders {
-        if unless_gone(folder.sync_folder(&dir).map_err(EngineError::from))?.is_none() {
+        let synced = folder.sync_folder(&dir).and_then(|()| folder.folder_metadata(&dir));
+        let found = unless_gone(synced.map_err(EngineError::from))?;
+        if !found.is_some_and(|found| was_seen(tree, place, found.key)) {
             gone.push(place);
         }
     }
     Ok(gone)
+}
+
+/// Answers whether this is the file or folder that stood there when it was looked at. Two that change places meanwhile
+/// would else be one that was made durable twice.
+fn was_seen(tree: &Tree, place: Place, key: Key) -> bool {
+    mutant::is_on("swapped-is-durable") || tree.at(place).key.is_none_or(|seen| seen == key)
 }
 
 /// Where the things stand of which a plan says something new, but for those that it writes itself. What it only moves,
@@ -238,6 +246,28 @@ mod tests {
         fs::write(left.join("z"), "a change").unwrap();
         let (_, synced) = sync(&left, &place, "left", ours);
         assert!(synced.contains(&"a".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn of_two_that_change_places_meanwhile_both_are_durable_before_they_are_agreed() {
+        let Pair { left, right, place, ours, theirs, _home } = agreed();
+        for root in [&left, &right] {
+            fs::write(root.join("m"), "of both, too").unwrap();
+            fs::write(root.join("n"), "of both, too").unwrap();
+        }
+        sync(&left, &place, "left", ours);
+        let (one, other, aside) = (right.join("m"), right.join("n"), right.join("aside"));
+        let swap = move || {
+            let (from, to) = (fs::rename(&one, &aside), fs::rename(&other, &one));
+            from.and(to).and(fs::rename(&aside, &other)).unwrap();
+        };
+        let once = std::sync::Once::new();
+        let swap = move || once.call_once(&swap);
+        let swapped = vec![("n", Fault::Synced(Box::new(swap)))];
+        let (_, synced) = sync_with((&right, swapped), &place, "right", theirs);
+        let files: Vec<&str> =
+            synced.iter().map(String::as_str).filter(|name| !name.ends_with('/')).collect();
+        assert_eq!(files, ["m", "n", "m", "n"]);
     }
 
     #[test]

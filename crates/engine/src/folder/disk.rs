@@ -352,10 +352,11 @@ impl Folder for DiskFolder {
         }
     }
 
-    fn sync_file(&self, folder: &DiskDir, name: &Name) -> Result<(), FolderError> {
+    fn sync_file(&self, folder: &DiskDir, name: &Name) -> Result<Key, FolderError> {
         let file = self.open_file(folder, name)?;
         // Not repeated: after a failed one the next would succeed, with nothing written.
-        self.heard(rustix::fs::fsync(&file.file)).map_err(|e| failed("sync", name, e))
+        self.heard(rustix::fs::fsync(&file.file)).map_err(|e| failed("sync", name, e))?;
+        Ok(file.metadata()?.key)
     }
 
     fn sync_folder(&self, folder: &DiskDir) -> Result<(), FolderError> {

@@ -24,6 +24,8 @@ pub enum Fault {
     Remove(Errno),
     /// It can't be made durable the first time; the next time succeeds, as Linux has it.
     SyncOnce(Errno),
+    /// This happens each time before it is made durable.
+    Synced(Box<dyn Fn() + Send + Sync>),
     /// This happens between opening and reading it.
     Meanwhile(Box<dyn Fn() + Send + Sync>),
     /// It can't be exchanged, and this happens before anything takes its name.
@@ -267,7 +269,10 @@ impl Folder for Faulty {
         self.disk.make_private(&folder.dir, name)
     }
 
-    fn sync_file(&self, folder: &FaultyDir, name: &Name) -> Result<(), FolderError> {
+    fn sync_file(&self, folder: &FaultyDir, name: &Name) -> Result<Key, FolderError> {
+        if let Some(Fault::Synced(act)) = self.faults.get(name.as_bytes()) {
+            act();
+        }
         if let Some(Fault::SyncOnce(errno)) = self.faults.get(name.as_bytes())
             && self.refused.fetch_or(1, Ordering::SeqCst) == 0
         {

@@ -214,7 +214,7 @@ impl<F: Folder> Folder for Placed<F> {
         self.folder.make_private(folder, &*self.on_disk(folder, name)?)
     }
 
-    fn sync_file(&self, folder: &F::Dir, name: &Name) -> Result<(), FolderError> {
+    fn sync_file(&self, folder: &F::Dir, name: &Name) -> Result<Key, FolderError> {
         self.folder.sync_file(folder, &*self.on_disk(folder, name)?)
     }
 

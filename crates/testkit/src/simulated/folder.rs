@@ -361,10 +361,12 @@ impl Folder for SimulatedFolder {
         })
     }
 
-    fn sync_file(&self, folder: &SimulatedDir, name: &Name) -> Result<(), FolderError> {
+    fn sync_file(&self, folder: &SimulatedDir, name: &Name) -> Result<Key, FolderError> {
         let number =
             self.call(Does::Reads, "open", name.as_bytes(), |entered| self.file(entered, folder.0, name))?;
-        sync(&self.shared, number, name.as_bytes())
+        sync(&self.shared, number, name.as_bytes())?;
+        let look = |entered: &mut Entered<'_>| entered.station.disk.metadata(number);
+        Ok(self.call(Does::Reads, "look at", name.as_bytes(), look)?.key)
     }
 
     fn sync_folder(&self, folder: &SimulatedDir) -> Result<(), FolderError> {
