@@ -87,7 +87,7 @@ impl<'w, 'a> Detector<'w, 'a> {
         let mut node_of = vec![NONE; tree.len()];
         place_of[ROOT as usize] = Place::ROOT.0;
         node_of[Place::ROOT.0 as usize] = ROOT;
-        let keyed = tree.places().skip(1).any(|place| tree.at(place).key.is_some());
+        let keyed = tree.places().skip(1).any(|place| lasting(tree.at(place).key.as_ref()).is_some());
         Detector {
             side,
             index,
@@ -135,12 +135,18 @@ impl<'w, 'a> Detector<'w, 'a> {
         if !self.is_free(node, place) || !self.same_class(view, place) {
             return false;
         }
-        match (self.index.key(self.side, node), &self.tree.at(place).key) {
-            (Some(a), Some(b)) => {
-                inode(a) == inode(b) && (a.birth_ns == b.birth_ns || a.birth_ns == 0 || b.birth_ns == 0)
-            }
+        match (self.key_of(node), self.key_at(place)) {
+            (Some(a), Some(b)) => inode(a) == inode(b) && a.birth_ns == b.birth_ns,
             _ => view.is_folder() || self.same_content(view, place),
         }
+    }
+
+    fn key_of(&self, node: Idx) -> Option<&'w Key> {
+        lasting(self.index.key(self.side, node))
+    }
+
+    fn key_at(&self, place: Place) -> Option<&'w Key> {
+        lasting(self.tree.at(place).key.as_ref())
     }
 
     fn has_leftovers(&self) -> bool {
@@ -281,6 +287,12 @@ impl<'w, 'a> Detector<'w, 'a> {
             || *view.name == entry.name
             || self.place_of[view.parent as usize] == entry.parent.0
     }
+}
+
+/// A key that says what it is the key of. A disk that tells no births, such as one behind FUSE, may number everything anew
+/// each time it is mounted: then a number is of this file today and was of that folder yesterday.
+fn lasting(key: Option<&Key>) -> Option<&Key> {
+    key.filter(|key| key.birth_ns != 0 || mutant::is_on("numbers-always-last"))
 }
 
 fn inode(key: &Key) -> (u64, u64) {

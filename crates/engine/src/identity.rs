@@ -99,6 +99,15 @@ pub struct Marks {
     pub state: Mark,
 }
 
+impl Marks {
+    /// Answers whether both can be of the same folders on a disk that numbers everything anew when it is mounted, as those
+    /// behind FUSE do: their births are the same, or not known.
+    pub fn may_be_same(&self, other: &Marks) -> bool {
+        let births = |marks: &Marks| [marks.root.birth_ns, marks.state.birth_ns];
+        births(self) == births(other)
+    }
+}
+
 /// Who a workspace is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -84,7 +84,7 @@ impl Workspace {
     pub fn create(root: &Path, opening: &Opening<'_>) -> Result<Self, EngineError> {
         let folder = DiskFolder::create(root)?;
         let lock = lock::take(&folder, opening.patience, opening.waiting)?;
-        let standing = identity::check(&folder)?;
+        let standing = standing(&folder, root, opening.home)?;
         let mut state = open_state(&folder, root)?.0;
         let identity = match standing {
             Standing::Same(identity) => identity,
@@ -105,7 +105,7 @@ impl Workspace {
             _ => error.into(),
         })?;
         let lock = lock::take(&folder, opening.patience, opening.waiting)?;
-        let standing = identity::check(&folder)?;
+        let standing = standing(&folder, root, opening.home)?;
         if let Standing::Replaced(identity) = &standing {
             return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
         }
@@ -138,7 +138,7 @@ impl Workspace {
             FolderFailure::Missing | FolderFailure::Raced => EngineError::Gone(root.to_owned()),
             _ => error.into(),
         })?;
-        let identity = match identity::check(&folder)? {
+        let identity = match standing(&folder, root, opening.home)? {
             Standing::Same(identity) => identity,
             Standing::Replaced(identity) => {
                 return Err(EngineError::Halted(Danger::Replaced(identity.id.to_string())));
@@ -234,6 +234,19 @@ impl<F: Folder> Workspace<F> {
     pub fn new_operation(&self) -> String {
         format!("{:016x}", self.clock.random())
     }
+}
+
+/// How the folder here compares to the workspace that is written in it. Where our state has another number, and nothing
+/// but the number says that it is a copy, the list of this machine's workspaces decides: a copy stands elsewhere.
+fn standing(folder: &DiskFolder, root: &Path, home: &Path) -> Result<Standing, EngineError> {
+    let found = identity::check(folder)?;
+    let Standing::Copied(identity) = found else { return Ok(found) };
+    let marks = identity::observe(folder)?;
+    let stands_here = |known: &KnownWorkspace| known.path == root && known.id == identity.id;
+    if identity.marks.may_be_same(&marks) && Registry::load(home)?.workspaces().iter().any(stands_here) {
+        return Ok(Standing::Same(Identity { marks, ..identity }));
+    }
+    Ok(found)
 }
 
 /// Opens the database. One that is damaged is put aside and made anew: what both sides agreed on is lost, so that the

@@ -1,9 +1,11 @@
 //! How a folder comes to be a workspace: first contacts, workspaces in one another, roots that were replaced.
 
 use std::fs;
+use std::path::Path;
 
 use expect_test::expect;
 use instep_testkit::machine::{Machine, Pair};
+use serde_json::Value;
 
 fn write(machine: &Machine, path: &str, text: &str) {
     let path = machine.folder().join(path);
@@ -36,7 +38,7 @@ fn two_full_folders_are_joined_and_the_first_settings_govern() {
         assert_eq!(read(machine, "instep.yaml"), settings);
     }
     let listed = pair.right.run(["conflicts", "--json"]);
-    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     let paths: Vec<_> = listed["conflicts"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
     assert_eq!(paths, ["differs"]);
 }
@@ -137,6 +139,35 @@ fn a_folder_whose_state_was_cleaned_away_says_so_and_joins_again() {
     assert_eq!(stopped.code, 6);
     assert_eq!(left.run(["init", "--yes"]).code, 0);
     assert_eq!((read(left, "x"), read(left, "z")), ("1\n".into(), "1\n".into()));
+}
+
+/// As on a disk that numbers everything anew when it is mounted.
+#[test]
+fn a_folder_of_which_only_the_number_changed_stays_the_workspace_that_it_is() {
+    let pair = Pair::new(&crate::program());
+    let left = &pair.left;
+    for name in ["x", "y", "z"] {
+        write(left, name, "1\n");
+    }
+    assert_eq!(left.init(&pair.bare, &[]).code, 0);
+    let renumber = |folder: &Path| {
+        let path = folder.join(".instep/identity");
+        let mut identity: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        identity["state"]["inode"] = 1.into();
+        fs::write(&path, identity.to_string()).unwrap();
+        identity["id"].clone()
+    };
+    let id = renumber(left.folder());
+    fs::remove_file(left.folder().join("z")).unwrap();
+    assert_eq!(left.run(["status"]).code, 0);
+    let synced = left.run(["sync"]);
+    assert!(synced.code == 0 && !left.folder().join("z").exists(), "{synced}");
+    assert_eq!(renumber(left.folder()), id);
+    // Elsewhere it is a copy.
+    let copy = left.at(&pair.area().join("copy"));
+    fs::rename(left.folder(), copy.folder()).unwrap();
+    assert_eq!(copy.run(["sync"]).code, 0);
+    assert_ne!(renumber(copy.folder()), id);
 }
 
 #[test]

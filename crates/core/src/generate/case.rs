@@ -246,6 +246,11 @@ impl Life {
             edited.sides.insert(side);
             edited.only_moves = false;
         }
+        for side in Side::BOTH {
+            if !self.disks[side].births {
+                self.disks[side].renumber();
+            }
+        }
         self.tell("edited");
         edited
     }

@@ -179,6 +179,14 @@ impl Disk {
         self.change(id, |thing| thing.inode = key.inode);
     }
 
+    /// Numbers everything anew, as a disk may that is mounted again: each number says something else now.
+    pub fn renumber(&mut self) {
+        let mut inodes: Vec<u64> = self.things.values().map(|thing| thing.inode).collect();
+        for thing in self.things.values_mut() {
+            thing.inode = inodes.pop().expect("because there is one for each");
+        }
+    }
+
     /// Finds a thing by path.
     pub fn find(&self, path: &TreePath) -> Option<Id> {
         path.names().try_fold(TOP, |folder, name| self.child(folder, &name))

@@ -19,7 +19,7 @@ impl Detector<'_, '_> {
             for at in 0..self.left.len() {
                 let node = self.left[at];
                 let Some(view) = self.open_view(node) else { continue };
-                let Some(key) = self.index.key(self.side, node) else { continue };
+                let Some(key) = self.key_of(node) else { continue };
                 let Some(places) = standing.get(&inode(key)) else { continue };
                 if view.is_folder() != folders || self.was_saved_anew(node, &view, &familiar) {
                     continue;
@@ -40,7 +40,7 @@ impl Detector<'_, '_> {
     fn places_by_inode(&self) -> Map<Inode, Vec<Place>> {
         let mut standing: Map<Inode, Vec<Place>> = Map::default();
         for &place in self.fresh.iter().chain(&self.unknown) {
-            if let Some(key) = &self.tree.at(place).key {
+            if let Some(key) = self.key_at(place) {
                 standing.entry(inode(key)).or_default().push(place);
             }
         }
@@ -49,7 +49,7 @@ impl Detector<'_, '_> {
 
     fn familiar_inodes(&self, standing: &Map<Inode, Vec<Place>>) -> Set<Inode> {
         (1..self.index.len() as Idx)
-            .filter_map(|node| self.index.key(self.side, node).map(inode))
+            .filter_map(|node| self.key_of(node).map(inode))
             .filter(|inode| standing.contains_key(inode))
             .collect()
     }
@@ -58,31 +58,17 @@ impl Detector<'_, '_> {
     /// home, with an inode that nobody knew.
     fn was_saved_anew(&self, node: Idx, view: &Val<'_>, familiar: &Set<Inode>) -> bool {
         let Some(home) = self.home(node) else { return false };
-        let Some(key) = &self.tree.at(home).key else { return false };
+        let Some(key) = self.key_at(home) else { return false };
         !view.is_folder()
             && self.leaf_at(home).is_some()
             && self.is_new(home)
             && !familiar.contains(&inode(key))
     }
 
-    /// Equal birth times prove it; where they are not known, what it holds must speak for it.
+    /// An inode may be used again: equal birth times prove that it is the same thing.
     fn is_proven(&self, node: Idx, view: &Val<'_>, key: &Key, place: Place) -> bool {
-        if !self.is_free(node, place) || !self.same_class(view, place) {
-            return false;
-        }
-        let other = self.tree.at(place).key.map_or(0, |key| key.birth_ns);
-        if key.birth_ns != 0 && other != 0 {
-            return key.birth_ns == other;
-        }
-        match view.leaf {
-            Some(leaf) => leaf.size > 0 && self.same_content(view, place),
-            None => {
-                let has_child = |child: &Idx| {
-                    self.view(*child).is_some_and(|child| self.tree.child(place, child.name).is_some())
-                };
-                self.children.of(node).iter().any(has_child)
-            }
-        }
+        let has_birth = |other: &Key| other.birth_ns == key.birth_ns;
+        self.is_free(node, place) && self.same_class(view, place) && self.key_at(place).is_some_and(has_birth)
     }
 
     /// What shows only as something unknown elsewhere is lost from sight; unless it was saved anew, and what is out of
@@ -91,17 +77,16 @@ impl Detector<'_, '_> {
         for at in 0..self.left.len() {
             let node = self.left[at];
             let Some(view) = self.open_view(node) else { continue };
-            let Some(key) = self.index.key(self.side, node) else { continue };
+            let Some(key) = self.key_of(node) else { continue };
             let Some(places) = standing.get(&inode(key)) else { continue };
             if self.was_saved_anew(node, &view, familiar) {
                 continue;
             }
             let home = self.home(node);
             let is_unknown_elsewhere = |&place: &Place| {
-                let entry = self.tree.at(place);
-                let birth = entry.key.map_or(0, |key| key.birth_ns);
-                let unknown = matches!(entry.entry, crate::tree::Entry::Unknown(_));
-                unknown && birth != 0 && birth == key.birth_ns && Some(place) != home
+                let is_unknown = matches!(self.tree.at(place).entry, crate::tree::Entry::Unknown(_));
+                let has_birth = |other: &Key| other.birth_ns == key.birth_ns;
+                is_unknown && self.key_at(place).is_some_and(has_birth) && Some(place) != home
             };
             if places.iter().any(is_unknown_elsewhere) {
                 self.seen[node as usize] = Seen::Lost;

@@ -344,6 +344,52 @@ fn a_root_on_exfat_syncs_and_makes_no_file_a_program() {
     });
 }
 
+/// Such a disk tells no births, and numbers everything anew: by number it is another folder, and each file is another one.
+#[test]
+fn a_stick_with_exfat_is_the_same_workspace_when_it_is_put_in_again() {
+    if std::env::var_os("INSTEP_WITHOUT_EXFAT").is_some() {
+        return;
+    }
+    mounting("a_stick_with_exfat_is_the_same_workspace_when_it_is_put_in_again", || {
+        let pair = Pair::new(&crate::program());
+        let (left, right) = (&pair.left, &pair.right);
+        let disk = Exfat::mount(&pair.area().join("right-home/disk"), right.folder());
+        let write = |path: &str, text: &str| {
+            let path = right.folder().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for folder in ["a", "b", "c"] {
+            write(&format!("{folder}/readme"), &format!("of {folder}\n"));
+        }
+        pair.connect();
+        assert_eq!((right.run(["sync"]).code, left.run(["sync"]).code), (0, 0));
+        for round in 0..2 {
+            disk.mount_again();
+            // Whoever is looked at first gets the first number.
+            let looked_at =
+                ["c", "b/readme", "a"].map(|path| fs::metadata(right.folder().join(path)).is_ok());
+            assert_eq!(looked_at, [true, true, round == 0]);
+            if round == 0 {
+                fs::rename(right.folder().join("a"), right.folder().join("z")).unwrap();
+            }
+            write("c/readme", &format!("of c, {round}\n"));
+            fs::write(left.folder().join("b/readme"), format!("of b, {round}\n")).unwrap();
+            for machine in [left, right, left] {
+                let synced = machine.run(["sync"]);
+                assert_eq!(synced.code, 0, "{synced}");
+            }
+            let texts = [left, right].map(|machine| {
+                ["z", "b", "c"]
+                    .map(|name| fs::read_to_string(machine.folder().join(name).join("readme")).unwrap())
+            });
+            let wanted = ["of a\n".to_owned(), format!("of b, {round}\n"), format!("of c, {round}\n")];
+            assert_eq!(texts, [wanted.clone(), wanted]);
+            assert!(!left.folder().join("a").exists(), "what was moved is not there twice");
+        }
+    });
+}
+
 /// An exFAT disk in a file, through FUSE: its program wants a device, which only root can make of a file.
 struct Exfat {
     device: String,
@@ -368,6 +414,15 @@ impl Exfat {
         done(&["mkfs.exfat", &device]);
         done(&["mount.exfat-fuse", &device, at.to_str().unwrap()]);
         disk
+    }
+
+    /// Takes it out and puts it in again.
+    fn mount_again(&self) {
+        let at = self.at.to_str().unwrap();
+        for words in [&["umount", at][..], &["mount.exfat-fuse", &self.device, at]] {
+            let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+            assert!(output.status.success(), "{words:?}: {output:?}");
+        }
     }
 }
 
