@@ -140,6 +140,8 @@ mod tests {
     use crate::cycle::settings::SyncSettings;
     use crate::folder::disk::DiskFolder;
     use crate::folder::faulty::{Fault, Faulty};
+    use crate::history::undo::{UndoRequest, undo};
+    use crate::reach::Reach;
     use crate::state::{Offered, State, Write};
     use crate::still::Still;
     use crate::workspace::Workspace;
@@ -155,14 +157,21 @@ mod tests {
         name: &str,
         state: State,
     ) -> (State, Vec<String>) {
-        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
-        let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
-        let mut workspace = Workspace::assemble(folder, state, stamp, Arc::new(Still(7)), root.to_owned());
-        let settings = SyncSettings { workers: 1, strategy: Strategy::Both, ..SyncSettings::default() };
+        let mut workspace = assemble((root, faults), name, state);
         let (remote, request) = (place.open(), Request { explicit: true, ..Request::default() });
-        crate::cycle::run(&mut workspace, &remote, &settings, &request, &Silent).unwrap();
+        crate::cycle::run(&mut workspace, &remote, &settings(), &request, &Silent).unwrap();
         let synced = workspace.folder.synced.lock().unwrap().clone();
         (workspace.state, synced)
+    }
+
+    fn assemble((root, faults): (&Path, Vec<(&str, Fault)>), name: &str, state: State) -> Workspace<Faulty> {
+        let folder = Arc::new(Faulty::new(DiskFolder::create(root).unwrap(), faults));
+        let stamp = MachineStamp { name: name.to_owned(), id: name.to_owned() };
+        Workspace::assemble(folder, state, stamp, Arc::new(Still(7)), root.to_owned())
+    }
+
+    fn settings() -> SyncSettings {
+        SyncSettings { workers: 1, strategy: Strategy::Both, ..SyncSettings::default() }
     }
 
     struct Pair {
@@ -245,6 +254,20 @@ mod tests {
         fs::rename(left.join("new"), left.join("a")).unwrap();
         fs::write(left.join("z"), "a change").unwrap();
         let (_, synced) = sync(&left, &place, "left", ours);
+        assert!(synced.contains(&"a".to_owned()), "{synced:?}");
+    }
+
+    #[test]
+    fn what_an_undo_brought_back_there_is_durable_before_it_is_agreed_with_what_a_person_wrote_here() {
+        let Pair { left, place, ours, _home, .. } = agreed();
+        fs::write(left.join("a"), "a change").unwrap();
+        let (state, _) = sync(&left, &place, "left", ours);
+        let (mut workspace, remote) = (assemble((&left, Vec::new()), "left", state), place.open());
+        let (reach, request) = (Reach::open(&remote), UndoRequest::default());
+        undo(&mut workspace, Some(&reach), &settings(), &request, &Silent).unwrap();
+        assert_eq!(fs::read_to_string(left.join("a")).unwrap(), "a change", "one's own edit stays");
+        fs::write(left.join("a"), "content of both").unwrap();
+        let (_, synced) = sync(&left, &place, "left", workspace.state);
         assert!(synced.contains(&"a".to_owned()), "{synced:?}");
     }
 

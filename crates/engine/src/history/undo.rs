@@ -511,7 +511,9 @@ impl FarSide {
             };
             let Some(parent) = real.get(&after.parent).copied() else { continue };
             let value = Value { parent, name: after.name.clone(), body: after.body };
+            // Which file of this machine holds it, if one does, the next cycle finds out, and makes it durable.
             let keys = self.known.row(node).map_or_else(PerSide::default, |row| row.keys);
+            let keys = PerSide { local: None, ..keys };
             rows.hold.push(Row { id: node, views: Views::Agreed(value), keys });
         }
         rows
