@@ -93,7 +93,13 @@ pub fn open_path(path: &Path) -> Result<OwnedFd> {
 pub struct Device {
     mounted: (u32, u32),
     number: u64,
+    /// Whether a file has the same number as long as it is there.
+    numbers_last: bool,
 }
+
+/// File systems that keep no numbers and make them up as files are looked at, by their magic numbers (linux/magic.h):
+/// exFAT and FAT. They tell births, of which many are the same, as they count in steps of 10 ms or 2 s.
+const NUMBERED_ANEW: [u64; 2] = [0x2011_BAB0, 0x4D44];
 
 impl Device {
     /// The file system of an open folder.
@@ -102,7 +108,8 @@ impl Device {
         let mounted = (stat.stx_dev_major, stat.stx_dev_minor);
         let id = filesystem_id(&folder).unwrap_or(0);
         let number = if id != 0 { id } else { raw_number(mounted) };
-        Ok(Device { mounted, number })
+        let kind = retried(|| rustix::fs::fstatfs(&folder))?.f_type as u64;
+        Ok(Device { mounted, number, numbers_last: !NUMBERED_ANEW.contains(&kind) })
     }
 
     /// The stable number.
@@ -152,7 +159,8 @@ pub fn metadata_at(folder: impl AsFd, name: &Name, device: Device) -> Result<Met
 }
 
 fn metadata(stat: &Statx, device: Device, by_name: bool) -> Metadata {
-    let born = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    // A birth proves whose number it is; where numbers don't last, it would prove too much.
+    let born = stat.stx_mask & StatxFlags::BTIME.bits() != 0 && device.numbers_last;
     Metadata {
         kind: kind(FileType::from_raw_mode(stat.stx_mode.into())).unwrap_or(DiskKind::Special),
         key: Key {
@@ -238,4 +246,20 @@ pub fn inherited_attributes(file: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> 
         attributes.push((name.to_vec(), value));
     }
     Ok(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_numbers_anew_tells_no_births() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = open_path(home.path()).unwrap();
+        let device = Device::of(&folder).unwrap();
+        assert!(device.numbers_last);
+        let key = |device| metadata_open(&folder, device).unwrap().key;
+        let (lasting, anew) = (key(device), key(Device { numbers_last: false, ..device }));
+        assert_eq!((anew.inode, anew.birth_ns), (lasting.inode, 0));
+    }
 }
