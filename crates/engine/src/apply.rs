@@ -20,7 +20,7 @@ use instep_core::node::{Body, NodeId, Side, Value};
 use instep_core::path::TreePath;
 use instep_core::plan::{Change, Places};
 use instep_core::progress::{Event, Observer, Phase};
-use instep_core::tree::{Key, Tree};
+use instep_core::tree::{Key, Place, Tree};
 
 use crate::cycle::durable::sync_names;
 use crate::cycle::naming;
@@ -38,6 +38,8 @@ use order::{Step, StepKind};
 
 /// Up to so many files, each is made durable by itself: the disk may hold much that is none of ours.
 const HANDFUL: usize = 8;
+/// Why a step fails that meets something else than the plan saw.
+const CHANGED: &str = "it changed while the sync was running; the next sync looks again";
 
 /// All that an apply works with.
 pub struct Setting<'a, 'f, F: Folder> {
@@ -97,19 +99,20 @@ pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> 
     for (content, uses) in count_uses(changes) {
         setting.staging.multiply(content, uses)?;
     }
-    let mut steps = order::steps(changes);
+    let steps = order::steps(changes);
     // Many files that are to be displaced are made durable in one call, and what is staged with them; of a handful, the
     // names now, and what each holds before its turn.
     let displaced: Vec<NodeId> =
         steps.iter().filter(|step| step.kind.displaces()).map(|step| step.node).collect();
     let all_durable = displaced.len() > HANDFUL;
+    let mut gone = Vec::new();
     if all_durable && !mutant::is_on("displaced-not-durable") {
         setting.folder.sync_all()?;
     } else {
         setting.staging.sync()?;
         if !mutant::is_on("displaced-names-not-durable") {
             let places = displaced.iter().filter_map(|node| setting.places.of(*node));
-            sync_names(setting.folder, setting.tree, places)?;
+            gone = sync_names(setting.folder, setting.tree, places)?;
         }
     }
     let mut work = Work {
@@ -121,6 +124,10 @@ pub fn apply<F: Folder>(mut setting: Setting<'_, '_, F>, changes: &[Change]) -> 
         all_durable,
         setting,
     };
+    // The way to it may be back at its turn, and durable nowhere.
+    let (unsure, mut steps): (Vec<Step>, Vec<Step>) =
+        steps.into_iter().partition(|step| step.kind.displaces() && work.is_below(step.node, &gone));
+    work.fail_all(unsure, "E-RACE", CHANGED);
     work.write_journal(&mut steps)?;
     work.run(steps)?;
     work.finish()
@@ -243,6 +250,13 @@ impl<F: Folder> Work<'_, '_, F> {
         Ok(left)
     }
 
+    /// Answers whether a node was seen at one of these places, or in a folder there.
+    fn is_below(&self, node: NodeId, places: &[Place]) -> bool {
+        let tree = self.setting.tree;
+        let up = |at: &Place| (*at != Place::ROOT).then(|| tree.at(*at).parent);
+        std::iter::successors(self.setting.places.of(node), up).any(|at| places.contains(&at))
+    }
+
     fn attempt(&mut self, step: &Step) -> Result<Tried, StepError> {
         let change = self.changes[&step.node];
         match step.kind {
@@ -262,9 +276,7 @@ impl<F: Folder> Work<'_, '_, F> {
             FolderFailure::Full => "the disk is full".to_owned(),
             FolderFailure::Denied => "permission denied".to_owned(),
             FolderFailure::ReadOnly => "the disk can only be read".to_owned(),
-            FolderFailure::Taken | FolderFailure::Raced | FolderFailure::Missing => {
-                "it changed while the sync was running; the next sync looks again".to_owned()
-            }
+            FolderFailure::Taken | FolderFailure::Raced | FolderFailure::Missing => CHANGED.to_owned(),
             FolderFailure::NotEmpty => "the folder holds something that is not synced".to_owned(),
             FolderFailure::Unnameable => "this disk can't hold the name".to_owned(),
             _ => format!("{error}: {}", error.source),
@@ -273,8 +285,8 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     fn raced(&self, change: &Change) -> StepError {
-        let why = "it changed while the sync was running; the next sync looks again".to_owned();
-        StepError::Held(Held { path: change.path().clone(), side: Side::Local, code: "E-RACE", why })
+        let path = change.path().clone();
+        StepError::Held(Held { path, side: Side::Local, code: "E-RACE", why: CHANGED.to_owned() })
     }
 
     fn fail_all(&mut self, steps: Vec<Step>, code: &'static str, why: &str) {

@@ -391,6 +391,7 @@ mod tests {
     use instep_core::progress::{Event, Observer, Silent};
     use instep_core::remote::MachineStamp;
     use instep_remote::memory::MemoryPlace;
+    use rustix::io::Errno;
 
     use crate::cycle::outcome::Outcome;
     use crate::cycle::request::Request;
@@ -443,7 +444,12 @@ mod tests {
         let mut workspace = Workspace::assemble(folder, ours, stamp, Arc::new(Still(4)), left.clone());
         let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
         let request = Request { explicit: true, ..Request::default() };
-        crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
+        let mut held = true;
+        while held {
+            let outcome =
+                crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
+            held = !outcome.held.is_empty();
+        }
         assert_eq!(fs::read_to_string(left.join("d/f")).unwrap(), "from the right");
         workspace.folder.synced.lock().unwrap().clone()
     }
@@ -551,6 +557,15 @@ mod tests {
         for what in ["/", "d/", "f"] {
             assert!(before.iter().any(|done| *done == what), "{what} waits: {synced:?}");
         }
+    }
+
+    #[test]
+    fn what_was_away_when_its_names_were_to_be_made_durable_is_not_displaced_before_they_are() {
+        let home = tempfile::tempdir().unwrap();
+        // As if the folder was renamed just then, and back.
+        let synced = synced_by_an_edit(home.path(), |_| vec![("d", Fault::SyncOnce(Errno::NOENT))]);
+        let before: Vec<&String> = synced.iter().take_while(|what| *what != "exchange f").collect();
+        assert!(before.iter().any(|done| *done == "d/"), "{synced:?}");
     }
 
     #[test]

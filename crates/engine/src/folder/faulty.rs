@@ -110,6 +110,15 @@ impl Faulty {
         }
     }
 
+    fn check_sync(&self, name: &[u8]) -> Result<(), FolderError> {
+        match self.faults.get(name) {
+            Some(Fault::SyncOnce(errno)) if self.refused.fetch_or(1, Ordering::SeqCst) == 0 => {
+                Err(FolderError::new("sync", name, *errno))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Counts a handle in, if there is room for it.
     fn count(&self, name: &Name) -> Result<Arc<Counted>, FolderError> {
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -273,11 +282,7 @@ impl Folder for Faulty {
         if let Some(Fault::Synced(act)) = self.faults.get(name.as_bytes()) {
             act();
         }
-        if let Some(Fault::SyncOnce(errno)) = self.faults.get(name.as_bytes())
-            && self.refused.fetch_or(1, Ordering::SeqCst) == 0
-        {
-            return Err(FolderError::new("sync", name.as_bytes(), *errno));
-        }
+        self.check_sync(name.as_bytes())?;
         self.synced.lock().unwrap().push(name.to_string());
         self.disk.sync_file(&folder.dir, name)
     }
@@ -287,6 +292,7 @@ impl Folder for Faulty {
         if rustix::fs::fstat(&folder.dir).unwrap().st_nlink == 0 {
             return Err(FolderError::new("sync", &folder.name, Errno::NOENT));
         }
+        self.check_sync(&folder.name)?;
         self.synced.lock().unwrap().push(format!("{}/", String::from_utf8_lossy(&folder.name)));
         self.disk.sync_folder(&folder.dir)
     }
