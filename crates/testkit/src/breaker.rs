@@ -222,10 +222,21 @@ pub fn run(program: &Path, request: &Request, told: &mut dyn FnMut(&str)) -> Res
     let scenes = if request.scenes.is_empty() { &all } else { &request.scenes };
     let kinds = if request.kinds.is_empty() { &Kind::ALL[..] } else { &request.kinds };
     // On a disk that is put back, all that is done with one scene is done with one setting up.
-    let asked: Vec<(&Scene, Kind)> = match request.puts_back {
+    let mut asked: Vec<(&Scene, Kind)> = match request.puts_back {
         true => scenes.iter().flat_map(|scene| kinds.iter().map(move |kind| (*scene, *kind))).collect(),
         false => kinds.iter().flat_map(|kind| scenes.iter().map(move |scene| (*scene, *kind))).collect(),
     };
+    asked.retain(|(scene, kind)| {
+        let bears = *kind != Kind::Save || scene.is_plain();
+        if !bears {
+            told(&format!(
+                "{} {}: left out, what is saved there is to be of a form",
+                scene.name,
+                kind.name()
+            ));
+        }
+        bears
+    });
     for (scene, kind) in &asked {
         if breaker.is_over() {
             breaker.report.cut_short = true;

@@ -3,6 +3,9 @@
 //! Contents get a number that no other round has, so that a version that is lost can't be mistaken for one that an
 //! earlier round kept.
 
+mod forms;
+
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -33,6 +36,8 @@ pub struct Scene {
     pub start: Start,
     /// It takes seconds each time, and a world of its own.
     pub is_heavy: bool,
+    /// What `instep.yaml` says.
+    settings: &'static str,
     base: &'static str,
     /// What the right machine made of it and sent; `^` is the base.
     right: &'static str,
@@ -49,6 +54,11 @@ impl Scene {
     pub fn is_sync(&self) -> bool {
         self.deed == SYNC
     }
+
+    /// Answers whether what travels is what lies on the disk, so that anything may be saved anywhere.
+    pub fn is_plain(&self) -> bool {
+        self.settings.is_empty() && !self.base.contains('%')
+    }
 }
 
 const SYNC: &[&str] = &["sync"];
@@ -61,7 +71,7 @@ const fn scene(
     before: &'static [&'static [&'static str]],
     deed: &'static [&'static str],
 ) -> Scene {
-    Scene { name, start: Start::Agreed, is_heavy: false, base: BASE, right, left, before, deed }
+    agreed(name, "", [BASE, right, left], before, deed)
 }
 
 const fn heavy(
@@ -76,9 +86,25 @@ const fn heavy(
         Start::Unknown => &["init"],
         Start::Alone => &["clone"],
     };
-    Scene { name, start, is_heavy: true, base, right, left, before: &[], deed }
+    Scene { name, start, is_heavy: true, settings: "", base, right, left, before: &[], deed }
 }
 
+const fn agreed(
+    name: &'static str,
+    settings: &'static str,
+    [base, right, left]: [&'static str; 3],
+    before: &'static [&'static [&'static str]],
+    deed: &'static [&'static str],
+) -> Scene {
+    Scene { name, start: Start::Agreed, is_heavy: false, settings, base, right, left, before, deed }
+}
+
+const KEYS: &str = "groups:\n  own: { paths: ['**/.env'], keep_local_keys: [PORT] }\n";
+const PLACES: &str = "groups:\n  all: { paths: ['**'], remap_paths: true }\n";
+const MARKERS: &str = "groups:\n  all: { paths: ['**'], conflict_style: markers }\n";
+const COPIES: &str = "groups:\n  all: { paths: ['**'], conflict_style: copy }\n";
+const OVERLAP: [&str; 3] = ["a=p<0a>q<0a>r<0a>;d/b=2", "^;a=p<0a>Q<0a>r<0a>", "^;a=p<0a>qq<0a>r<0a>;d/b=3"];
+const UNDO: &[&str] = &["undo", "--yes", "--no-pager"];
 const MANY: &str = "a=1;many/f1..f5000";
 const LARGE: &str = "a=1;large=@67108864";
 
@@ -88,6 +114,7 @@ pub const SCENES: &[Scene] = &[
         name: "init",
         start: Start::Unknown,
         is_heavy: false,
+        settings: "",
         base: BASE,
         right: "^",
         left: "^",
@@ -98,6 +125,7 @@ pub const SCENES: &[Scene] = &[
         name: "clone",
         start: Start::Alone,
         is_heavy: false,
+        settings: "",
         base: BASE,
         right: "^",
         left: "^",
@@ -132,34 +160,66 @@ pub const SCENES: &[Scene] = &[
         &[],
         SYNC,
     ),
-    Scene {
-        name: "merge",
-        start: Start::Agreed,
-        is_heavy: false,
-        base: "a=p<0a>q<0a>r<0a>s<0a>t<0a>u;b=2",
-        right: "a=p<0a>q<0a>r<0a>s<0a>t<0a>U;b=2",
-        left: "a=p<0a>Q<0a>r<0a>s<0a>t<0a>u;b=2",
-        before: &[],
-        deed: SYNC,
-    },
-    scene("resolve", "a=1b;b=2;d/c=3", "a=1a;b=2;d/c=3", &[SYNC], &["resolve", "--all", "--keep", "here"]),
-    scene(
-        "undo",
-        "a=1;b=2b;d/e/f=4;x=6+x;n=7",
-        "a=1a;b=2;k/c=3;d/e/f=4;x=6+x",
-        &[SYNC],
-        &["undo", "--yes", "--no-pager"],
+    agreed(
+        "merge",
+        "",
+        [
+            "a=p<0a>q<0a>r<0a>s<0a>t<0a>u;b=2",
+            "a=p<0a>q<0a>r<0a>s<0a>t<0a>U;b=2",
+            "a=p<0a>Q<0a>r<0a>s<0a>t<0a>u;b=2",
+        ],
+        &[],
+        SYNC,
     ),
+    scene("resolve", "a=1b;b=2;d/c=3", "a=1a;b=2;d/c=3", &[SYNC], &["resolve", "--all", "--keep", "here"]),
+    scene("undo", "a=1;b=2b;d/e/f=4;x=6+x;n=7", "a=1a;b=2;k/c=3;d/e/f=4;x=6+x", &[SYNC], UNDO),
     scene(
         "redo",
         "a=1;b=2b;d/e/f=4;x=6+x;n=7",
         "a=1a;b=2;k/c=3;d/e/f=4;x=6+x",
-        &[SYNC, &["undo", "--yes", "--no-pager"]],
+        &[SYNC, UNDO],
         &["undo", "--redo", "--yes", "--no-pager"],
     ),
     scene("restore", "^", "b=2;x=6+x;l->a;empty/", &[SYNC], &["restore", "--yes", "--no-pager", "d"]),
     scene("pull", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["pull"]),
     scene("push", "a=1b;b=2;d/c=3;n=7", "a=1;b=2a;d/c=3;d/e/f=4;d/e/g=5;x=6+x", &[], &["push"]),
+    agreed(
+        "keys",
+        KEYS,
+        [
+            "a=1;d/.env=API=1<0a>PORT=1<0a>",
+            "^;d/.env=API=2<0a>PORT=2<0a>",
+            "^;d/.env=API=1<0a>NAME=1<0a>PORT=3<0a>",
+        ],
+        &[],
+        SYNC,
+    ),
+    agreed("keys-delete", KEYS, ["a=1;d/.env=API=1<0a>PORT=1<0a>;d/b=2", "a=1;d/b=2", "^"], &[], SYNC),
+    agreed(
+        "keys-undo",
+        KEYS,
+        ["a=1;d/.env=API=1<0a>PORT=1<0a>;d/b=2", "^;d/.env=API=2<0a>PORT=2<0a>", "^"],
+        &[SYNC],
+        UNDO,
+    ),
+    agreed(
+        "places",
+        PLACES,
+        [
+            "a={home}/app/x;p/{home}-app/f={home}/app;p/{home}-app/g=1;p/{home}-old/h=2",
+            "a={home}/app/y;p/{home}-app/f={home}/app/z;p/{home}-new/h=2;p/{home}-more/i=3",
+            "^;p/{home}-app/g={home}/app",
+        ],
+        &[],
+        SYNC,
+    ),
+    agreed("database", "", ["a=1;d/b.db=%1+2", "^;d/b.db=%1+3", "^"], &[], SYNC),
+    agreed("database-send", "", ["a=1;d/b.db=%1+2", "^", "^;d/b.db=%1+2+3"], &[], SYNC),
+    agreed("database-both", "", ["a=1;d/b.db=%1+2", "^;d/b.db=%1+3", "^;d/b.db=%1+4"], &[], SYNC),
+    agreed("database-undo", "", ["a=1;d/b.db=%1+2", "^;d/b.db=%1+3", "^"], &[SYNC], UNDO),
+    agreed("markers", MARKERS, OVERLAP, &[], SYNC),
+    agreed("markers-resolve", MARKERS, OVERLAP, &[SYNC], &["resolve", "--all", "--keep", "there"]),
+    agreed("copies", COPIES, OVERLAP, &[], SYNC),
     heavy("many-init", Start::Unknown, MANY, "^", "^"),
     heavy("many-clone", Start::Alone, MANY, "^", "^"),
     heavy("many-update", Start::Agreed, MANY, "^;many/f1..f2500=~2", "^;many/f2501..f5000=~2"),
@@ -205,6 +265,8 @@ pub struct Past {
     /// What the machine held at the last rest.
     agreed: [Drawing; 2],
     connected: [bool; 2],
+    settings: &'static str,
+    is_plain: bool,
     salt: u64,
     /// Somebody saved during the deed, so that the end depends on when.
     pub was_saved: bool,
@@ -220,16 +282,23 @@ impl World {
 
     /// Answers whether a scene can be set up on what was played before.
     pub fn fits(&self, scene: &Scene) -> bool {
-        scene.start == Start::Agreed && !scene.is_heavy || self.past.connected == [false; 2]
+        let is_new = self.past.connected == [false; 2];
+        is_new || scene.start == Start::Agreed && !scene.is_heavy && scene.settings == self.past.settings
     }
 
     /// Sets a scene up to the moment before its deed.
     pub fn set_up(&mut self, scene: &Scene, salt: u64) -> Result<(), String> {
         self.past.salt = salt;
         self.past.was_saved = false;
+        self.past.is_plain = scene.is_plain();
         self.past.standing.clear();
+        if self.past.settings != scene.settings {
+            self.past.settings = scene.settings;
+            let file = self.pair.left.folder().join("instep.yaml");
+            fs::write(file, scene.settings).map_err(|error| error.to_string())?;
+        }
         let base = self.drawing(scene.base, &Drawing::default());
-        self.draw(0, &base)?;
+        self.draw(0, &base, Times::BASE)?;
         if scene.start == Start::Unknown {
             return Ok(());
         }
@@ -243,12 +312,12 @@ impl World {
         self.past.agreed[1] = self.read(1)?;
         if scene.right != "^" {
             let right = self.drawing(scene.right, &base);
-            self.draw(1, &right)?;
+            self.draw(1, &right, Times::USUAL)?;
             self.calm(1)?;
         }
         if scene.left != "^" {
             let left = self.drawing(scene.left, &base);
-            self.draw(0, &left)?;
+            self.draw(0, &left, Times::USUAL)?;
         }
         for words in scene.before {
             self.run(0, words)?;
@@ -308,7 +377,10 @@ impl World {
             let after = look(&self.pair).map_err(failed)?;
             if after == before {
                 self.past.agreed = [self.read(0)?, self.read(1)?];
-                let [left, right] = [0, 1].map(|side| unsalted(&self.past.agreed[side]));
+                let [left, right] = [0, 1].map(|side| {
+                    let told = forms::told(&self.past.agreed[side], self.pair.machines()[side].home());
+                    unsalted(&told)
+                });
                 return Ok(Rest { left, right, codes });
             }
             before = after;
@@ -376,12 +448,21 @@ impl World {
     }
 
     /// Changes a machine's folder.
-    fn draw(&mut self, side: usize, drawing: &Drawing) -> Result<(), String> {
+    fn draw(&mut self, side: usize, drawing: &Drawing, times: Times) -> Result<(), String> {
         let machine = self.pair.machines()[side].clone();
         let before = self.read(side)?;
-        self.past.ledger.record_drawing(&format!("round {} {}", self.past.salt, machine.name()), drawing);
-        disk::change(&before, drawing, machine.folder(), Times::USUAL).map_err(|error| error.to_string())?;
-        self.past.agreed[side] = drawing.clone();
+        let drawing = forms::built(drawing, machine.home());
+        let ledger = &mut self.past.ledger;
+        ledger.record_drawing(&format!("round {} {}", self.past.salt, machine.name()), &drawing);
+        if !self.past.is_plain {
+            // What the person writes over was sent as what travels of it, and of a log that goes by its database.
+            let is_there = |path: &[u8], content: &[u8]| drawing.content(path) == Some(content);
+            let gone = before.contents().filter(|(path, content)| !is_there(path, content));
+            let logged = drawing.contents().filter(|(path, _)| forms::is_logged(&drawing, path));
+            gone.chain(logged).for_each(|(_, content)| ledger.forget(content));
+        }
+        disk::change(&before, &drawing, machine.folder(), times).map_err(|error| error.to_string())?;
+        self.past.agreed[side] = drawing;
         Ok(())
     }
 
