@@ -188,6 +188,8 @@ struct Tracer {
     code: Option<i32>,
     hit: Vec<Call>,
     holds: bool,
+    /// All were killed; who is met from now on was just being born.
+    killed: bool,
     parked: Vec<(Pid, Option<Signal>)>,
     free: Vec<Pid>,
 }
@@ -231,6 +233,7 @@ impl Tracer {
             code: None,
             hit: Vec::new(),
             holds: false,
+            killed: false,
             parked: Vec::new(),
             free: Vec::new(),
         })
@@ -240,7 +243,7 @@ impl Tracer {
     fn run(&mut self, act: &mut dyn FnMut(&Call) -> Act) -> io::Result<()> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
         let is_left_alone = |tracer: &Tracer| tracer.holds && tracer.code.is_some();
-        while !self.tasks.is_empty() && !is_left_alone(self) {
+        while (self.killed || !self.tasks.is_empty()) && !is_left_alone(self) {
             let status = match waitpid(None, Some(flags)) {
                 Ok(status) => status,
                 Err(Errno::EINTR) => continue,
@@ -314,6 +317,9 @@ impl Tracer {
             self.order.push(pid);
         }
         self.tasks.insert(pid, Task { process, inside: false, fails: None });
+        if self.killed {
+            _ = kill(process, Signal::SIGKILL);
+        }
     }
 
     fn go_on(&mut self, pid: Pid, signal: Option<Signal>) -> io::Result<()> {
@@ -419,6 +425,7 @@ impl Tracer {
     }
 
     fn kill_all(&mut self) {
+        self.killed = true;
         let all: BTreeSet<Pid> = self.tasks.values().map(|task| task.process).collect();
         for process in all {
             _ = kill(process, Signal::SIGKILL);
