@@ -371,6 +371,31 @@ fn an_edit_that_was_displaced_and_never_sent_is_the_previous_version() {
     assert_eq!(fs::read_to_string(pair.left.folder().join("f")).unwrap(), "only here");
 }
 
+/// A `PATH` with a git that does something else where its words fit: one case of the shell.
+fn git_that(machine: &Machine, case: &str) -> String {
+    let area = machine.home().join("another-git");
+    fs::create_dir_all(&area).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let script = format!("#!/bin/sh\nPATH='{path}'\ncase \" $* \" in {case};; esac\nexec git \"$@\"\n");
+    fs::write(area.join("git"), script).unwrap();
+    fs::set_permissions(area.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{path}", area.display())
+}
+
+#[test]
+fn a_fetch_that_is_overtaken_by_one_that_outlived_its_program_is_tried_again() {
+    let pair = Pair::new(&crate::program());
+    pair.connect();
+    fs::write(pair.left.folder().join("f"), "one").unwrap();
+    assert_eq!(pair.left.run(["sync"]).code, 0);
+    let overtaken = "*' fetch '*) if mkdir \"$HOME/once\"; then git \"$@\"; \
+        echo \"error: cannot lock ref 'refs/instep/head': is at 1 but expected 2\" >&2; exit 1; fi";
+    let path = git_that(&pair.right, overtaken);
+    let synced = pair.right.run_with(&[("PATH", path.as_ref())], ["sync"]);
+    assert!(synced.code == 0 && pair.right.home().join("once").exists(), "{synced}");
+    assert_eq!(fs::read_to_string(pair.right.folder().join("f")).unwrap(), "one");
+}
+
 /// A terminal gives Ctrl-C to all that runs in it, so git ends of it as well.
 #[test]
 fn an_interrupt_that_git_hears_too_is_not_noted_as_a_failure() {
@@ -379,14 +404,8 @@ fn an_interrupt_that_git_hears_too_is_not_noted_as_a_failure() {
     fs::write(left.folder().join("f"), "one").unwrap();
     pair.connect();
     fs::write(left.folder().join("f"), "two").unwrap();
-    let area = left.home().join("interrupted");
-    fs::create_dir_all(&area).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    let dies = "*' fast-import '*) kill -INT $PPID; sleep 0.3; exit 130";
-    let script = format!("#!/bin/sh\nPATH='{path}'\ncase \" $* \" in {dies};; esac\nexec git \"$@\"\n");
-    fs::write(area.join("git"), script).unwrap();
-    fs::set_permissions(area.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
-    let interrupted = left.run_with(&[("PATH", format!("{}:{path}", area.display()).as_ref())], ["sync"]);
+    let path = git_that(left, "*' fast-import '*) kill -INT $PPID; sleep 0.3; exit 130");
+    let interrupted = left.run_with(&[("PATH", path.as_ref())], ["sync"]);
     assert!(interrupted.code == 130 && interrupted.mentions("E-INTERRUPTED"), "{interrupted}");
     let status = left.run(["status"]);
     assert!(status.mentions("1 to send") && !status.mentions("failed"), "{status}");

@@ -48,6 +48,13 @@ pub(super) fn remove_named_within(said: &str, ours: &Path, within: &Path) -> boo
     }
 }
 
+/// Answers whether git found one of our own refs changed while it worked: by a git that outlived its program, which had
+/// the same to do. Another try is worth it.
+pub(super) fn is_overtaken(said: &str) -> bool {
+    let is_ours = |line: &&str| line.starts_with("error: cannot lock ref 'refs/instep/");
+    said.lines().filter(is_ours).any(|line| line.contains(" but expected "))
+}
+
 /// The file of `Unable to create 'FILE.lock': File exists.`
 fn named(said: &str) -> Option<PathBuf> {
     let before = &said[..said.find(".lock': File exists")?];
@@ -124,5 +131,13 @@ mod tests {
             "fatal: cannot lock ref 'refs/x': Unable to create '/a b/refs/x.lock': File exists.\n\nAnother";
         assert_eq!(named(said), Some(PathBuf::from("/a b/refs/x.lock")));
         assert_eq!(named("fatal: no"), None);
+    }
+
+    #[test]
+    fn only_a_ref_of_our_own_repository_is_overtaken() {
+        let said = "cannot lock ref 'refs/instep/head': is at 87c2 but expected d999\n";
+        assert!(is_overtaken(&format!("warning: x\nerror: {said}")));
+        assert!(!is_overtaken(&format!("remote: error: {said}")));
+        assert!(!is_overtaken("error: cannot lock ref 'refs/heads/main': is at 1 but expected 2"));
     }
 }

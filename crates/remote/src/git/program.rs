@@ -427,12 +427,14 @@ impl Call {
         Err(failure::of(&outcome))
     }
 
-    /// Runs to the end, whatever it is. A lock in our own repository that a dead program left is removed on the way.
+    /// Runs to the end, whatever it is. A lock in our own repository that a dead program left is removed on the way, and
+    /// who is overtaken by a git that outlived its program tries again.
     pub fn run(&mut self, input: &[u8]) -> Result<Outcome, RemoteError> {
         let mut outcome = self.run_once(input)?;
         for _ in 0..LOCKS_MAX {
             let Some(ours) = self.ours.as_deref().filter(|_| !outcome.status.success()) else { break };
-            if !locks::remove_named(&String::from_utf8_lossy(&outcome.stderr), ours) {
+            let said = String::from_utf8_lossy(&outcome.stderr);
+            if !locks::is_overtaken(&said) && !locks::remove_named(&said, ours) {
                 break;
             }
             outcome = self.run_once(input)?;
