@@ -119,6 +119,8 @@ pub struct Snapshot {
     pub stamp: Stamp,
     /// When each file was modified, for those that the remote knows apart from `stamp.time`.
     pub times: BTreeMap<TreePath, Timestamp>,
+    /// Who wrote each file that changed since the known revision; nothing where that is who wrote the head.
+    pub writers: BTreeMap<TreePath, String>,
     /// What Instep's commits since the known revision say they renamed; nothing if none was given.
     pub renames: Renames,
 }
@@ -141,6 +143,13 @@ pub struct Stamp {
     /// Whether it, and all between it and the known revision, can speak of folders without files. If not, the absence
     /// of such a folder is not a deletion.
     pub speaks_of_folders: bool,
+}
+
+impl Stamp {
+    /// Who wrote it: the machine, or the person if Instep did not.
+    pub fn writer(&self) -> &str {
+        self.machine.as_ref().map_or(&self.author, |machine| &machine.name)
+    }
 }
 
 /// Which machine wrote a snapshot.

@@ -151,7 +151,7 @@ pub fn update(
     before: Vec<ConflictRecord>,
     found: &[Conflict],
     keeps: impl Fn(&Conflict) -> bool,
-    machines: &PerSide<String>,
+    machines: impl Fn(&Conflict) -> PerSide<String>,
     now: Timestamp,
     mut next: u64,
 ) -> Recorded {
@@ -169,7 +169,7 @@ pub fn update(
                 let value = store(conflict);
                 new += 1;
                 next += 1;
-                let (here, there) = (machines.local.clone(), machines.remote.clone());
+                let PerSide { local: here, remote: there } = machines(conflict);
                 ConflictRecord { id: conflict.id.0, number: next - 1, since: now, here, there, value }
             }
         });

@@ -461,6 +461,15 @@ impl State {
         Ok(told.and_then(|(_, told)| serde_json::from_str(told).ok()).unwrap_or_default())
     }
 
+    /// The revision up to which a remote's commits were heard: the known one, or an older one where that was taken after
+    /// its cycle had ended.
+    pub fn heard(&self, remote: i64, known: Option<&Revision>) -> Result<Option<Revision>, EngineError> {
+        let Some(known) = known else { return Ok(None) };
+        let noted = self.note(&heard(remote))?.unwrap_or_default();
+        let older = noted.split_once('\n').filter(|(taken, _)| *taken == known.0);
+        Ok(Some(older.map_or_else(|| known.clone(), |(_, older)| Revision(older.to_owned()))))
+    }
+
     /// The nodes of a commit that was taken after its cycle had ended, until a cycle has made durable what stands there.
     pub fn taken_late(&self, remote: i64) -> Result<BTreeSet<NodeId>, EngineError> {
         let noted = self.note(&taken_late(remote))?.unwrap_or_default();
@@ -593,6 +602,11 @@ const GOOD_SETTINGS: &str = "settings";
 /// The note of renames that are still to be heard: the revision up to which they were told, and what was told.
 fn renames(remote: i64) -> String {
     format!("renames-{remote}")
+}
+
+/// The note of what was heard when a commit was offered: that commit, and the revision before whose successors all was.
+fn heard(remote: i64) -> String {
+    format!("heard-{remote}")
 }
 
 /// The note of what was taken late: the numbers of nodes.

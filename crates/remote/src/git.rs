@@ -56,6 +56,7 @@ pub use visibility::Visibility;
 
 use crate::address::{Address, Place};
 use commit::{Commit, Trailers};
+use history::Between;
 use objects::{Kind, Objects, Oid};
 use ours::{is_whole, make_missing, make_ours, not_here, not_there};
 use pack::Pack;
@@ -518,22 +519,27 @@ impl Remote for GitRemote {
             let entries = tree::list(&mut objects, &mut shelf, root)?;
             shelf.close();
             let trailers = Trailers::of(&commit.message);
-            let (speaks, times, renames) = match known {
+            let Between { all_ours, times, writers, renames } = match known {
                 Some(known) if known != oid && commit.parents != [known] => {
                     if self.has(&mut objects, known)? {
-                        let between = history::between(&self.program, known, oid)?;
-                        (between.all_ours, between.times, between.renames)
+                        history::between(&self.program, known, oid)?
                     } else {
-                        (false, BTreeMap::new(), Renames::default())
+                        Between::default()
                     }
                 }
-                Some(known) if known != oid && commit.is_ours() => {
-                    (true, trailers.times.clone(), Renames::through([trailers.renames.as_slice()]))
+                _ => {
+                    let is_next = known.is_some_and(|known| known != oid) && commit.is_ours();
+                    let told = if is_next { trailers.renames.as_slice() } else { &[] };
+                    Between {
+                        all_ours: commit.is_ours(),
+                        times: trailers.times.clone(),
+                        writers: BTreeMap::new(),
+                        renames: Renames::through([told]),
+                    }
                 }
-                _ => (commit.is_ours(), trailers.times.clone(), Renames::default()),
             };
-            let stamp = commit.stamp(&trailers, speaks);
-            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, renames })
+            let stamp = commit.stamp(&trailers, all_ours);
+            Ok(Snapshot { revision: at.clone(), entries, root: root.into(), stamp, times, writers, renames })
         })
     }
 

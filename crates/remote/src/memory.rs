@@ -161,9 +161,13 @@ impl Held {
         Ok(leaves)
     }
 
-    /// What the commits after `known` say of times, a newer one over an older.
-    fn times_between(&self, commits: &[Arc<Commit>]) -> Result<BTreeMap<TreePath, Timestamp>, RemoteError> {
-        let mut times = BTreeMap::new();
+    /// When each file that these commits touched was modified, and who wrote it; a newer one's word over an older's.
+    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+    fn touched(
+        &self,
+        commits: &[Arc<Commit>],
+    ) -> Result<(BTreeMap<TreePath, Timestamp>, BTreeMap<TreePath, String>), RemoteError> {
+        let (mut times, mut writers) = (BTreeMap::new(), BTreeMap::new());
         for commit in commits.iter().rev() {
             let before = match &commit.parent {
                 Some(parent) => self.leaves(self.commit(parent)?.root)?,
@@ -172,11 +176,12 @@ impl Held {
             for (path, leaf) in self.leaves(commit.root)? {
                 if before.get(&path) != Some(&leaf) {
                     let time = commit.times.get(&path).copied().unwrap_or(commit.stamp.time);
+                    writers.insert(path.clone(), commit.stamp.writer().to_owned());
                     times.insert(path, time);
                 }
             }
         }
-        Ok(times)
+        Ok((times, writers))
     }
 
     fn keep_folder(&mut self, mut items: Vec<Item>) -> ObjectId {
@@ -268,16 +273,16 @@ impl Remote for MemoryRemote {
         let mut stamp = commit.stamp.clone();
         let after = past.iter().take_while(|(revision, _)| Some(revision) != known);
         let after: Vec<Arc<Commit>> = after.map(|(_, commit)| Arc::clone(commit)).collect();
-        let times = if known.is_some_and(|known| known != at) {
+        let (times, writers) = if known.is_some_and(|known| known != at) {
             let is_past = after.len() < past.len();
             stamp.speaks_of_folders = is_past && after.iter().all(|commit| commit.stamp.speaks_of_folders);
-            held.times_between(&after)?
+            held.touched(&after)?
         } else {
-            commit.times.clone()
+            (commit.times.clone(), BTreeMap::new())
         };
         let told = after.iter().rev().map(|commit| commit.renames.as_slice());
         let renames = if known.is_some() { Renames::through(told) } else { Renames::default() };
-        Ok(Snapshot { revision: at.clone(), entries, root: commit.root, stamp, times, renames })
+        Ok(Snapshot { revision: at.clone(), entries, root: commit.root, stamp, times, writers, renames })
     }
 
     fn fetch(

@@ -243,11 +243,11 @@ impl<F: Folder> Cycle<'_, F> {
         if mutant::is_on("offer-not-written") {
             return Ok(());
         }
-        let renames = &thought.policy.renames.remote;
+        let heard = self.workspace.state.heard(id, record.head.as_ref())?;
         self.workspace.state.transact(|write| {
             write.offer(id, &offered)?;
-            // If it is taken and nothing more comes to pass here, they are still to be heard.
-            write.renames(id, &offered.revision, renames)
+            // If it is taken and nothing more comes to pass here, what the commits before it say is still to be heard.
+            heard.map_or(Ok(()), |heard| write.heard(id, &offered.revision, &heard))
         })
     }
 

@@ -1,6 +1,8 @@
 //! Conflicts that are shown in the folder here, because their group asks for it: one that is left open is shown in the text
 //! or beside it, and one that a person settled there is taken for settled. See [`marked`].
 
+use std::collections::BTreeMap;
+
 use instep_core::config::Style as Wanted;
 use instep_core::conflict::{Conflict, ConflictKind, Version, VersionLeaf, copy_name};
 use instep_core::merge::{self, Merged, Style, Terms, Versions};
@@ -22,6 +24,8 @@ use crate::state::{ConflictRecord, RemoteRecord};
 /// What a cycle does with what shows conflicts.
 #[derive(Debug, Default)]
 pub(super) struct Marking {
+    /// Who wrote what stands at the remote, where that may be another than who wrote its head.
+    pub writers: BTreeMap<TreePath, String>,
     /// The texts that get markers, and the copies that are written.
     pub shown: Vec<(NodeId, Marked)>,
     /// What goes because the conflict is over, with the path of the text.
@@ -65,6 +69,13 @@ impl<F: Folder> Cycle<'_, F> {
         if self.marking.settled.is_empty() { known } else { Known::new(rows, known.next) }
     }
 
+    /// Who wrote the two versions of a conflict.
+    pub(super) fn who(&self, policy: &Policy, conflict: &Conflict) -> PerSide<String> {
+        let there = self.marking.writers.get(conflict.path_on(Side::Remote));
+        let PerSide { local, remote } = &policy.machines;
+        PerSide { local: local.clone(), remote: there.unwrap_or(remote).clone() }
+    }
+
     /// Adds to a plan what shows conflicts in texts, and what takes them out again.
     pub(super) fn mark(
         &mut self,
@@ -91,7 +102,8 @@ impl<F: Folder> Cycle<'_, F> {
                 None if look.scan.forms.contains_key(&place) => continue,
                 _ => {}
             }
-            let Some(text) = self.marked_text(&path, (base, here, there), policy, record, (look, tools))?
+            let Some(text) =
+                self.marked_text(&conflict, (base, here, there), policy, record, (look, tools))?
             else {
                 continue;
             };
@@ -138,8 +150,8 @@ impl<F: Folder> Cycle<'_, F> {
             let (Some(place), Some(value)) = (place, value_here(plan, known, conflict.node)) else {
                 continue;
             };
-            let machine = &policy.machines[Side::Remote];
-            let mut names = (1..100).map(|number| copy_name(&value.name, machine, there.content, number));
+            let machine = self.who(policy, &conflict).remote;
+            let mut names = (1..100).map(|number| copy_name(&value.name, &machine, there.content, number));
             let is_free = |name: &Name| tree.child(tree.at(place).parent, name).is_none();
             let Some((name, parent)) = names.find(is_free).zip(path.parent()) else { continue };
             let (copy, node) = (parent.join(&name), self.marking.next_node());
@@ -236,19 +248,21 @@ impl<F: Folder> Cycle<'_, F> {
 
     fn marked_text(
         &self,
-        path: &TreePath,
+        conflict: &Conflict,
         (base, here, there): (&VersionLeaf, &VersionLeaf, &VersionLeaf),
         policy: &Policy,
         record: &RemoteRecord,
         (look, tools): (&Look, &mut Tools<'_, F>),
     ) -> Result<Option<Text>, EngineError> {
+        let path = conflict.path_on(Side::Local);
         let Some(name) = path.name() else { return Ok(None) };
         let mut versions = Vec::new();
         for leaf in [base, here, there] {
             versions.extend(self.read_content(leaf.content, look, record, tools)?);
         }
         let [base, local, remote] = &versions[..] else { return Ok(None) };
-        let names = PerSide::from_fn(|side: Side| policy.machines[side].as_str());
+        let who = self.who(policy, conflict);
+        let names = PerSide::from_fn(|side: Side| who[side].as_str());
         let kind = policy.groups.of(path, false).and_then(|group| group.kind);
         let terms = Terms { kind, style: Style::Markers(names), ..Terms::of(&name) };
         match merge::contents(&terms, &Versions { base: Some(base), local, remote }) {

@@ -142,8 +142,8 @@ impl<F: Folder> Cycle<'_, F> {
             // A partial cycle says nothing of what it left out; a settled move waits for a person.
             !self.request.paths.is_empty() || (conflict.settled && !changed.contains(&conflict.node))
         };
-        let conflicts =
-            conflict::update(before, &thought.plan.conflicts, keeps, &thought.policy.machines, now, next);
+        let who = |conflict: &Conflict| self.who(&thought.policy, conflict);
+        let conflicts = conflict::update(before, &thought.plan.conflicts, keeps, who, now, next);
         let mut outcome = self.report(look, thought, sent.as_ref(), &applied);
         outcome.notices.extend(applied.notices.iter().cloned());
         outcome.notices.extend(self.said_of_markers(&applied));
@@ -200,6 +200,7 @@ impl<F: Folder> Cycle<'_, F> {
             marked::note(write, &marked)?;
             write.settle_offers(id, head.as_ref())?;
             write.taken_late(id, &BTreeSet::new())?;
+            write.all_heard(id)?;
             if let Some(head) = renames {
                 write.renames(id, head, waiting)?;
             }

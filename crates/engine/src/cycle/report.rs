@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use instep_core::clock::Timestamp;
+use instep_core::conflict::Conflict;
 use instep_core::node::{Body, Known, PerSide, Side};
 use instep_core::path::{TreePath, escape};
 use instep_core::plan::{Change, ChangeKind, Plan};
@@ -61,8 +62,8 @@ impl<F: Folder> Cycle<'_, F> {
         let next = self.workspace.state.next_conflict()?;
         let before = self.workspace.state.conflicts(record.id)?;
         let now = self.workspace.clock.now();
-        let recorded =
-            conflict::update(before, &thought.plan.conflicts, |_| false, &thought.policy.machines, now, next);
+        let who = |conflict: &Conflict| self.who(&thought.policy, conflict);
+        let recorded = conflict::update(before, &thought.plan.conflicts, |_| false, who, now, next);
         outcome.conflicts_new = recorded.new;
         outcome.conflicts = recorded.records.into_iter().map(conflict::read).collect::<Result<_, _>>()?;
         outcome.plan = Some(self.plan_file(settings, look, &thought.plan));

@@ -121,6 +121,8 @@ impl<F: Folder> Cycle<'_, F> {
         let plan = super::select::hold_back(plan, &self.held_back, &known);
         let occupied = self.occupied(&plan, look, tools)?;
         let mut plan = super::select::leave(plan, &occupied, &known);
+        self.marking.writers =
+            snapshot.as_ref().map_or_else(BTreeMap::new, |snapshot| snapshot.writers.clone());
         self.mark(&mut plan, &known, &policy, record, (look, tools))?;
         self.waiting = occupied.into_values().collect();
         self.ended(Phase::Plan);
@@ -147,7 +149,8 @@ impl<F: Folder> Cycle<'_, F> {
         record: &RemoteRecord,
         look: &mut Look,
     ) -> Result<(Option<Snapshot>, Known, Objects), EngineError> {
-        let (remote, head, before) = (self.remote, look.head.clone(), record.head.clone());
+        let before = self.workspace.state.heard(record.id, record.head.as_ref())?;
+        let (remote, head) = (self.remote, look.head.clone());
         let ahead = look.ahead.take().filter(|ahead| ahead.known == before);
         let list = move || match (head, ahead) {
             (None, _) => Ok(None),
@@ -250,10 +253,7 @@ impl<F: Folder> Cycle<'_, F> {
             }
         }
         let stamp = snapshot.map(|snapshot| &snapshot.stamp);
-        let there = stamp.map_or_else(String::new, |stamp| match &stamp.machine {
-            Some(machine) => machine.name.clone(),
-            None => stamp.author.clone(),
-        });
+        let there = stamp.map_or_else(String::new, |stamp| stamp.writer().to_owned());
         Ok(Policy {
             direction: settings.direction,
             limit: settings.limit,
@@ -270,7 +270,8 @@ impl<F: Folder> Cycle<'_, F> {
     /// What the remote is said to have renamed: by the commits since the known head, and by earlier ones where not all
     /// that they brought was carried out.
     fn renames(&self, record: &RemoteRecord, snapshot: Option<&Snapshot>) -> Result<Renames, EngineError> {
-        let waiting = self.workspace.state.renames(record.id, record.head.as_ref())?;
+        let state = &self.workspace.state;
+        let waiting = state.renames(record.id, state.heard(record.id, record.head.as_ref())?.as_ref())?;
         let new = snapshot.map_or(&[][..], |snapshot| snapshot.renames.all());
         Ok(Renames::through([waiting.all(), new]))
     }

@@ -1,6 +1,11 @@
 //! Cycles: what goes where, and what never gets lost on the way.
 
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
+
+use instep_core::clock::Timestamp;
 use instep_core::conflict::ConflictKind;
+use instep_core::node::PerSide;
 use instep_engine::cycle::request::Request;
 use instep_engine::failure::{Danger, EngineError};
 use instep_remote::memory::MemoryPlace;
@@ -48,7 +53,7 @@ fn edits_deletions_and_empty_folders_travel() {
     left.write("a", "1 and more");
     left.remove("b");
     left.remove("d/x");
-    std::fs::create_dir(left.root.join("e")).unwrap();
+    fs::create_dir(left.root.join("e")).unwrap();
     left.sync();
     right.sync();
     assert_eq!(right.drawing(), "a=1 and more;d/;e/");
@@ -180,7 +185,7 @@ fn a_file_that_is_saved_while_it_is_sent_goes_as_it_is_then() {
     let (mut left, mut right) = pair(&[("a", "1")]);
     left.write("a", "first save");
     let file = left.root.join("a");
-    left.remote.before_upload(move || std::fs::write(&file, "other save").unwrap());
+    left.remote.before_upload(move || fs::write(&file, "other save").unwrap());
     left.sync();
     assert!(left.sync().done.is_empty(), "what went is what was written down");
     right.sync();
@@ -218,4 +223,45 @@ fn a_merge_whose_base_nobody_has_is_a_conflict() {
     let outcome = right.sync();
     assert_eq!(outcome.conflicts.len(), 1, "{:?}", outcome.conflicts);
     assert_eq!(right.drawing(), "a=one\n2\n3\n4\n5\n");
+}
+
+#[test]
+fn a_version_is_told_by_who_wrote_it_though_another_committed_since() {
+    let place = MemoryPlace::new();
+    let [mut one, mut two, mut three] = ["one", "two", "three"].map(|name| Machine::new(name, &place));
+    for path in ["f", "g"] {
+        one.write(path, "base");
+    }
+    one.sync();
+    two.sync();
+    three.sync();
+    two.write("f", "of two");
+    two.sync();
+    three.write("g", "of three");
+    three.sync();
+    one.write("f", "of one");
+    let outcome = one.sync();
+    assert_eq!(outcome.conflicts[0].machines, PerSide { local: "one".to_owned(), remote: "two".to_owned() });
+}
+
+#[test]
+fn after_a_commit_that_was_taken_late_a_version_is_as_old_as_it_was_and_of_who_wrote_it() {
+    let (mut left, mut right) = pair(&[("f", "base"), ("g", "base")]);
+    let date = |machine: &Machine, path: &str, seconds: u64| {
+        let file = fs::File::options().write(true).open(machine.root.join(path)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    right.write("f", "of the right");
+    date(&right, "f", 1_000);
+    right.sync();
+    left.write("f", "of the left");
+    date(&left, "f", 2_000);
+    left.write("g", "another file");
+    date(&left, "g", 3_000);
+    left.remote.die_after_commit();
+    left.try_sync(Request { explicit: true, ..Request::default() }).unwrap_err();
+    let outcome = left.sync();
+    let open = &outcome.conflicts[0];
+    assert_eq!(open.conflict.remote.as_ref().unwrap().modified, Some(Timestamp::from_seconds(1_000)));
+    assert_eq!(open.machines.remote, "right");
 }

@@ -24,6 +24,8 @@ pub(super) struct Between {
     pub all_ours: bool,
     /// When each file that they touched was modified.
     pub times: BTreeMap<TreePath, Timestamp>,
+    /// Who wrote each of them.
+    pub writers: BTreeMap<TreePath, String>,
     /// What those of Instep say they renamed.
     pub renames: Renames,
 }
@@ -76,8 +78,10 @@ pub(super) fn between(program: &Program, known: Oid, head: Oid) -> Result<Betwee
     // Oldest first, so that a newer commit's word on a file stays.
     for logged in commits.iter().rev() {
         let trailers = Trailers::of(&logged.commit.message);
+        let writer = logged.commit.stamp(&trailers, true).writer().to_owned();
         for path in logged.paths.iter().filter_map(|path| TreePath::new(path).ok()) {
             let time = trailers.times.get(&path).copied().unwrap_or(logged.commit.time);
+            between.writers.insert(path.clone(), writer.clone());
             between.times.insert(path, time);
         }
         if logged.commit.is_ours() {

@@ -275,7 +275,7 @@ pub fn times_survive(bench: &Bench) {
     assert_eq!(snapshot.times, draft.times);
 }
 
-/// Of several commits since the known one, each says when its own files were modified.
+/// Of several commits since the known one, each says when its own files were modified, and who wrote them.
 pub fn times_between_are_gathered(bench: &Bench) {
     let (one, two) = (bench.open(), bench.open());
     let first = publish(&*one, None, &Sketch::new().file("a", "1").file("b", "1").file("c", "1"));
@@ -283,6 +283,7 @@ pub fn times_between_are_gathered(bench: &Bench) {
     let commit = |expected: &Revision, sketch: &Sketch, seconds| {
         let mut draft = draft_of(&*one, sketch);
         draft.time = Timestamp::from_seconds(seconds);
+        draft.machine.name = format!("m{seconds}");
         let prepared = one.prepare(Some(expected), &draft).unwrap();
         one.commit(Some(expected), &prepared).unwrap();
         prepared
@@ -294,6 +295,9 @@ pub fn times_between_are_gathered(bench: &Bench) {
     let snapshot = two.snapshot(&fourth, Some(&first)).unwrap();
     let time = |name: &str| snapshot.times.get(&path(name)).copied().unwrap_or(snapshot.stamp.time).seconds();
     assert_eq!((time("a"), time("c"), time("d")), (1000, 2000, 3000));
+    let writer =
+        |name: &str| snapshot.writers.get(&path(name)).map_or(snapshot.stamp.writer(), String::as_str);
+    assert_eq!((writer("a"), writer("c"), writer("d")), ("m1000", "m2000", "m3000"));
     assert!(snapshot.stamp.speaks_of_folders);
 }
 
