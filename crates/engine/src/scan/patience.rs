@@ -70,11 +70,11 @@ impl<'a, D: Clone> Patience<'a, D> {
         }
     }
 
-    /// Keeps a folder open, if there is room.
-    pub fn keep(&self, dir: D) -> Option<Arc<KeptOpen<D>>> {
+    /// Keeps a folder open, if there is room; one that is `next` in any case, as long as there is no strain.
+    pub fn keep(&self, dir: D, next: bool) -> Option<Arc<KeptOpen<D>>> {
         let mut all = lock(&self.kept);
         all.retain(|kept| kept.strong_count() > 0);
-        if all.len() >= KEPT_OPEN_MAX || self.strained.load(Ordering::SeqCst) {
+        if !next && all.len() >= KEPT_OPEN_MAX || self.strained.load(Ordering::SeqCst) {
             return None;
         }
         let kept = Arc::new(KeptOpen(Mutex::new(Some(dir))));

@@ -97,7 +97,7 @@ struct FolderJob<D> {
     seen: Metadata,
 }
 
-/// The folder that several waiting folders are in.
+/// The folder that several waiting folders and files are in.
 struct Above<D> {
     kept: Option<Arc<KeptOpen<D>>>,
     rules: FolderRules,
@@ -105,7 +105,7 @@ struct Above<D> {
 
 struct FilesJob<D> {
     folder: u32,
-    dir: D,
+    above: Arc<Above<D>>,
     files: Vec<UnreadFile>,
 }
 
@@ -325,19 +325,19 @@ impl<'w, F: Folder> Worker<'w, F> {
     }
 
     fn open(&self, job: &FolderJob<F::Dir>) -> Result<F::Dir, Trouble> {
-        let folder = self.walk.folder;
-        let open = |dir: &F::Dir, name: &Name| self.walk.patience.open(|| folder.open_folder(dir, name));
-        let dir = match job.above.kept.as_ref().and_then(|kept| kept.get()) {
-            Some(above) => open(&above, &job.name)?,
-            None => {
-                let mut dir = folder.root();
-                for name in job.above.rules.path().names() {
-                    dir = open(&dir, &name)?;
-                }
-                open(&dir, &job.name)?
-            }
-        };
-        Ok(dir)
+        Ok(self.open_in(&self.enter(&job.above)?, &job.name)?)
+    }
+
+    /// The folder that something waits in, where it was kept open, or by its path.
+    fn enter(&self, above: &Above<F::Dir>) -> Result<F::Dir, FolderError> {
+        if let Some(dir) = above.kept.as_ref().and_then(|kept| kept.get()) {
+            return Ok(dir);
+        }
+        above.rules.path().names().try_fold(self.walk.folder.root(), |dir, name| self.open_in(&dir, &name))
+    }
+
+    fn open_in(&self, dir: &F::Dir, name: &Name) -> Result<F::Dir, FolderError> {
+        self.walk.patience.open(|| self.walk.folder.open_folder(dir, name))
     }
 
     /// Puts what there is still to do on the pile, files first: they need this folder only, which is open.
@@ -354,11 +354,12 @@ impl<'w, F: Folder> Worker<'w, F> {
         let first_id = self.walk.next_id.fetch_add(count, Ordering::Relaxed);
         let mut folders = Vec::with_capacity(looked.folders.len());
         let mut jobs: Vec<Job<F::Dir>> = Vec::new();
-        for files in batches(looked.unread) {
-            jobs.push(Job::Files(FilesJob { folder: id, dir: dir.clone(), files }));
-        }
-        if count > 0 {
-            let above = Arc::new(Above { kept: self.walk.patience.keep(dir), rules: looked.rules });
+        if count > 0 || !looked.unread.is_empty() {
+            let kept = self.walk.patience.keep(dir, !looked.unread.is_empty());
+            let above = Arc::new(Above { kept, rules: looked.rules });
+            for files in batches(looked.unread) {
+                jobs.push(Job::Files(FilesJob { folder: id, above: above.clone(), files }));
+            }
             for (found, id) in looked.folders.into_iter().zip(first_id..) {
                 folders.push(Inner { at: found.at, id, passage: found.passage });
                 let (above, name) = (above.clone(), looked.entries[found.at as usize].name.clone());
@@ -371,9 +372,23 @@ impl<'w, F: Folder> Worker<'w, F> {
 
     /// Answers what is left of the job if it is to be done by another.
     fn read(&mut self, mut job: FilesJob<F::Dir>) -> Option<FilesJob<F::Dir>> {
+        let dir = match self.enter(&job.above) {
+            Ok(dir) => dir,
+            Err(error) if self.should_leave(&error) => return Some(job),
+            Err(error) => {
+                let gone = job.files.into_iter().map(|file| FileRead {
+                    folder: job.folder,
+                    at: file.at,
+                    digest: Err(unknown(&error)),
+                    database: false,
+                });
+                self.found.files.extend(gone);
+                return None;
+            }
+        };
         let mut files = std::mem::take(&mut job.files).into_iter();
         while let Some(file) = files.next() {
-            let digest = match self.reader.read(&job.dir, &file.name, file.seen) {
+            let digest = match self.reader.read(&dir, &file.name, file.seen) {
                 Reading::Read(digest) => {
                     self.found.counts.hashed_files += 1;
                     self.found.counts.hashed_bytes += digest.metadata.size;
