@@ -321,8 +321,12 @@ impl<F: Folder> Work<'_, '_, F> {
         };
         let folder = self.setting.folder;
         folder.create_folder(&dir, &after.name).map_err(|error| self.held(change, &error))?;
-        let made = folder.open_folder(&dir, &after.name).map_err(|error| self.held(change, &error))?;
-        let metadata = folder.folder_metadata(&made).map_err(|error| self.held(change, &error))?;
+        let metadata = folder.open_folder(&dir, &after.name).and_then(|made| folder.folder_metadata(&made));
+        let metadata = metadata.map_err(|error| {
+            // It would be taken for a person's own, and for durable.
+            _ = folder.remove_folder(&dir, &after.name);
+            self.held(change, &error)
+        })?;
         self.applied.keys.insert(change.node, metadata.key);
         self.ground.put(change.node, after, metadata.key);
         self.touch(change.node, change)?;

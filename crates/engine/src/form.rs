@@ -106,7 +106,9 @@ fn databases<F: Folder>(
         let (dir, name) = match open_parent(folder, &scan.tree, place) {
             Ok(opened) => opened,
             Err(EngineError::Folder(error)) => {
-                scan.tree.tell(place, Entry::Unknown(unknown(&error)), None);
+                let unknown = unknown(&error);
+                scan.tree.tell(place, Entry::Unknown(unknown.clone()), None);
+                hide_sidecars(scan, place, &unknown);
                 continue;
             }
             Err(error) => return Err(error),
@@ -125,7 +127,8 @@ fn databases<F: Folder>(
             }
             Err(error) => scan.tree.tell(place, Entry::Unknown(unknown(&error)), None),
         }
-        leave_out_sidecars(scan, place);
+        let why = format!("it belongs to the database {name}, which travels whole");
+        hide_sidecars(scan, place, &Unknown::Excluded(why));
     }
     Ok(())
 }
@@ -149,8 +152,8 @@ fn candidates(scan: &Scan, known: &FormCache) -> BTreeSet<Place> {
     candidates
 }
 
-/// What belongs to a database never travels by itself.
-fn leave_out_sidecars(scan: &mut Scan, database: Place) {
+/// What belongs to a database never travels by itself, least of all while that can't be seen.
+fn hide_sidecars(scan: &mut Scan, database: Place, unknown: &Unknown) {
     let tree = &mut scan.tree;
     let (parent, name) = (tree.at(database).parent, tree.at(database).name.clone());
     for sidecar in sidecars(&name) {
@@ -160,8 +163,7 @@ fn leave_out_sidecars(scan: &mut Scan, database: Place) {
             scan.counts.bytes -= leaf.size;
         }
         if tree.at(place).entry != Entry::Folder {
-            let why = format!("it belongs to the database {name}, which travels whole");
-            tree.tell(place, Entry::Unknown(Unknown::Excluded(why)), None);
+            tree.tell(place, Entry::Unknown(unknown.clone()), None);
         }
     }
 }

@@ -160,6 +160,26 @@ fn rot_that_came_while_a_file_could_not_be_read_is_no_edit() {
     story(1_205_347, &[0, 4, 8, 9, 16, 33], "remote meanwhile edits crashes disk disks policies joins rot");
 }
 
+#[test]
+fn a_save_that_the_disk_refused_in_the_moment_of_a_replacement_is_kept_in_a_file_of_ours() {
+    let steps = [5, 6, 7, 10, 11, 12, 14, 18, 19, 20, 21, 22, 23, 24, 34];
+    let layers = "remote meanwhile edits crashes disk backups disks history policies joins rot";
+    story(11_060_813, &steps, layers);
+}
+
+#[test]
+fn a_folder_of_ours_that_could_not_be_looked_at_is_not_taken_for_durable() {
+    story(11_085_884, &[0, 7, 8, 11], "remote meanwhile edits crashes disk disks history policies joins rot");
+    let steps = [2, 10, 11, 14, 15, 16, 20, 21, 23];
+    story(11_063_328, &steps, "remote meanwhile edits crashes disk backups disks policies joins rot");
+}
+
+#[test]
+fn rot_of_what_could_not_be_seen_when_a_rewind_was_allowed_is_no_edit() {
+    let steps = [0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 18, 21, 23, 24];
+    story(11_037_648, &steps, "remote meanwhile edits crashes disk backups policies joins rot");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

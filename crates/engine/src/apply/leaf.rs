@@ -150,6 +150,15 @@ impl<F: Folder> Work<'_, '_, F> {
     fn keep_copy(&mut self, change: &Change, at: (&F::Dir, &Name)) -> Result<(), StepError> {
         let expected = self.lies_there(change).or(change.before.as_ref().and_then(|v| v.body.content()));
         let Some(content) = expected else { return Err(self.raced(change)) };
+        self.keep_anew(change, at, content)
+    }
+
+    fn keep_anew(
+        &mut self,
+        change: &Change,
+        at: (&F::Dir, &Name),
+        content: ContentId,
+    ) -> Result<(), StepError> {
         let Setting { staging, contents, .. } = &mut self.setting;
         let kept = staging.stage_copy(at, content).and_then(|is_same| {
             if is_same { staging.keep(content, contents).map(|()| true) } else { Ok(false) }
@@ -267,8 +276,13 @@ impl<F: Folder> Work<'_, '_, F> {
             return Ok(Displaced::PutBack);
         }
         if differs && !mutant::is_on("raced-not-durable") {
-            // It was written after it had been made durable.
-            folder.sync_file(&staging, slot).map_err(|error| self.held(change, &error))?;
+            // It was written after it had been made durable. If the disk refuses it, a later wait may succeed with nothing
+            // written.
+            if let Err(error) = folder.sync_file(&staging, slot) {
+                let is_kept = !mutant::is_on("refused-is-kept")
+                    && self.keep_anew(change, (&staging, slot), content).is_ok();
+                is_kept.then_some(()).ok_or_else(|| self.held(change, &error))?;
+            }
         }
         let kept = match mutant::is_on("displaced-is-deleted") {
             true => folder.remove_file(&staging, slot),

@@ -17,6 +17,7 @@ use super::{Cycle, Look, Tools};
 use crate::apply::Applied;
 use crate::conflict;
 use crate::conflict::marked::{self, Marked, Seen, Text};
+use crate::cycle::outcome::OpenConflict;
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::state::{ConflictRecord, RemoteRecord};
@@ -24,6 +25,8 @@ use crate::state::{ConflictRecord, RemoteRecord};
 /// What a cycle does with what shows conflicts.
 #[derive(Debug, Default)]
 pub(super) struct Marking {
+    /// The conflicts that are on record.
+    pub open: Vec<OpenConflict>,
     /// Who wrote what stands at the remote, where that may be another than who wrote its head.
     pub writers: BTreeMap<TreePath, String>,
     /// The texts that get markers, and the copies that are written.
@@ -71,7 +74,9 @@ impl<F: Folder> Cycle<'_, F> {
 
     /// Who wrote the two versions of a conflict.
     pub(super) fn who(&self, policy: &Policy, conflict: &Conflict) -> PerSide<String> {
-        let there = self.marking.writers.get(conflict.path_on(Side::Remote));
+        let known = self.marking.open.iter().find(|open| open.conflict.id == conflict.id);
+        let known = known.map(|open| &open.machines.remote);
+        let there = known.or_else(|| self.marking.writers.get(conflict.path_on(Side::Remote)));
         let PerSide { local, remote } = &policy.machines;
         PerSide { local: local.clone(), remote: there.unwrap_or(remote).clone() }
     }

@@ -171,7 +171,9 @@ impl<F: Folder> Cycle<'_, F> {
         let key = |node: &NodeId| thought.known.row(*node).and_then(|row| row.keys.local);
         let hidden: BTreeSet<Key> =
             unseen.iter().filter_map(key).filter(|_| !mutant::is_on("hidden-is-gone")).collect();
-        let stale: Vec<Key> = look.scan.stale.iter().copied().filter(|key| !hidden.contains(key)).collect();
+        // Where all else was forgotten, nobody can say whose they are.
+        let stale = if forget { look.scan.stale_if_whole() } else { &look.scan.stale };
+        let stale: Vec<Key> = stale.iter().copied().filter(|key| !hidden.contains(key)).collect();
         let renames = head.as_ref().filter(|_| !thought.policy.renames.remote.all().is_empty());
         let all_done = applied.failed.is_empty() && self.waiting.is_empty();
         let all_heard = all_done && request.paths.is_empty() && self.held_back.is_empty();

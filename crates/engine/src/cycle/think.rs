@@ -103,8 +103,9 @@ impl<F: Folder> Cycle<'_, F> {
             }
             break built.far;
         };
+        let open = conflict::open(&self.workspace.state, record.id)?;
         if let Some(snapshot) = &snapshot {
-            far.date(&conflict::open(&self.workspace.state, record.id)?, &snapshot.times);
+            far.date(&open, &snapshot.times);
         }
         reopen(&mut look.scan.tree, &far.tree, &look.scan.ways);
         if self.rewound {
@@ -121,6 +122,7 @@ impl<F: Folder> Cycle<'_, F> {
         let plan = super::select::hold_back(plan, &self.held_back, &known);
         let occupied = self.occupied(&plan, look, tools)?;
         let mut plan = super::select::leave(plan, &occupied, &known);
+        self.marking.open = open;
         self.marking.writers =
             snapshot.as_ref().map_or_else(BTreeMap::new, |snapshot| snapshot.writers.clone());
         self.mark(&mut plan, &known, &policy, record, (look, tools))?;

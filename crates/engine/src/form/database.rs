@@ -23,6 +23,7 @@ use instep_core::path::Name;
 use instep_core::tree::{Entry, Leaf, LeafKind, Place, Tree, Unknown};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::io::Errno;
 
 use super::{FormCache, FormRecord, Formed, Way};
 use crate::folder::disk::STATE;
@@ -170,7 +171,10 @@ pub struct Look<'a, F: Folder> {
 impl<F: Folder> Look<'_, F> {
     /// Finds out what travels.
     pub fn outgoing(&self, mut staging: Option<&mut Staging<'_, F>>) -> Result<Found, FolderError> {
-        let Some(set) = Set::look(self.folder, self.dir, self.name)? else { return Ok(Found::Ordinary) };
+        let Some(set) = Set::look(self.folder, self.dir, self.name)? else {
+            // The scan saw a file: what belongs to it is none for being alone for a moment.
+            return Err(FolderError::new("look at", self.name.as_bytes(), Errno::NOENT));
+        };
         let known = self.known.get(set.file.key).copied();
         let raw = self.as_read(&set);
         if let Some(record) = known.filter(|record| record.witness == set.witness()) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use instep_core::content::ContentId;
-use instep_core::filter::{FilterRules, GitignoreMode, RuleText};
+use instep_core::filter::{FilterRules, GitignoreMode, Groups, RuleText};
 use instep_core::path::{Name, TreePath};
 use instep_core::progress::Silent;
 use instep_core::tree::{Entry, LeafKind, Place, Unknown};
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use super::*;
 use crate::folder::disk::{DiskDir, DiskFolder};
 use crate::folder::faulty::{Fault, Faulty};
+use crate::form::{self, FormCache};
 
 /// A workspace on the real disk, and what is known of it.
 struct Bench {
@@ -289,6 +290,22 @@ fn what_cannot_be_opened_even_alone_is_there_and_says_why() {
     let Entry::Unknown(Unknown::Unreadable(why)) = entry(&scan, "d3") else { panic!("it was read") };
     assert!(why.starts_with("E-IO-FILES"));
     assert_eq!(scan.counts.files, 49);
+}
+
+#[test]
+fn what_belongs_to_a_database_is_no_file_of_its_own_while_that_is_away() {
+    let bench = Bench::new();
+    for path in ["d/b.db", "d/b.db-wal", "e/b.db", "e/b.db-wal"] {
+        bench.write(path, "x");
+    }
+    let mut scan = bench.scan();
+    fs::rename(bench.home.path().join("d"), bench.home.path().join("away")).unwrap();
+    fs::remove_file(bench.home.path().join("e/b.db")).unwrap();
+    let folder = DiskFolder::open(bench.home.path()).unwrap();
+    form::outgoing(&folder, &mut scan, &FormCache::default(), &Groups::default(), None).unwrap();
+    for path in ["d/b.db", "d/b.db-wal", "e/b.db", "e/b.db-wal"] {
+        assert!(matches!(entry(&scan, path), Entry::Unknown(_)), "{path}: {:?}", entry(&scan, path));
+    }
 }
 
 #[test]

@@ -64,6 +64,17 @@ fn is_quiet(outcome: &Outcome) -> bool {
 }
 
 #[test]
+fn the_other_version_is_shown_as_of_who_wrote_it_though_we_committed_since() {
+    let (mut left, _right, _place) = contested_as(Style::None, &["a.md"]);
+    left.write("b.md", "ours");
+    left.sync();
+    let group = Group { style: Style::Markers, ..Group::of("documents", &["**"]) };
+    left.settings.groups = Groups::new(&[group]).unwrap();
+    left.sync();
+    assert_eq!(read(&left, "a.md"), MARKED);
+}
+
+#[test]
 fn the_text_here_shows_both_and_nothing_of_it_leaves() {
     let (mut left, mut right, place) = contested(&["a.md"]);
     assert_eq!(read(&left, "a.md"), MARKED);
