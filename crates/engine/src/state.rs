@@ -465,9 +465,7 @@ impl State {
     /// its cycle had ended.
     pub fn heard(&self, remote: i64, known: Option<&Revision>) -> Result<Option<Revision>, EngineError> {
         let Some(known) = known else { return Ok(None) };
-        let noted = self.note(&heard(remote))?.unwrap_or_default();
-        let older = noted.split_once('\n').filter(|(taken, _)| *taken == known.0);
-        Ok(Some(older.map_or_else(|| known.clone(), |(_, older)| Revision(older.to_owned()))))
+        Ok(Some(self.note(&heard(remote))?.map_or_else(|| known.clone(), Revision)))
     }
 
     /// The nodes of a commit that was taken after its cycle had ended, until a cycle has made durable what stands there.
@@ -604,7 +602,7 @@ fn renames(remote: i64) -> String {
     format!("renames-{remote}")
 }
 
-/// The note of what was heard when a commit was offered: that commit, and the revision before whose successors all was.
+/// The note of the revision up to which all was heard when a commit was offered.
 fn heard(remote: i64) -> String {
     format!("heard-{remote}")
 }

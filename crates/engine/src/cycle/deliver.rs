@@ -247,7 +247,7 @@ impl<F: Folder> Cycle<'_, F> {
         self.workspace.state.transact(|write| {
             write.offer(id, &offered)?;
             // If it is taken and nothing more comes to pass here, what the commits before it say is still to be heard.
-            heard.map_or(Ok(()), |heard| write.heard(id, &offered.revision, &heard))
+            write.heard(id, heard.as_ref())
         })
     }
 

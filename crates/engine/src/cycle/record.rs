@@ -202,7 +202,7 @@ impl<F: Folder> Cycle<'_, F> {
             marked::note(write, &marked)?;
             write.settle_offers(id, head.as_ref())?;
             write.taken_late(id, &BTreeSet::new())?;
-            write.all_heard(id)?;
+            write.heard(id, None)?;
             if let Some(head) = renames {
                 write.renames(id, head, waiting)?;
             }

@@ -393,14 +393,12 @@ impl Write<'_> {
         self.note(&super::renames(remote), &format!("{upto}\n{told}"))
     }
 
-    /// Notes up to which revision a remote's commits were heard when this one was offered.
-    pub fn heard(&self, remote: i64, offered: &Revision, heard: &Revision) -> Result<(), EngineError> {
-        self.note(&super::heard(remote), &format!("{offered}\n{heard}"))
-    }
-
-    /// All that a remote's commits say was heard.
-    pub fn all_heard(&self, remote: i64) -> Result<(), EngineError> {
-        self.run("DELETE FROM note WHERE name = ?1", [super::heard(remote)]).map(drop)
+    /// Notes up to which revision a remote's commits were heard when one was offered; `None` if that is the known one.
+    pub fn heard(&self, remote: i64, heard: Option<&Revision>) -> Result<(), EngineError> {
+        match heard {
+            Some(heard) => self.note(&super::heard(remote), &heard.0),
+            None => self.run("DELETE FROM note WHERE name = ?1", [super::heard(remote)]).map(drop),
+        }
     }
 
     /// Notes the nodes of a commit that was taken after its cycle had ended.

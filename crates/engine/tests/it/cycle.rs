@@ -258,8 +258,14 @@ fn after_a_commit_that_was_taken_late_a_version_is_as_old_as_it_was_and_of_who_w
     date(&left, "f", 2_000);
     left.write("g", "another file");
     date(&left, "g", 3_000);
+    // What the second one offers is another commit.
     left.remote.die_after_commit();
-    left.try_sync(Request { explicit: true, ..Request::default() }).unwrap_err();
+    for _ in 0..2 {
+        left.try_sync(Request { explicit: true, ..Request::default() }).unwrap_err();
+        left.write("h", "one more file");
+        left.remote.die_before_commit();
+    }
+    left.remote.forgive();
     let outcome = left.sync();
     let open = &outcome.conflicts[0];
     assert_eq!(open.conflict.remote.as_ref().unwrap().modified, Some(Timestamp::from_seconds(1_000)));
