@@ -253,13 +253,17 @@ fn standing(folder: &DiskFolder, root: &Path, home: &Path) -> Result<Standing, E
 /// next cycle is a first contact, which deletes nothing.
 fn open_state(folder: &DiskFolder, root: &Path) -> Result<(State, bool), EngineError> {
     let path = root.join(STATE).join(DATABASE);
-    match State::open(&path) {
-        Err(EngineError::State(error)) if is_damage(&error) => {
-            put_aside(folder)?;
-            Ok((State::open(&path)?, true))
-        }
-        opened => Ok((opened?, false)),
+    let is_damaged = |opened: &Result<State, EngineError>| matches!(opened, Err(EngineError::State(error)) if is_damage(error));
+    let mut opened = State::open(&path);
+    // A read that the disk failed once looks like damage to SQLite.
+    if is_damaged(&opened) {
+        opened = State::open(&path);
     }
+    if is_damaged(&opened) {
+        put_aside(folder)?;
+        return Ok((State::open(&path)?, true));
+    }
+    Ok((opened?, false))
 }
 
 /// Gives the database and what belongs to it other names.

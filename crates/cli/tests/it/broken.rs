@@ -383,6 +383,26 @@ fn git_that(machine: &Machine, case: &str) -> String {
 }
 
 #[test]
+fn a_read_of_our_database_that_fails_once_is_not_taken_for_damage() {
+    let pair = Pair::new(&crate::program());
+    pair.connect();
+    let state = pair.left.folder().join(".instep");
+    let mut hits = 0;
+    for number in 1..=40 {
+        let mut reads = 0;
+        let mut act = |call: &Call| {
+            let is_read = call.name == "pread64" && call.about.contains("/.instep/state.db");
+            reads += u32::from(is_read);
+            if is_read && reads == number { Act::Fail(Errno::EIO) } else { Act::Pass }
+        };
+        let ended = tracer::run_fast(&pair.left.command(["sync"]), Watch::Own, &mut act).unwrap();
+        hits += ended.hit.len();
+        assert!(!state.join("state.db.damaged").exists(), "read {number}");
+    }
+    assert!(hits > 10, "{hits}");
+}
+
+#[test]
 fn a_fetch_that_is_overtaken_by_one_that_outlived_its_program_is_tried_again() {
     let pair = Pair::new(&crate::program());
     pair.connect();
