@@ -253,7 +253,10 @@ fn standing(folder: &DiskFolder, root: &Path, home: &Path) -> Result<Standing, E
 /// next cycle is a first contact, which deletes nothing.
 fn open_state(folder: &DiskFolder, root: &Path) -> Result<(State, bool), EngineError> {
     let path = root.join(STATE).join(DATABASE);
-    let is_damaged = |opened: &Result<State, EngineError>| matches!(opened, Err(EngineError::State(error)) if is_damage(error));
+    let is_damaged = |opened: &Result<State, EngineError>| match opened {
+        Err(EngineError::State(error)) => is_damage(error),
+        _ => false,
+    };
     let mut opened = State::open(&path);
     // A read that the disk failed once looks like damage to SQLite.
     if is_damaged(&opened) {

@@ -458,11 +458,9 @@ mod tests {
         let mut workspace = Workspace::assemble(folder, ours, stamp, Arc::new(Still(4)), left.clone());
         let settings = SyncSettings { workers: 1, ..SyncSettings::default() };
         let request = Request { explicit: true, ..Request::default() };
-        let mut held = true;
-        while held {
-            let outcome =
-                crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
-            held = !outcome.held.is_empty();
+        // What had to wait goes through in the second one.
+        for _ in 0..2 {
+            crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
         }
         assert_eq!(fs::read_to_string(left.join("d/f")).unwrap(), "from the right");
         workspace.folder.synced.lock().unwrap().clone()
