@@ -162,12 +162,11 @@ impl Held {
     }
 
     /// When each file that these commits touched was modified, and who wrote it; a newer one's word over an older's.
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
     fn touched(
         &self,
         commits: &[Arc<Commit>],
-    ) -> Result<(BTreeMap<TreePath, Timestamp>, BTreeMap<TreePath, String>), RemoteError> {
-        let (mut times, mut writers) = (BTreeMap::new(), BTreeMap::new());
+    ) -> Result<BTreeMap<TreePath, (Timestamp, String)>, RemoteError> {
+        let mut touched = BTreeMap::new();
         for commit in commits.iter().rev() {
             let before = match &commit.parent {
                 Some(parent) => self.leaves(self.commit(parent)?.root)?,
@@ -176,12 +175,11 @@ impl Held {
             for (path, leaf) in self.leaves(commit.root)? {
                 if before.get(&path) != Some(&leaf) {
                     let time = commit.times.get(&path).copied().unwrap_or(commit.stamp.time);
-                    writers.insert(path.clone(), commit.stamp.writer().to_owned());
-                    times.insert(path, time);
+                    touched.insert(path, (time, commit.stamp.writer().to_owned()));
                 }
             }
         }
-        Ok((times, writers))
+        Ok(touched)
     }
 
     fn keep_folder(&mut self, mut items: Vec<Item>) -> ObjectId {
@@ -276,7 +274,8 @@ impl Remote for MemoryRemote {
         let (times, writers) = if known.is_some_and(|known| known != at) {
             let is_past = after.len() < past.len();
             stamp.speaks_of_folders = is_past && after.iter().all(|commit| commit.stamp.speaks_of_folders);
-            held.touched(&after)?
+            let touched = held.touched(&after)?.into_iter();
+            touched.map(|(path, (time, writer))| ((path.clone(), time), (path, writer))).unzip()
         } else {
             (commit.times.clone(), BTreeMap::new())
         };

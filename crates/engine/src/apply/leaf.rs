@@ -153,6 +153,7 @@ impl<F: Folder> Work<'_, '_, F> {
         self.keep_anew(change, at, content)
     }
 
+    /// Writes a content into a file of ours in the history, and waits for the disk.
     fn keep_anew(
         &mut self,
         change: &Change,
@@ -279,9 +280,10 @@ impl<F: Folder> Work<'_, '_, F> {
             // It was written after it had been made durable. If the disk refuses it, a later wait may succeed with nothing
             // written.
             if let Err(error) = folder.sync_file(&staging, slot) {
-                let is_kept = !mutant::is_on("refused-is-kept")
-                    && self.keep_anew(change, (&staging, slot), content).is_ok();
-                is_kept.then_some(()).ok_or_else(|| self.held(change, &error))?;
+                let is_dropped = mutant::is_on("refused-is-kept");
+                if is_dropped || self.keep_anew(change, (&staging, slot), content).is_err() {
+                    return Err(self.held(change, &error));
+                }
             }
         }
         let kept = match mutant::is_on("displaced-is-deleted") {
