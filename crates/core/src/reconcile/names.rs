@@ -211,11 +211,7 @@ impl<'a> World<'a> {
     }
 
     /// Equal files are one, at least where one of them was never agreed on.
-    fn join_leaves(&mut self, first: Idx, second: Idx) {
-        let stored = |node: Idx| (node as usize) < self.index.len();
-        let fresh = self.val(Stand::Base, first).is_none();
-        let (into, gone) =
-            if fresh && stored(second) && !stored(first) { (second, first) } else { (first, second) };
+    fn join_leaves(&mut self, into: Idx, gone: Idx) {
         let exec = [into, gone].iter().any(|&node| self.goal_of(node).is_some_and(|goal| goal.exec()));
         self.goal[gone as usize] = None;
         if let Some(goal) = &mut self.goal[into as usize]
@@ -234,6 +230,10 @@ impl<'a> World<'a> {
             if apart && !self.is_hidden(gone) && !self.is_hidden(into) {
                 self.join(side, gone, into);
                 self.adopt(&Map::from_iter([(gone, into)]), side);
+                // What is handed over stays so under its new number.
+                for pair in self.handed.iter_mut().filter(|pair| pair.0 == gone) {
+                    pair.0 = into;
+                }
             }
         }
     }

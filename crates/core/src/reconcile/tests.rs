@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::config::{FileKind, Group};
+use crate::conflict::ConflictId;
 use crate::content::ContentId;
 use crate::filter::Groups;
 use crate::generate::Random;
@@ -9,6 +10,7 @@ use crate::generate::disk::{Disk, Listing};
 use crate::generate::draw::{build, draw, texts};
 use crate::generate::rows::record;
 use crate::node::{Known, PerSide, Side};
+use crate::path::TreePath;
 use crate::plan::{MergeAnswer, Plan};
 use crate::policy::{Direction, Fold, Policy, Strategy};
 use crate::reconcile::reconcile;
@@ -46,6 +48,7 @@ fn policy(words: &str) -> Policy {
                 groups.push(Group { direction, strategy, kind, ..Group::of(text, &[text]) });
             }
             "fold" => policy.fold.local = Fold { case: true, unicode: true },
+            "fold-there" => policy.fold.remote = Fold { case: true, unicode: true },
             word => policy.strategy = *STRATEGIES.iter().find(|s| s.word() == word).unwrap(),
         }
     }
@@ -104,7 +107,7 @@ impl World {
         })
     }
 
-    /// Carries out a plan; the next one must be quiet.
+    /// Carries out a plan; the next one must be quiet, and tell the same of what is open.
     fn cycle(&mut self) -> Plan {
         let (seen, plan) = (self.list(), self.plan());
         let things = PerSide::from_fn(|side| {
@@ -116,8 +119,15 @@ impl World {
         let next = self.plan();
         assert!(next.is_quiet(), "the next cycle changes {:#?}", next.changes);
         assert_eq!(next.rows, vec![]);
+        assert_eq!(open(&next), open(&plan));
         plan
     }
+}
+
+/// The open conflicts, each with what waits for it.
+fn open(plan: &Plan) -> Vec<(ConflictId, &[TreePath])> {
+    let open = plan.conflicts.iter().filter(|conflict| !conflict.settled);
+    open.map(|conflict| (conflict.id, &*conflict.waiting)).collect()
 }
 
 fn outcome(base: &str, local: &str, remote: &str, words: &str) -> String {

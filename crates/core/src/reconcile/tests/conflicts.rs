@@ -1,6 +1,6 @@
 //! Both sides changed it, and what each strategy makes of that.
 
-use super::{World, check, copy_of, policy};
+use super::{World, check, copy_of, draw_both, policy};
 use crate::conflict::ConflictKind;
 use crate::content::ContentId;
 use crate::generate::draw::draw;
@@ -217,4 +217,26 @@ fn what_waits_for_a_conflict_is_told_there_and_not_as_a_circle() {
     let (here, there) = ("m/c=6;m/k=7;m/x=2;m/z=1;q/z=3", "m/c=2;p/c=6;p/k=7;p/z=1");
     check(base, one, other, "ask-user", &format!("L {here} R {there} conf(name m/z) {waits}"));
     check(base, other, one, "ask-user", &format!("L {there} R {here} conf(name p/z) {waits}"));
+}
+
+/// A new folder in the one that is taken in becomes one with a new folder of the other side.
+#[test]
+fn what_is_handed_over_stays_if_its_folder_does_also_where_it_became_one_with_another() {
+    let [p, q] = ["p", "q"].map(|letter| letter.repeat(64));
+    let (one, other) = (format!("A/k/;A/x={p};a/x/q={q}"), format!("a/A/k/;a/A/x/p={p};a/x={q}"));
+    let base = format!("a/A/k/;a/A/x={p};a/x={q}");
+    check(&base, &one, &other, "only-push,fold-there", &format!("L {one} R {other}"));
+    check(&base, &other, &one, "only-pull,fold", &format!("L {other} R {one}"));
+}
+
+/// One was seen in the cycle before, its equal is new; where names fold they become one, and the removal of one waits.
+#[test]
+fn of_two_equals_that_become_one_the_same_one_waits_in_the_next_cycle() {
+    let mut world = World::new("d=1", policy("only-pull,fold"));
+    world.edit(Side::Local, "d=2");
+    world.edit(Side::Remote, "d/a=5");
+    world.cycle();
+    world.edit(Side::Remote, "d/A=5;d/a=5");
+    world.cycle();
+    assert_eq!(draw_both(&world, &["d=2", "d/a=5"]), "L d=2 R d/A=5;d/a=5");
 }
