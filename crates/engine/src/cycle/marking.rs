@@ -72,11 +72,18 @@ impl<F: Folder> Cycle<'_, F> {
         if self.marking.settled.is_empty() { known } else { Known::new(rows, known.next) }
     }
 
-    /// Who wrote the two versions of a conflict.
+    /// Who wrote the two versions of a conflict. A version that was in another conflict before is of who wrote it then:
+    /// what could not be looked at here, and is in sight now, differs from it as well.
     pub(super) fn who(&self, policy: &Policy, conflict: &Conflict) -> PerSide<String> {
-        let known = self.marking.open.iter().find(|open| open.conflict.id == conflict.id);
-        let known = known.map(|open| &open.machines.remote);
-        let there = known.or_else(|| self.marking.writers.get(conflict.path_on(Side::Remote)));
+        let is_version = |version: &Option<Version>| match (version, &conflict.remote) {
+            (Some(then), Some(now)) => then.path == now.path && then.leaf == now.leaf,
+            _ => false,
+        };
+        let open = &self.marking.open;
+        let same = open.iter().find(|open| open.conflict.id == conflict.id).map(|open| &open.machines.remote);
+        let before =
+            || open.iter().find(|open| is_version(&open.conflict.remote)).map(|open| &open.machines.remote);
+        let there = same.or_else(|| self.marking.writers.get(conflict.path_on(Side::Remote))).or_else(before);
         let PerSide { local, remote } = &policy.machines;
         PerSide { local: local.clone(), remote: there.unwrap_or(remote).clone() }
     }

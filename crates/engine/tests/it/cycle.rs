@@ -1,6 +1,7 @@
 //! Cycles: what goes where, and what never gets lost on the way.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, UNIX_EPOCH};
 
 use instep_core::clock::Timestamp;
@@ -242,6 +243,27 @@ fn a_version_is_told_by_who_wrote_it_though_another_committed_since() {
     one.write("f", "of one");
     let outcome = one.sync();
     assert_eq!(outcome.conflicts[0].machines, PerSide { local: "one".to_owned(), remote: "two".to_owned() });
+}
+
+#[test]
+fn a_version_that_came_while_nobody_could_look_is_of_who_wrote_it_and_as_old_as_it_was() {
+    let (mut left, mut right) = pair(&[("f", "base"), ("g", "base")]);
+    right.write("f", "of the right");
+    right.sync();
+    let written = fs::metadata(right.root.join("f")).unwrap().modified().unwrap();
+    left.remove("f");
+    let socket = UnixListener::bind(left.root.join("f")).unwrap();
+    left.write("g", "another file");
+    left.sync();
+    drop(socket);
+    left.remove("f");
+    left.write("f", "of the left");
+    let outcome = left.sync();
+    let open = &outcome.conflicts[0];
+    assert_eq!(open.machines, PerSide { local: "left".to_owned(), remote: "right".to_owned() });
+    let since = written.duration_since(UNIX_EPOCH).unwrap();
+    let modified = Timestamp::from_ns(since.as_nanos() as i64);
+    assert_eq!(open.conflict.remote.as_ref().unwrap().modified, Some(modified));
 }
 
 #[test]
