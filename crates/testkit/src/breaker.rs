@@ -5,10 +5,11 @@
 //! must hold what they would hold if the command had come to its end or had never begun, a further sync must change
 //! nothing, every content that was written must be found, and git must find the repository whole.
 
+mod kind;
+mod report;
 mod ways;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,90 +25,14 @@ use crate::scenes::{Past, Rest, SCENES, Scene, Start, World};
 use crate::tracer::{self, Act, Call, Ended, Left, Watch};
 use crate::walk::{Leg, Walk};
 use instep_core::generate::Random;
+pub use kind::Kind;
+pub use report::{Report, Tally};
 use ways::{ERRORS, chain, failing, fits, flipping, saving};
 
 /// A world is thrown away after so many rounds, so that checking stays quick.
 const ROUNDS_OF_A_WORLD: u64 = 25;
 /// So many failures are enough to look at.
 const FAILURES_MAX: usize = 12;
-
-/// How a run is disturbed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// All its processes are killed at once, before any call that changes something.
-    Kill,
-    /// The process that would make the call is killed; the others go on.
-    KillOne,
-    /// The program is killed while a process that it started makes a call; that one goes on beside the next run.
-    Orphan,
-    /// The same, but what it started stands still until the next run has ended, and goes on then.
-    Late,
-    /// All is killed, then the next run further on, and so on until one comes to its end.
-    Chain,
-    /// A call of the program fails, once.
-    Fail,
-    /// From one call on, all calls of the program fail that can fail this way.
-    FailOn,
-    /// A call of any process fails, once.
-    FailAny,
-    /// Somebody saves a file before a call of the program, and again some calls later.
-    Save,
-    /// Somebody swaps a folder for a link that leads outside, and swaps it back some calls later.
-    Flip,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 10] = [
-        Kind::Kill,
-        Kind::KillOne,
-        Kind::Orphan,
-        Kind::Late,
-        Kind::Chain,
-        Kind::Fail,
-        Kind::FailOn,
-        Kind::FailAny,
-        Kind::Save,
-        Kind::Flip,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Kill => "kill",
-            Kind::KillOne => "kill-one",
-            Kind::Orphan => "orphan",
-            Kind::Late => "late",
-            Kind::Chain => "chain",
-            Kind::Fail => "fail",
-            Kind::FailOn => "fail-on",
-            Kind::FailAny => "fail-any",
-            Kind::Save => "save",
-            Kind::Flip => "flip",
-        }
-    }
-
-    fn watch(self) -> Watch {
-        match self {
-            Kind::Fail | Kind::FailOn | Kind::Save | Kind::Flip => Watch::Own,
-            Kind::FailAny => Watch::All,
-            _ => Watch::Changes,
-        }
-    }
-
-    fn fails(self) -> bool {
-        matches!(self, Kind::Fail | Kind::FailOn | Kind::FailAny)
-    }
-
-    /// Answers whether a call is a point of this kind.
-    fn takes(self, call: &Call) -> bool {
-        match self {
-            // Before it is another program, a process holds what the program held open.
-            Kind::Orphan | Kind::Late => !call.by_program && call.name != "execve",
-            _ => true,
-        }
-    }
-}
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -127,78 +52,6 @@ pub struct Request {
     /// Walk to every point (or to `points_max` of them), with every error that its call can have, and write down in this
     /// file how far it is: the next run goes on there.
     pub walk: Option<PathBuf>,
-}
-
-/// What came of one scene and kind.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    /// The calls that a whole run makes.
-    pub calls: u64,
-    /// Points at which a run was disturbed.
-    pub points: u64,
-    /// Kills, or calls that failed.
-    pub hits: u64,
-}
-
-/// What came of it all.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// By scene and kind.
-    pub tallies: BTreeMap<(&'static str, Kind), Tally>,
-    /// How often each error was told.
-    pub errors: BTreeMap<String, u64>,
-    /// The exit codes of runs that were told of an error.
-    pub codes: BTreeMap<i32, u64>,
-    /// Contents that were written.
-    pub contents: usize,
-    /// What can't be found any more; must be empty.
-    pub losses: Vec<String>,
-    /// Anything else that must not be.
-    pub failures: Vec<String>,
-    /// The time was over before all points were met.
-    pub cut_short: bool,
-    /// How far the walk is, if it was one, and the scenes and kinds that are not at their end.
-    pub walk: Option<(Walk, Vec<(&'static str, &'static str)>)>,
-}
-
-impl Report {
-    /// Answers whether all went as it must.
-    pub fn is_clean(&self) -> bool {
-        self.losses.is_empty() && self.failures.is_empty()
-    }
-
-    /// All points at which something was disturbed.
-    pub fn points(&self) -> u64 {
-        self.tallies.values().map(|tally| tally.points).sum()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:12} {:9} {:>7} {:>7} {:>7}", "scene", "kind", "calls", "points", "hits")?;
-        for ((scene, kind), tally) in &self.tallies {
-            let Tally { calls, points, hits } = tally;
-            writeln!(f, "{scene:12} {:9} {calls:7} {points:7} {hits:7}", kind.name())?;
-        }
-        if !self.errors.is_empty() {
-            writeln!(f, "errors told: {:?}; exit codes: {:?}", self.errors, self.codes)?;
-        }
-        let hits: u64 = self.tallies.values().map(|tally| tally.hits).sum();
-        write!(f, "{} points, {hits} hits, {} contents written, ", self.points(), self.contents)?;
-        write!(f, "{} losses, {} failures", self.losses.len(), self.failures.len())?;
-        if self.cut_short {
-            write!(f, "; the time was over before the end")?;
-        }
-        if let Some((walk, left)) = &self.walk {
-            write!(f, "\n{walk}; ")?;
-            match &left[..] {
-                [] => write!(f, "all points of all scenes and kinds that were asked for")?,
-                left => write!(f, "{} scenes and kinds are not at their end", left.len())?,
-            }
-        }
-        self.losses.iter().try_for_each(|loss| write!(f, "\n  lost: {loss}"))?;
-        self.failures.iter().try_for_each(|failure| write!(f, "\n  failed: {failure}"))
-    }
 }
 
 /// Goes through the scenes; `told` hears of each scene and kind that is done.

@@ -424,7 +424,7 @@ fn an_interrupt_that_git_hears_too_is_not_noted_as_a_failure() {
     fs::write(left.folder().join("f"), "one").unwrap();
     pair.connect();
     fs::write(left.folder().join("f"), "two").unwrap();
-    let path = git_that(left, "*' fast-import '*) kill -INT $PPID; sleep 0.3; exit 130");
+    let path = git_that(left, "*' fast-import '*) kill -INT $PPID; kill -INT $$");
     let interrupted = left.run_with(&[("PATH", path.as_ref())], ["sync"]);
     assert!(interrupted.code == 130 && interrupted.mentions("E-INTERRUPTED"), "{interrupted}");
     let status = left.run(["status"]);

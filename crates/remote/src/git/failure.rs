@@ -2,7 +2,9 @@
 //! none, become a kind, a code, a sentence and a hint.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 
 use instep_core::path::escape;
 use instep_core::remote::{RemoteError, RemoteErrorKind};
@@ -319,6 +321,9 @@ fn silent(when: &str) -> RemoteError {
 
 /// What a call that did not succeed means.
 pub(super) fn of(outcome: &Outcome) -> RemoteError {
+    if is_interrupted(outcome.status) {
+        return cancelled();
+    }
     if let Some(waited) = outcome.timed_out {
         return silent(&format!("within {} s", waited.as_secs_f64().round().max(1.0)));
     }
@@ -344,6 +349,13 @@ pub(super) fn of(outcome: &Outcome) -> RemoteError {
         )
         .caused_by(last_words(&said)),
     }
+}
+
+/// Answers whether a program ended of Ctrl-C, which a terminal gives to all that runs in it: itself, or what it waited
+/// for, as shells tell it. It may end before we hear of it ourselves.
+fn is_interrupted(status: ExitStatus) -> bool {
+    let interrupt = rustix::process::Signal::INT.as_raw();
+    status.signal() == Some(interrupt) || status.code() == Some(128 + interrupt)
 }
 
 fn is_seen(sign: &Sign, said: &str) -> bool {
