@@ -106,7 +106,7 @@ impl World<'_> {
             }
             self.hold_until_sound();
             self.keep_records();
-            let changed = self.commit();
+            let changed = self.commit() | self.forget_lost();
             let all_agreed = self.why.is_empty();
             if all_agreed || !changed {
                 return;

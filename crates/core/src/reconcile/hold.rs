@@ -223,4 +223,19 @@ impl<'a> World<'a> {
             }
         }
     }
+
+    /// Forgets what is lost from sight on a side where nobody knows any more where it stood; answers whether there was such.
+    pub(crate) fn forget_lost(&mut self) -> bool {
+        let mut changed = false;
+        for side in Side::BOTH {
+            let is_forgotten = |&node: &Idx| self.to_remember(side.into(), node).is_none();
+            let hidden = self.hidden[side].iter().filter(|(_, why)| matches!(why, Why::Lost(_)));
+            let nodes: Vec<Idx> = hidden.map(|(&node, _)| node).filter(is_forgotten).collect();
+            changed |= !nodes.is_empty();
+            for node in nodes {
+                self.hidden[side].remove(&node);
+            }
+        }
+        changed
+    }
 }

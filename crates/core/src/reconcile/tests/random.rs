@@ -30,3 +30,10 @@ fn a_choice_that_waits_for_what_the_plan_moves_is_taken_in_the_same_plan() {
 fn what_went_out_of_sight_is_told_at_one_place_until_it_is_seen_again() {
     run(91_745_565).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
 }
+
+#[test]
+fn what_is_lost_from_sight_is_forgotten_in_the_plan_that_takes_its_folder_away() {
+    for seed in [153_329_298, 159_970_221] {
+        run(seed).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+    }
+}
