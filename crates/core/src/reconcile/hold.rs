@@ -224,7 +224,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Forgets what is lost from sight on a side where nobody knows any more where it stood; answers whether there was such.
+    /// Forgets what is lost from sight on a side where nobody knows any more where it stood, as the next plan would find
+    /// it; answers whether there was such.
     pub(crate) fn forget_lost(&mut self) -> bool {
         let mut changed = false;
         for side in Side::BOTH {

@@ -72,18 +72,18 @@ impl<F: Folder> Cycle<'_, F> {
         if self.marking.settled.is_empty() { known } else { Known::new(rows, known.next) }
     }
 
-    /// Who wrote the two versions of a conflict. A version that was in another conflict before is of who wrote it then:
-    /// what could not be looked at here, and is in sight now, differs from it as well.
+    /// Who wrote the two versions of a conflict. The remote's may have come while its file could not be looked at here: the
+    /// conflict was another one then, and knows it.
     pub(super) fn who(&self, policy: &Policy, conflict: &Conflict) -> PerSide<String> {
-        let is_version = |version: &Option<Version>| match (version, &conflict.remote) {
-            (Some(then), Some(now)) => then.path == now.path && then.leaf == now.leaf,
-            _ => false,
+        let find = |is_it: &dyn Fn(&Conflict) -> bool| {
+            let found = self.marking.open.iter().find(|open| is_it(&open.conflict));
+            found.map(|open| &open.machines.remote)
         };
-        let open = &self.marking.open;
-        let same = open.iter().find(|open| open.conflict.id == conflict.id).map(|open| &open.machines.remote);
-        let before =
-            || open.iter().find(|open| is_version(&open.conflict.remote)).map(|open| &open.machines.remote);
-        let there = same.or_else(|| self.marking.writers.get(conflict.path_on(Side::Remote))).or_else(before);
+        let there = find(&|open| open.id == conflict.id)
+            .or_else(|| self.marking.writers.get(conflict.path_on(Side::Remote)))
+            .or_else(|| {
+                find(&|open| version_there(open).is_some() && version_there(open) == version_there(conflict))
+            });
         let PerSide { local, remote } = &policy.machines;
         PerSide { local: local.clone(), remote: there.unwrap_or(remote).clone() }
     }
@@ -434,4 +434,9 @@ fn find(known: &Known, path: &TreePath) -> Option<NodeId> {
         };
         Some(known.rows().iter().find(is_it)?.id)
     })
+}
+
+/// The remote's version in a conflict, whenever it was modified.
+fn version_there(conflict: &Conflict) -> Option<(&TreePath, Option<VersionLeaf>)> {
+    conflict.remote.as_ref().map(|version| (&version.path, version.leaf))
 }

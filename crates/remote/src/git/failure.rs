@@ -499,13 +499,24 @@ mod tests {
     use super::*;
 
     fn meaning(said: &str) -> (RemoteErrorKind, &'static str) {
+        ended(128 << 8, said)
+    }
+
+    fn ended(status: i32, said: &str) -> (RemoteErrorKind, &'static str) {
         let error = of(&Outcome {
-            status: ExitStatus::from_raw(128 << 8),
+            status: ExitStatus::from_raw(status),
             stdout: Vec::new(),
             stderr: said.as_bytes().to_vec(),
             timed_out: None,
         });
         (error.kind, error.code)
+    }
+
+    #[test]
+    fn who_ends_of_ctrl_c_was_stopped_on_request() {
+        for status in [2, 130 << 8] {
+            assert_eq!(ended(status, "fatal: the end"), (RemoteErrorKind::Cancelled, "E-CANCELLED"));
+        }
     }
 
     #[test]
