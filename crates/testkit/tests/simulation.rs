@@ -180,6 +180,12 @@ fn rot_of_what_could_not_be_seen_when_a_rewind_was_allowed_is_no_edit() {
     story(11_037_648, &steps, "remote meanwhile edits crashes disk backups policies joins rot");
 }
 
+#[test]
+fn machines_come_to_rest_while_a_name_is_contested_in_a_folder_that_took_the_name_of_a_new_one() {
+    let steps = [1, 2, 8, 12, 15, 16, 21, 23, 24, 25, 27, 28, 29, 30, 33, 34, 36, 37, 38];
+    story(14_083_003, &steps, "remote meanwhile edits crashes disk disks history policies joins rot");
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

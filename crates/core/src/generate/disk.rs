@@ -274,8 +274,13 @@ impl Disk {
                 thing.name = after.name.clone();
             });
             if change.before.as_ref().is_some_and(|before| before.body != after.body) {
-                self.change(id, |thing| thing.leaf = leaf_of(&after.body));
                 self.renew(id);
+                // What the engine places has the time of the sync, as a file that was copied has.
+                let modified = self.now;
+                self.change(id, |thing| {
+                    thing.leaf = leaf_of(&after.body);
+                    thing.modified = modified;
+                });
             }
         }
         self.verify().map_err(|why| format!("{side:?}: {why}"))?;

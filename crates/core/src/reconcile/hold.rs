@@ -38,7 +38,7 @@ impl<'a> World<'a> {
                 self.find_taken(side, &mut finds);
             }
             self.find_split_copies(&mut finds);
-            self.find_split_twins(&mut finds);
+            self.find_split_folders(&mut finds);
             finds.sort_by_cached_key(|&(node, why)| (why.order(), node, self.nearness(why)));
             let mut grown = false;
             for (node, why) in finds {
@@ -177,9 +177,9 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Of two folders that only one side tells apart, one can't be taken into the other as a whole. Then nothing is: two
-    /// machines that hold the one and the other would move what can move to and fro, without end.
-    fn find_split_twins(&self, finds: &mut Finds) {
+    /// One folder can't be taken into another as a whole. Then nothing of it is: two machines that hold the one and the
+    /// other would move what can move to and fro, without end.
+    fn find_split_folders(&self, finds: &mut Finds) {
         let left_behind = self.handed.iter().filter(|(_, folder)| self.is_held(*folder));
         finds.extend(
             left_behind

@@ -4,6 +4,7 @@ use super::hash::{Map, Set};
 use super::record::Why;
 use super::value::{Idx, Stand, Val};
 use super::world::{Seat, World, shared_seats};
+use crate::clock::Timestamp;
 use crate::content::ContentId;
 use crate::node::Side;
 use crate::path::{Name, TreePath};
@@ -191,23 +192,13 @@ impl<'a> World<'a> {
         }
         let parent = |node: &Idx| Some((*node, self.goal[*node as usize]?.parent));
         let handed = self.active.iter().filter_map(parent);
-        let mut handed: Vec<(Idx, Idx)> = handed
-            .filter(|(_, from)| gone.get(from).is_some_and(|into| self.are_twins(*from, *into)))
-            .collect();
-        self.handed.append(&mut handed);
+        let handed: Vec<(Idx, Idx)> = handed.filter(|(_, from)| gone.contains_key(from)).collect();
+        self.handed.extend(handed);
         for &node in &self.active {
             if let Some(goal) = &mut self.goal[node as usize] {
                 goal.parent = stay(goal.parent);
             }
         }
-    }
-
-    /// Answers whether both stand on one side, which tells their names apart.
-    fn are_twins(&self, one: Idx, other: Idx) -> bool {
-        Side::BOTH.into_iter().any(|side| {
-            let seat = |node| self.val(side, node).map(|val| self.seat(None, val.parent, val.name));
-            seat(one).is_some() && seat(one) == seat(other)
-        })
     }
 
     /// Equal files are one, at least where one of them was never agreed on.
@@ -326,12 +317,9 @@ impl<'a> World<'a> {
         second: Idx,
         memory: &mut Memory<'a>,
     ) -> bool {
-        let time = |node: Idx| {
-            let here = |side: &Side| self.stands_at(*side, node, &contest.seat);
-            Side::BOTH.into_iter().filter(here).filter_map(|side| self.modified(side, node)).max()
-        };
         let is_known_leaf = |node: Idx| self.val(Stand::Base, node).is_some_and(|base| !base.is_folder());
-        let (Some(one), Some(other)) = (time(first), time(second)) else { return false };
+        let [one, other] = [first, second].map(|node| self.written(node, &contest.seat));
+        let (Some(one), Some(other)) = (one, other) else { return false };
         if one == other || !is_known_leaf(first) || !is_known_leaf(second) {
             return false;
         }
@@ -344,6 +332,17 @@ impl<'a> World<'a> {
         let side = self.side_at(loser, &contest.seat);
         self.note(loser, side, NoteKind::Decided { loser: side });
         true
+    }
+
+    /// When what is aimed at was written, as the side that had it first tells: on the other one it is as old as the sync
+    /// that brought it, and in the next cycle the other claimant would be the newer one.
+    fn written(&self, node: Idx, seat: &Seat<'a>) -> Option<Timestamp> {
+        let goal = self.goal[node as usize]?;
+        let here: Vec<Side> =
+            Side::BOTH.into_iter().filter(|&side| self.stands_at(side, node, seat)).collect();
+        let is_it = |side: &&Side| self.seen(**side, node).is_some_and(|seen| seen.same_content(&goal));
+        let first = here.iter().filter(is_it).filter_map(|&side| self.modified(side, node)).min();
+        first.or_else(|| here.iter().filter_map(|&side| self.modified(side, node)).max())
     }
 
     fn side_at(&self, node: Idx, seat: &Seat<'a>) -> Side {

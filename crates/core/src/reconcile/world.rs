@@ -74,7 +74,7 @@ pub(crate) struct World<'a> {
     pub(crate) groups: Vec<Vec<Idx>>,
     /// Nodes whose goal takes the folder from one side and the name from the other.
     pub(crate) combined: Set<Idx>,
-    /// What a folder hands over to the one that takes it in where both stand on one side, and that folder.
+    /// What a folder hands over to the one that takes it in, and that folder.
     pub(crate) handed: Vec<(Idx, Idx)>,
     pub(crate) copies: Vec<CopyOf>,
     /// Whether a stand was changed while this round aimed: a base forgot a node, or two nodes were joined.

@@ -214,9 +214,19 @@ fn what_waits_for_a_conflict_is_told_there_and_not_as_a_circle() {
     let (one, other) = ("m/x=2;m/z=1;q/k=7;q/z=3", "m/c=2;m/k=7;p/c=6;p/z=1");
     let base = "p/z=1;q/k=7;q/x=2";
     let waits = "waits(m) waits(m/c) waits(m/x) waits(p) waits(q)";
-    let (here, there) = ("m/c=6;m/k=7;m/x=2;m/z=1;q/z=3", "m/c=2;p/c=6;p/k=7;p/z=1");
+    let (here, there) = ("m/c=6;m/x=2;m/z=1;q/k=7;q/z=3", "m/c=2;m/k=7;p/c=6;p/z=1");
     check(base, one, other, "ask-user", &format!("L {here} R {there} conf(name m/z) {waits}"));
     check(base, other, one, "ask-user", &format!("L {there} R {here} conf(name p/z) {waits}"));
+}
+
+/// A folder took the name of a new one, and in both is another `f`: until that is settled the new one's other files
+/// stay in it. Moved to the old folder at the remote, a machine that has the new one would move them back, without end.
+#[test]
+fn what_is_handed_over_stays_where_it_is_while_a_name_in_it_is_contested() {
+    let (one, other) = ("b/f/x=2;b/k=1", "b/a=3;b/f=4;g/f/x=2;g/k=1");
+    let waits = "waits(b) waits(b/a) waits(g)";
+    check("g/f/x=2;g/k=1", one, other, "ask-user", &format!("L {one} R {other} conf(name b/f) {waits}"));
+    check("g/f/x=2;g/k=1", other, one, "ask-user", &format!("L {other} R {one} conf(name g/f) {waits}"));
 }
 
 /// A new folder in the one that is taken in becomes one with a new folder of the other side.

@@ -37,3 +37,9 @@ fn what_is_lost_from_sight_is_forgotten_in_the_plan_that_takes_its_folder_away()
         run(seed).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
     }
 }
+
+/// What a plan brings is as old as the sync: counted so, the other claimant of its name was the newer one a cycle later.
+#[test]
+fn of_two_claimants_of_a_name_the_same_one_is_the_newer_in_the_next_cycle() {
+    run(152_747_832).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+}
