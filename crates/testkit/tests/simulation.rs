@@ -187,6 +187,15 @@ fn machines_come_to_rest_while_a_name_is_contested_in_a_folder_that_took_the_nam
 }
 
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
+/// Their programs waited for what a file holds, and not for its name; and nobody could look at what had been saved anew.
+#[test]
+fn nobody_answers_for_what_a_person_did_not_wait_for_or_what_can_not_be_seen() {
+    let steps = [5, 8, 9, 16, 17, 18, 20, 21, 22, 25, 32, 33, 35, 36, 37];
+    story(16_002_747, &steps, "remote meanwhile edits crashes disk backups disks history policies joins rot");
+    let steps = [9, 10, 18, 19, 21, 22, 24, 25, 27, 28, 33];
+    story(16_004_100, &steps, "remote meanwhile edits crashes disk disks policies joins rot");
+}
+
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
     for seed in first..first + seeds {

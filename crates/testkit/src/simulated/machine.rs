@@ -338,7 +338,7 @@ impl Machine {
 
     /// What is known never claims what a power cut would take. What a cycle made known must be durable, but for what the
     /// person did since it began; what was known before is the person's to change, and where it could not be brought up
-    /// to date, nothing new is claimed.
+    /// to date, or its folder not be looked at, nothing is claimed of the present.
     fn check_rows(&self, held: &BTreeSet<&TreePath>, (before, began): (Known, i64)) {
         if !self.workspace.state.journal().unwrap().is_empty() {
             return;
@@ -367,9 +367,11 @@ impl Machine {
                     }
                 }
             };
-            let path = TreePath::new(&names.join(&b'/'));
             let was_known = before.row(row.id).and_then(|row| row.views.side(Side::Local)) == Some(value);
-            let is_spared = was_known && path.is_ok_and(|path| held.contains(&path));
+            let is_spared = TreePath::new(&names.join(&b'/')).is_ok_and(|path| {
+                let unseen = held.iter().any(|folder| path != **folder && path.is_within(folder));
+                unseen || was_known && held.contains(&path)
+            });
             if !is_spared && holds(live) && !holds(&fallen[usize::from(!was_known)]) {
                 lost = Some(String::from_utf8_lossy(&names.join(&b'/')).into_owned());
             }

@@ -239,6 +239,10 @@ impl Entered<'_> {
                     let raced = self.station.disk.was_written_since(number, began);
                     self.chaos.ledger.power_cut(index, number, raced);
                 }
+                // Its program waited for what it holds, not for its name.
+                for number in self.station.disk.nameless_since(began) {
+                    self.chaos.ledger.give_back(index, number);
+                }
                 let mut chance = Random::new(self.chaos.chance.number());
                 self.station.disk.power_cut(&mut chance);
                 // A file that was put away, and stands at its name again, is the person's again.
