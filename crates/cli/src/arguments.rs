@@ -198,9 +198,13 @@ pub fn refused(error: &clap::Error) -> Option<CommandError> {
     let mut parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
     let what = parts.next().unwrap_or("This can't be understood.").trim_start_matches("error: ");
     let mut refused = CommandError::usage(crate::failure::sentence(&what.replace("\n", " ")));
+    let meant = option_of_value(error);
     for part in parts {
         let part = part.trim_start();
         if let Some(tip) = part.strip_prefix("tip: ") {
+            if meant.is_some() {
+                continue;
+            }
             refused.why.push(crate::failure::sentence(tip));
         } else if let Some(usage) = part.strip_prefix("Usage:") {
             refused.why.push(format!("Usage: {}", usage.trim()));
@@ -208,7 +212,24 @@ pub fn refused(error: &clap::Error) -> Option<CommandError> {
             refused.why.push(part.to_owned());
         }
     }
-    Some(refused.hinted("`--help` after a command lists its options."))
+    let hint = meant.unwrap_or_else(|| "`--help` after a command lists its options.".to_owned());
+    Some(refused.hinted(hint))
+}
+
+/// Where a value was typed as an option (`resolve c1 --both`), how it is said.
+fn option_of_value(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(typed) = error.get(ContextKind::InvalidArg)? else { return None };
+    let word = typed.strip_prefix("--")?;
+    let usage = error.get(ContextKind::Usage)?.to_string();
+    let command = command_line();
+    let name = usage.trim_start_matches("Usage:").split_whitespace().nth(1)?;
+    let options = command.find_subcommand(name)?.get_arguments();
+    let takes =
+        |option: &&clap::Arg| option.get_possible_values().iter().any(|value| value.matches(word, false));
+    Some(format!(
+        "`instep {name} … --{} {word}` says that.",
+        options.filter(takes).find_map(|option| option.get_long())?
+    ))
 }
 
 #[cfg(test)]
@@ -257,6 +278,16 @@ mod tests {
             To pass '--frobnicate' as a value, use '-- --frobnicate'.
             Usage: instep sync [OPTIONS] [PATH]..."#]]
         .assert_eq(&refusal(&["sync", "--frobnicate"]));
+    }
+
+    #[test]
+    fn a_value_typed_as_an_option_is_answered_with_its_option() {
+        let error = refused(&parsed(&["resolve", "c1", "--both"], &[]).unwrap_err()).unwrap();
+        assert_eq!(error.hint.as_deref(), Some("`instep resolve … --keep both` says that."));
+        expect![[r#"
+            2 E-USAGE Unexpected argument '--both' found.
+            Usage: instep resolve <ID-OR-PATH>..."#]]
+        .assert_eq(&refusal(&["resolve", "c1", "--both"]));
     }
 
     #[test]

@@ -225,15 +225,15 @@ impl Folder for DiskFolder {
     }
 
     fn folder_metadata(&self, folder: &DiskDir) -> Result<Metadata, FolderError> {
-        system::metadata_open(folder, self.device).map_err(|e| FolderError::new("look at", b"folder", e))
+        system::metadata_open(folder, self.device).map_err(|e| failed_at("look at", folder, e))
     }
 
     fn list(&self, folder: &DiskDir) -> Result<Listing, FolderError> {
         let mut moved = folder.0.moved.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *moved, true) {
-            system::rewind(folder).map_err(|e| FolderError::new("list", b"folder", e))?;
+            system::rewind(folder).map_err(|e| failed_at("list", folder, e))?;
         }
-        system::list(folder).map_err(|e| FolderError::new("list", b"folder", e))
+        system::list(folder).map_err(|e| failed_at("list", folder, e))
     }
 
     fn metadata(&self, folder: &DiskDir, name: &Name) -> Result<Option<Metadata>, FolderError> {
@@ -360,7 +360,7 @@ impl Folder for DiskFolder {
     }
 
     fn sync_folder(&self, folder: &DiskDir) -> Result<(), FolderError> {
-        rustix::fs::fsync(folder).map_err(|e| FolderError::new("sync", b"folder", e))
+        rustix::fs::fsync(folder).map_err(|e| failed_at("sync", folder, e))
     }
 
     fn sync_all(&self) -> Result<(), FolderError> {
@@ -400,6 +400,10 @@ fn unsupported_link(error: Errno) -> Errno {
 
 fn failed(verb: &'static str, name: &Name, error: Errno) -> FolderError {
     FolderError::new(verb, name.as_bytes(), error)
+}
+
+fn failed_at(verb: &'static str, folder: &DiskDir, error: Errno) -> FolderError {
+    FolderError::new(verb, &system::place_of(folder), error)
 }
 
 fn path_bytes(path: &Path) -> &[u8] {

@@ -1,8 +1,9 @@
 //! The system calls behind the door (Linux): one component at a time, relative to an open folder, tried again when the
 //! system was only interrupted. What they mean is decided in [`disk`](super::disk).
 
+use std::ffi::CString;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use instep_core::clock::Timestamp;
@@ -35,6 +36,12 @@ pub fn retried<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
         }
     }
     call()
+}
+
+/// Where an open folder stands, to tell people; `folder` if the system does not say.
+pub fn place_of(folder: impl AsFd) -> Vec<u8> {
+    let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
+    rustix::fs::readlink(link, Vec::new()).map_or_else(|_| b"folder".to_vec(), CString::into_bytes)
 }
 
 /// How names are opened: see [`Opener::probe`].
