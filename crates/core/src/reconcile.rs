@@ -51,11 +51,11 @@ pub fn reconcile(
     let made = Made::default();
     let mut first = World::new(known, &index, trees, policy, merged, &made);
     first.settle();
-    // Choices that no rule could use: the chosen side's value counts as a whole, as far as that settles anything; at once,
-    // or when all else has come to its place.
-    let open = first.open_choices();
-    for is_late in [false, true] {
-        let (mut choices, mut tried) = (open.clone(), open.clone());
+    // Choices that no rule could use: the chosen side's value counts as a whole, as far as that settles anything: at once;
+    // when all else has come to its place; then with the folders that wait for it, as these may be what contests.
+    for (is_late, is_wide) in [(false, false), (true, false), (false, true)] {
+        let mut choices = first.open_choices(is_wide);
+        let mut tried = choices.clone();
         while !choices.is_empty() {
             let made = Made::default();
             let mut world = World::new(known, &index, trees, policy, merged, &made);
@@ -70,7 +70,7 @@ pub fn reconcile(
             choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
             if choices.len() == before {
                 // What they settled may have brought others to light.
-                let mut more = world.open_choices();
+                let mut more = world.open_choices(is_wide);
                 more.retain(|choice| !tried.contains(choice));
                 if more.is_empty() {
                     return world.plan();
@@ -130,8 +130,9 @@ impl World<'_> {
         }
     }
 
-    /// The nodes of each conflict that is open although a person chose a side for it, and that side.
-    fn open_choices(&self) -> Vec<(Vec<Idx>, Side)> {
+    /// The nodes of each conflict that is open although a person chose a side for it, and that side; `is_wide` with the
+    /// folders that wait for it.
+    fn open_choices(&self, is_wide: bool) -> Vec<(Vec<Idx>, Side)> {
         if self.policy.chosen.is_empty() {
             return Vec::new();
         }
@@ -145,7 +146,11 @@ impl World<'_> {
             };
             if matches!(conflict.kind, ConflictKind::Held | ConflictKind::Name) {
                 let known = conflict.nodes.iter().filter_map(|&node| self.index.number(node));
-                choices.push((known.collect(), side));
+                let mut nodes: Vec<Idx> = known.collect();
+                if is_wide {
+                    nodes.extend(self.folders_waiting(&nodes, side));
+                }
+                choices.push((nodes, side));
             }
         }
         choices

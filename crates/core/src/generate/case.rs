@@ -302,6 +302,11 @@ impl Life {
         MergeAnswer::Clean { content, size: 100 }
     }
 
+    /// The present moment: the later of what both sides' clocks say.
+    fn now(&self) -> i64 {
+        self.disks.local.now().max(self.disks.remote.now())
+    }
+
     /// One cycle, and one more that must find nothing to do.
     fn cycle(&mut self, edited: &Edited) -> Result<Plan, String> {
         self.cycles += 1;
@@ -312,8 +317,9 @@ impl Life {
         self.check_exchange(&plan, seen)?;
         let before = self.disks.clone_both();
         let mut things = PerSide::<BTreeMap<NodeId, Id>>::default();
+        let at = self.now();
         for side in Side::BOTH {
-            things[side] = self.disks[side].apply(side, &plan, seen[side])?;
+            things[side] = self.disks[side].apply(side, &plan, seen[side], at)?;
         }
         self.tell("done");
         let conflicts: Vec<String> = plan.conflicts.iter().map(told).collect();
@@ -402,9 +408,9 @@ impl Life {
         let other = self.plan(&known, PerSide { local: seen.remote, remote: seen.local }, &exchanged);
         for side in Side::BOTH {
             let mut one = self.disks[side].clone();
-            one.apply(side, plan, seen[side])?;
+            one.apply(side, plan, seen[side], self.now())?;
             let mut two = self.disks[side].clone();
-            two.apply(side.other(), &other, seen[side])?;
+            two.apply(side.other(), &other, seen[side], self.now())?;
             let (one, two) = (draw(&one, &[]), draw(&two, &[]));
             if one != two {
                 let told = |plan: &Plan| plan.conflicts.iter().map(told).collect::<Vec<_>>().join(", ");

@@ -68,6 +68,11 @@ impl Disk {
         self.now += by;
     }
 
+    /// The present moment.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// All things, in order of id.
     pub fn all(&self) -> impl Iterator<Item = (Id, &Thing)> {
         self.things.iter().map(|(id, thing)| (*id, thing))
@@ -245,7 +250,14 @@ impl Disk {
     }
 
     /// Carries out one side of a plan, all at once; answers what each node is now, and why it can't be done if it can't.
-    pub fn apply(&mut self, side: Side, plan: &Plan, seen: &Listing) -> Result<BTreeMap<NodeId, Id>, String> {
+    /// What it places is as old as the sync, as a file that was copied is: both sides' clocks had come to `at` then.
+    pub fn apply(
+        &mut self,
+        side: Side,
+        plan: &Plan,
+        seen: &Listing,
+        at: i64,
+    ) -> Result<BTreeMap<NodeId, Id>, String> {
         let mut ids: BTreeMap<NodeId, Id> =
             plan.places[side].iter().map(|(node, place)| (node, seen.things[place.0 as usize])).collect();
         ids.insert(NodeId::ROOT, TOP);
@@ -256,6 +268,7 @@ impl Disk {
             if let (None, Some(after)) = (&change.before, &change.after) {
                 let leaf = after.body.content().is_some().then(|| leaf_of(&after.body));
                 let id = self.create(TOP, after.name.clone(), leaf.flatten());
+                self.change(id, |thing| thing.modified = at);
                 ids.insert(change.node, id);
             }
         }
@@ -275,11 +288,9 @@ impl Disk {
             });
             if change.before.as_ref().is_some_and(|before| before.body != after.body) {
                 self.renew(id);
-                // What the engine places has the time of the sync, as a file that was copied has.
-                let modified = self.now;
                 self.change(id, |thing| {
                     thing.leaf = leaf_of(&after.body);
-                    thing.modified = modified;
+                    thing.modified = at;
                 });
             }
         }

@@ -130,6 +130,17 @@ impl<'a> World<'a> {
         conflicts
     }
 
+    /// The known folders that wait for one of these nodes and that a side has.
+    pub(crate) fn folders_waiting(&self, nodes: &[Idx], side: Side) -> Vec<Idx> {
+        let waits = |node: &Idx| {
+            let is_folder = self.val(side, *node).is_some_and(|val| val.is_folder());
+            is_folder && (*node as usize) < self.index.len() && nodes.contains(&self.cause(*node))
+        };
+        let mut folders: Vec<Idx> = self.why.keys().copied().filter(waits).collect();
+        folders.sort_unstable();
+        folders
+    }
+
     /// What a node waits for in the end: itself, if it stands for itself.
     fn cause(&self, node: Idx) -> Idx {
         let mut at = node;
@@ -249,6 +260,11 @@ impl<'a> World<'a> {
         let node = local.or(remote).unwrap_or(members[0]);
         let other = |taken: Idx| members.iter().copied().find(|&node| node != taken).unwrap_or(taken);
         let versions = match (local, remote) {
+            // One thing stands at the name on both sides: the other one is in a folder that is to become this one's.
+            (Some(same), Some(remote)) if same == remote => match self.val(Side::Remote, other(same)) {
+                Some(_) => [same, other(same)],
+                None => [other(same), same],
+            },
             (Some(local), Some(remote)) => [local, remote],
             (Some(local), None) => [local, other(local)],
             (None, Some(remote)) => [other(remote), remote],

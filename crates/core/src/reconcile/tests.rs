@@ -110,8 +110,9 @@ impl World {
     /// Carries out a plan; the next one must be quiet, and tell the same of what is open.
     fn cycle(&mut self) -> Plan {
         let (seen, plan) = (self.list(), self.plan());
+        let at = self.disks.local.now().max(self.disks.remote.now());
         let things = PerSide::from_fn(|side| {
-            self.disks[side].apply(side, &plan, [&seen.local, &seen.remote][side as usize]).unwrap()
+            self.disks[side].apply(side, &plan, [&seen.local, &seen.remote][side as usize], at).unwrap()
         });
         let disks = PerSide { local: &self.disks.local, remote: &self.disks.remote };
         self.known =

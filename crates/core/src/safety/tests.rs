@@ -31,8 +31,8 @@ fn agreed(base: &str) -> Known {
     let seen = PerSide::from_fn(|side| disks[side].list(&mut Random::new(1)));
     let trees = PerSide { local: &seen.local.tree, remote: &seen.remote.tree };
     let plan = reconcile(&Known::default(), trees, &Policy::default(), &|_| MergeAnswer::Undecided);
-    let local = disks.local.apply(Side::Local, &plan, &seen.local).unwrap();
-    let remote = disks.remote.apply(Side::Remote, &plan, &seen.remote).unwrap();
+    let local = disks.local.apply(Side::Local, &plan, &seen.local, disks.local.now()).unwrap();
+    let remote = disks.remote.apply(Side::Remote, &plan, &seen.remote, disks.remote.now()).unwrap();
     let disks = PerSide { local: &disks.local, remote: &disks.remote };
     record(&Known::default(), &plan, disks, PerSide { local: &local, remote: &remote })
 }

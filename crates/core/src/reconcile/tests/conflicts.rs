@@ -229,6 +229,24 @@ fn what_is_handed_over_stays_where_it_is_while_a_name_in_it_is_contested() {
     check("g/f/x=2;g/k=1", other, one, "ask-user", &format!("L {other} R {one} conf(name g/f) {waits}"));
 }
 
+/// Nothing but the folders' own places can make room for what was chosen: they stay two.
+#[test]
+fn a_choice_of_a_name_in_folders_that_would_become_one_is_taken_with_the_folders() {
+    let (one, other) = ("b/f/x=2;b/k=1", "b/a=3;b/f=4;g/f/x=2;g/k=1");
+    for (side, choice) in [(Side::Local, Strategy::KeepRemote), (Side::Remote, Strategy::KeepLocal)] {
+        let mut world = World::new("g/f/x=2;g/k=1", policy("ask-user"));
+        world.edit(side, one);
+        world.edit(side.other(), other);
+        let conflict = world.cycle().conflicts[0].clone();
+        let bodies =
+            [&conflict.local, &conflict.remote].map(|version| version.as_ref().unwrap().leaf.is_some());
+        assert_eq!(bodies, [side == Side::Remote, side == Side::Local], "a folder and a file want the name");
+        world.policy.chosen = conflict.nodes.iter().map(|&node| (node, choice)).collect();
+        assert_eq!(world.cycle().conflicts, vec![]);
+        assert_eq!(draw_both(&world, &[one, other]), format!("= {other}"));
+    }
+}
+
 /// A new folder in the one that is taken in becomes one with a new folder of the other side.
 #[test]
 fn what_is_handed_over_stays_if_its_folder_does_also_where_it_became_one_with_another() {
