@@ -69,12 +69,14 @@ pub fn reconcile(
             let before = choices.len();
             choices.retain(|(nodes, _)| nodes.iter().all(|&node| world.is_agreed(node)));
             if choices.len() == before {
-                // What they settled may have brought others to light.
-                let mut more = world.open_choices(is_wide);
-                more.retain(|choice| !tried.contains(choice));
-                if more.is_empty() {
-                    return world.plan();
-                }
+                // What they settled may have brought others to light, or left some to which their folders make room.
+                let untried = |is_wide| {
+                    let mut open = world.open_choices(is_wide);
+                    open.retain(|choice| !tried.contains(choice));
+                    open
+                };
+                let more = [false, true].map(untried).into_iter().find(|more| !more.is_empty());
+                let Some(mut more) = more else { return world.plan() };
                 tried.extend(more.iter().cloned());
                 choices.append(&mut more);
             }
