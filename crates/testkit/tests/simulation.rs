@@ -143,6 +143,8 @@ fn a_version_in_conflict_is_asked_of_nobody_once_its_kept_copy_rotted() {
     story(801_014, &steps, "remote meanwhile edits crashes disk policies joins rot");
     let steps = [0, 2, 4, 6, 10, 11, 12, 13, 14, 15, 19, 20, 21, 26, 27, 29, 30, 31, 32, 34, 35, 37, 38, 39];
     story(801_853, &steps, "remote meanwhile edits crashes disk backups history policies joins rot");
+    let steps = [1, 3, 4, 9, 10, 11, 12, 14, 17, 21, 23, 35];
+    story(16_206_673, &steps, "meanwhile edits crashes disk backups disks policies joins rot");
 }
 
 #[test]

@@ -29,12 +29,16 @@ pub struct Ledger {
     entries: BTreeMap<(ContentId, Reason), String>,
     /// Those of which the last kept copy was damaged.
     damaged: BTreeSet<ContentId>,
+    /// Those of which the copy that a machine kept was damaged, while there was another.
+    damaged_at: BTreeSet<(usize, ContentId)>,
 }
 
 impl Ledger {
     /// Writes a content down.
     pub fn record(&mut self, content: ContentId, reason: Reason, what: String) {
-        if matches!(reason, Reason::Conflict(_)) && self.damaged.contains(&content) {
+        // What is kept for a conflict that goes on is not read again at every sync.
+        let is_excused = |at| self.damaged.contains(&content) || self.damaged_at.contains(&(at, content));
+        if matches!(reason, Reason::Conflict(at) if is_excused(at)) {
             return;
         }
         self.entries.entry((content, reason)).or_insert(what);
@@ -84,14 +88,16 @@ impl Ledger {
     }
 
     /// The last copy of a content that was kept is damaged: nobody can be asked for it. A conflict that goes on names it
-    /// still; what is kept for it is not read again at every sync.
+    /// still.
     pub fn forget(&mut self, lost: ContentId) {
         self.damaged.insert(lost);
         self.entries.retain(|(content, _), _| *content != lost);
     }
 
-    /// What a machine kept of a content is damaged: that machine is not asked for it any more.
+    /// What a machine kept of a content is damaged: that machine is not asked for it any more, also where a conflict that
+    /// goes on names it still.
     pub fn excuse(&mut self, machine: usize, lost: ContentId) {
+        self.damaged_at.insert((machine, lost));
         self.entries.retain(|(content, reason), _| {
             let is_theirs =
                 matches!(reason, Reason::Displaced(of, _) | Reason::Conflict(of) if *of == machine);
