@@ -188,7 +188,6 @@ fn machines_come_to_rest_while_a_name_is_contested_in_a_folder_that_took_the_nam
     story(14_083_003, &steps, "remote meanwhile edits crashes disk disks history policies joins rot");
 }
 
-/// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 /// Their programs waited for what a file holds, and not for its name; and nobody could look at what had been saved anew.
 #[test]
 fn nobody_answers_for_what_a_person_did_not_wait_for_or_what_can_not_be_seen() {
@@ -198,6 +197,7 @@ fn nobody_answers_for_what_a_person_did_not_wait_for_or_what_can_not_be_seen() {
     story(16_004_100, &steps, "remote meanwhile edits crashes disk disks policies joins rot");
 }
 
+/// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
     for seed in first..first + seeds {

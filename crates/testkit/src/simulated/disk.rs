@@ -96,13 +96,6 @@ struct Change {
     moves_folder: bool,
 }
 
-impl Change {
-    /// What it gives a name to.
-    fn named(&self) -> impl Iterator<Item = Number> {
-        self.sets.iter().filter_map(|set| Some(set.2.as_ref()?.1))
-    }
-}
-
 /// A disk.
 #[derive(Debug, Clone)]
 pub struct Disk {

@@ -38,6 +38,16 @@ fn a_workspace_has_a_state_folder_for_its_owner_alone() {
 }
 
 #[test]
+fn a_failure_about_an_open_folder_says_where_it_stands_now() {
+    let (home, folder) = workspace();
+    fs::create_dir(home.path().join("d")).unwrap();
+    let dir = folder.open_folder(&folder.root(), &name("d")).unwrap();
+    fs::rename(home.path().join("d"), home.path().join("e")).unwrap();
+    let place = home.path().canonicalize().unwrap().join("e");
+    assert_eq!(failed_at("sync", &dir, Errno::IO).path, place.to_str().unwrap());
+}
+
+#[test]
 fn a_folder_that_is_no_workspace_is_missing_and_not_made() {
     let home = tempfile::tempdir().unwrap();
     let error = DiskFolder::open(home.path()).unwrap_err();

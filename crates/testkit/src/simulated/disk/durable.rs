@@ -12,6 +12,13 @@ const BLOCK: usize = 512;
 /// What the system writes back by itself after this time.
 const WRITE_BACK_NS: i64 = 30_000_000_000;
 
+impl Change {
+    /// What it gives a name to.
+    fn named(&self) -> impl Iterator<Item = Number> {
+        self.sets.iter().filter_map(|set| Some(set.2.as_ref()?.1))
+    }
+}
+
 impl Disk {
     /// Makes a file's content durable, not its name.
     pub fn sync_file(&mut self, number: Number) -> Result<(), Errno> {
