@@ -43,3 +43,10 @@ fn what_is_lost_from_sight_is_forgotten_in_the_plan_that_takes_its_folder_away()
 fn of_two_claimants_of_a_name_the_same_one_is_the_newer_in_the_next_cycle() {
     run(152_747_832).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
 }
+
+#[test]
+fn a_choice_that_its_folders_make_room_for_is_taken_in_the_same_plan_as_the_others() {
+    for seed in [174_422_894, 174_553_369] {
+        run(seed).unwrap_or_else(|failure| panic!("{}\n{}", failure.why, failure.story));
+    }
+}
