@@ -161,6 +161,11 @@ impl FolderError {
         }
     }
 
+    /// Answers whether the name is gone, or another thing stands there than was asked for.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.failure(), FolderFailure::Missing | FolderFailure::Raced)
+    }
+
     /// The stable code for people.
     pub fn code(&self) -> &'static str {
         match self.failure() {

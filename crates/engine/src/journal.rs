@@ -376,9 +376,7 @@ impl<F: Folder> Recovery<'_, F> {
             }
             match self.folder.open_folder(&dir, &part) {
                 Ok(next) => dir = next,
-                Err(error) if matches!(error.failure(), FolderFailure::Missing | FolderFailure::Raced) => {
-                    return Ok(None);
-                }
+                Err(error) if error.is_gone() => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }

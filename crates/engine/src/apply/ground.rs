@@ -323,9 +323,9 @@ impl<'a, F: Folder> Ground<'a, F> {
         matches!(self.spots.get(&node), Some(Spot::Parked(_)))
     }
 
-    /// Makes the new names durable: each folder that was touched for a handful of changes, else all at once.
+    /// Makes the new names durable, and the way to them: each folder for a handful of changes, else all at once.
     pub fn sync(
-        &self,
+        &mut self,
         changes: usize,
         contents: &Contents<'_, F>,
         staging: &F::Dir,
@@ -333,6 +333,9 @@ impl<'a, F: Folder> Ground<'a, F> {
         const HANDFUL: usize = 8;
         if instep_core::mutant::is_on("names-not-durable") {
             return Ok(());
+        }
+        if changes <= HANDFUL && !instep_core::mutant::is_on("way-not-durable") {
+            self.touch_ways()?;
         }
         if changes > HANDFUL || self.touched.len() > HANDFUL {
             return self.folder.sync_all();
@@ -346,5 +349,25 @@ impl<'a, F: Folder> Ground<'a, F> {
         }
         contents.sync()?;
         self.folder.sync_folder(staging)
+    }
+
+    /// A folder on the way may have been renamed away and back, and a power cut would leave the first of it.
+    fn touch_ways(&mut self) -> Result<(), FolderError> {
+        for mut at in self.touched.keys().copied().collect::<Vec<_>>() {
+            while at != NodeId::ROOT
+                && let Some((parent, _)) =
+                    self.spot(at).filter(|(parent, _)| !self.touched.contains_key(parent))
+            {
+                match self.dir(parent) {
+                    Ok(Some(dir)) => self.touch(parent, &dir),
+                    Ok(None) => break,
+                    // Whoever moves it now does so after this sync began.
+                    Err(error) if error.is_gone() => break,
+                    Err(error) => return Err(error),
+                }
+                at = parent;
+            }
+        }
+        Ok(())
     }
 }

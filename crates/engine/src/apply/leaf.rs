@@ -474,7 +474,9 @@ mod tests {
         let (place, new) = (MemoryPlace::new(), || State::in_memory().unwrap());
         fs::create_dir(&roots[0]).unwrap();
         for (name, text) in files {
-            fs::write(roots[0].join(name), text).unwrap();
+            let path = roots[0].join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         let left = sync(&roots[0], &place, "left", new(), Vec::new());
         let right = sync(&roots[1], &place, "right", new(), Vec::new());
@@ -570,6 +572,25 @@ mod tests {
         assert!(before.len() < synced.len(), "it was not exchanged: {synced:?}");
         for what in ["/", "d/", "f"] {
             assert!(before.iter().any(|done| *done == what), "{what} waits: {synced:?}");
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_durable_with_all_names_that_lead_to_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (place, [left, right], [ours, theirs]) = pair(home.path(), &[("d/e/f", "base")]);
+        fs::write(right.join("d/e/new"), "from the right").unwrap();
+        sync(&right, &place, "right", theirs, Vec::new());
+        let folder = Arc::new(Faulty::new(DiskFolder::create(&left).unwrap(), Vec::new()));
+        let stamp = MachineStamp { name: "left".to_owned(), id: "left".to_owned() };
+        let mut workspace = Workspace::assemble(folder, ours, stamp, Arc::new(Still(4)), left.clone());
+        let (settings, request) =
+            (SyncSettings { workers: 1, ..SyncSettings::default() }, Request::default());
+        crate::cycle::run(&mut workspace, &place.open(), &settings, &request, &Silent).unwrap();
+        assert!(left.join("d/e/new").exists());
+        let synced = workspace.folder.synced.lock().unwrap().clone();
+        for what in ["/", "d/", "e/"] {
+            assert!(synced.iter().any(|done| done == what), "{what} waits: {synced:?}");
         }
     }
 

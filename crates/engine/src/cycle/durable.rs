@@ -15,7 +15,7 @@ use super::PassEnd;
 use super::merging::open_parent;
 use super::think::Thought;
 use crate::failure::EngineError;
-use crate::folder::{Folder, FolderFailure};
+use crate::folder::Folder;
 
 /// Up to so many entries, each is made durable by itself: the disk may hold much that is none of ours.
 const HANDFUL: usize = 8;
@@ -114,11 +114,7 @@ pub(super) fn newly_agreed(thought: &Thought) -> BTreeSet<Place> {
 /// `None` if it has gone since it was seen.
 pub(super) fn unless_gone<T>(done: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match done {
-        Err(EngineError::Folder(error))
-            if matches!(error.failure(), FolderFailure::Missing | FolderFailure::Raced) =>
-        {
-            Ok(None)
-        }
+        Err(EngineError::Folder(error)) if error.is_gone() => Ok(None),
         other => other.map(Some),
     }
 }

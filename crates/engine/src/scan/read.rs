@@ -10,7 +10,7 @@ use instep_core::progress::Observer;
 
 use super::patience::Patience;
 use crate::digest::Digest;
-use crate::folder::{DiskKind, Folder, FolderError, FolderFailure, Metadata};
+use crate::folder::{DiskKind, Folder, FolderError, Metadata};
 
 /// How often a file is read that keeps changing.
 const TRIES: usize = 3;
@@ -121,6 +121,5 @@ impl<'a, F: Folder> Reader<'a, F> {
 
 /// Answers whether a failure says that the name is not what it was when it was looked at.
 fn is_change(error: &FolderError) -> bool {
-    matches!(error.failure(), FolderFailure::Missing | FolderFailure::Raced)
-        && error.source.raw_os_error() != Some(rustix::io::Errno::XDEV.raw_os_error())
+    error.is_gone() && error.source.raw_os_error() != Some(rustix::io::Errno::XDEV.raw_os_error())
 }
