@@ -242,14 +242,14 @@ impl<'a, F: Folder> Staging<'a, F> {
         Ok(Some(Box::new(self.folder.open(&self.dir, &staged.name)?)))
     }
 
-    /// Gives a staged content to the history, as the copy that a conflict's record keeps.
+    /// Gives a staged content to the history, as a copy of [its own](Contents::keep_own).
     pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
         self.multiply(content, 2)?;
         let Some(staged) = self.take(content) else { return Ok(()) };
         if !mutant::is_on("conflict-copy-not-durable") {
             self.folder.sync_file(&self.dir, &staged.name)?;
         }
-        kept.keep((&self.dir, &staged.name), content)
+        kept.keep_own((&self.dir, &staged.name), content)
     }
 
     /// Makes all that is staged durable: one call for many files, one each for a handful.

@@ -141,7 +141,7 @@ impl<F: Folder> Work<'_, '_, F> {
         let formed = self.ground.place(change.node).and_then(|place| self.setting.forms.get(&place));
         let (Some(formed), Some(from)) = (formed, change.from.as_ref()) else { return Ok(()) };
         if formed.way != Way::Keys
-            || self.setting.contents.has(formed.name).map_err(|error| self.held(change, &error))?
+            || self.setting.contents.holds_own(formed.name).map_err(|error| self.held(change, &error))?
         {
             return Ok(());
         }

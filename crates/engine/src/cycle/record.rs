@@ -75,27 +75,14 @@ impl<F: Folder> Cycle<'_, F> {
         tools: &mut Tools<'_, F>,
     ) -> Result<Option<Kept>, PassEnd> {
         let Some(leaf) = version.leaf else { return Ok(None) };
-        // A copy that is damaged is none.
-        if !tools.contents.holds(leaf.content)? {
-            // It may stand in a folder that is to move with this very plan: its content tells it, not its path.
-            let place = Some(&look.scan.tree).filter(|_| side == Side::Local);
-            if let Some(place) = place.and_then(|tree| place_of(tree, leaf.content)) {
-                let mut staged = stage_here(look, place, leaf.content, tools)?;
-                if !staged && look.scan.forms.contains_key(&place) {
-                    // It travels as something that was sent before.
-                    staged = self.fetch_known(leaf.content, thought, tools)?;
-                }
-                if !staged {
-                    // It was edited since the scan: a conflict must not name a version that nobody has.
-                    return Err(PassEnd::Changed(vec![version.path.clone()]));
-                }
-            } else if !tools.staging.has(leaf.content) {
-                self.fetch_known(leaf.content, thought, tools)?;
-            }
-            tools.staging.keep(leaf.content, &tools.contents)?;
-            if !tools.contents.has(leaf.content)? {
+        // A copy that is damaged is none, nor is one that a program may still have open.
+        if !tools.contents.holds_own(leaf.content)? {
+            let has_twin = tools.contents.has(leaf.content)?;
+            let is_staged = has_twin && tools.staging.stage_kept(&tools.contents, leaf.content)?;
+            if !is_staged && !self.stage_version(side, version, leaf.content, thought, look, tools)? {
                 return Ok(None);
             }
+            tools.staging.keep(leaf.content, &tools.contents)?;
         }
         Ok(Some(Kept {
             content: leaf.content,
@@ -105,6 +92,32 @@ impl<F: Folder> Cycle<'_, F> {
             size: leaf.size,
             kind: crate::history::kind_word(leaf.kind, leaf.exec).to_owned(),
         }))
+    }
+
+    /// Stages a version from where its side has it; answers whether it is staged.
+    fn stage_version(
+        &self,
+        side: Side,
+        version: &Version,
+        content: ContentId,
+        thought: &Thought,
+        look: &Look,
+        tools: &mut Tools<'_, F>,
+    ) -> Result<bool, PassEnd> {
+        // It may stand in a folder that is to move with this very plan: its content tells it, not its path.
+        let place = Some(&look.scan.tree).filter(|_| side == Side::Local);
+        let Some(place) = place.and_then(|tree| place_of(tree, content)) else {
+            return Ok(tools.staging.has(content) || self.fetch_known(content, thought, tools)?);
+        };
+        // If it has a form of its own, it travels as something that was sent before.
+        let is_formed = look.scan.forms.contains_key(&place);
+        if stage_here(look, place, content, tools)?
+            || is_formed && self.fetch_known(content, thought, tools)?
+        {
+            return Ok(true);
+        }
+        // It was edited since the scan: a conflict must not name a version that nobody has.
+        Err(PassEnd::Changed(vec![version.path.clone()]))
     }
 
     /// Fetches a content that the remote has, or had; answers whether it is staged.

@@ -1,7 +1,7 @@
 //! Kept contents: a folder of whole files in our state folder, each under the name of its content.
 //!
 //! It is filled by renaming what was displaced, so keeping costs no copy. A program that had a file open may still write
-//! to it there; so a content is hashed again whenever it is used.
+//! to it there; so a content is hashed again whenever it is used, and what a conflict names is kept in a copy of its own.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -44,9 +44,30 @@ impl<'a, F: Folder> Contents<'a, F> {
         self.folder.place(from, (&self.dir, &twin_name(content, TWINS_MAX)))
     }
 
+    /// Takes a copy that we wrote, which no program has open. One is enough of each content.
+    pub fn keep_own(&self, from: (&F::Dir, &Name), content: ContentId) -> Result<(), FolderError> {
+        match self.folder.place(from, (&self.dir, &own_name(content))) {
+            Err(error) if error.failure() == FolderFailure::Taken => match self.holds_own(content)? {
+                true => self.folder.remove_file(from.0, from.1),
+                false => self.keep(from, content),
+            },
+            answer => answer,
+        }
+    }
+
+    /// Answers whether a copy of a content is kept that [we wrote](Self::keep_own), and is whole; reads it.
+    pub fn holds_own(&self, content: ContentId) -> Result<bool, FolderError> {
+        if mutant::is_on("displaced-is-own") {
+            return self.holds(content);
+        }
+        let name = own_name(content);
+        let is_there = self.folder.metadata(&self.dir, &name)?.is_some();
+        Ok(is_there && content_of(self.folder, &self.dir, &name, &mut std::io::sink())? == content)
+    }
+
     /// Answers whether a content is kept; looks at its name only.
     pub fn has(&self, content: ContentId) -> Result<bool, FolderError> {
-        Ok(self.folder.metadata(&self.dir, &twin_name(content, 0))?.is_some())
+        Ok(self.look(content)?.is_some())
     }
 
     /// Answers whether a whole copy of a content is kept; reads it.
@@ -56,7 +77,10 @@ impl<'a, F: Folder> Contents<'a, F> {
 
     /// Looks at the file in which a content is kept, by its name only.
     pub fn look(&self, content: ContentId) -> Result<Option<Metadata>, FolderError> {
-        self.folder.metadata(&self.dir, &twin_name(content, 0))
+        match self.folder.metadata(&self.dir, &own_name(content))? {
+            None => self.folder.metadata(&self.dir, &twin_name(content, 0)),
+            found => Ok(found),
+        }
     }
 
     /// Copies a kept content; answers false, with nothing or something else written, if no whole copy of it is kept.
@@ -109,10 +133,11 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(())
     }
 
-    /// The names of all copies that were kept of a content. The first free number ends them; from the last one down they
-    /// are dropped, so that none is cut off if that is interrupted.
+    /// The names of all copies that were kept of a content, our own first. The first free number ends them; from the last
+    /// one down they are dropped, so that none is cut off if that is interrupted.
     fn twins(&self, content: ContentId) -> Result<Vec<Name>, FolderError> {
-        let mut twins = Vec::new();
+        let own = self.folder.metadata(&self.dir, &own_name(content))?;
+        let mut twins: Vec<Name> = own.map(|_| own_name(content)).into_iter().collect();
         for twin in 0..TWINS_MAX {
             let name = twin_name(content, twin);
             if self.folder.metadata(&self.dir, &name)?.is_none() {
@@ -189,6 +214,11 @@ pub fn read_through(
 
 fn twin_name(content: ContentId, twin: u32) -> Name {
     if twin == 0 { name(&content.to_string()) } else { name(&format!("{content}.{twin}")) }
+}
+
+/// The name of the copy that we wrote.
+fn own_name(content: ContentId) -> Name {
+    name(&format!("{content}.own"))
 }
 
 fn name(text: &str) -> Name {

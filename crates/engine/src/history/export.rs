@@ -68,7 +68,7 @@ pub fn copy<F: Folder>(
     observer: &dyn Observer,
 ) -> Result<bool, EngineError> {
     let kept = Contents::open(&*workspace.folder)?;
-    if kept.has(content)? {
+    if kept.holds(content)? {
         return Ok(kept.copy_to(content, out)?);
     }
     let Some(remote) = remote else { return Ok(false) };

@@ -1,11 +1,13 @@
 //! Undo, redo, restore and resolve: what a person takes back comes back, byte for byte.
 
+use instep_core::content::ContentId;
 use instep_core::path::TreePath;
 use instep_core::policy::Direction;
 use instep_core::progress::Silent;
 use instep_engine::conflict::resolve::{Choice, resolve};
 use instep_engine::cycle::request::Request;
 use instep_engine::failure::EngineError;
+use instep_engine::history::export;
 use instep_engine::history::restore::{Moment, RestoreRequest, restore};
 use instep_engine::history::undo::{UndoRequest, Undone, undo};
 use instep_engine::reach::Reach;
@@ -431,4 +433,18 @@ fn a_restored_version_gives_way_to_the_one_that_it_replaced() {
         bring_back(&mut left, "a", Moment::Previous);
         assert_eq!(left.drawing(), format!("a={then}"));
     }
+}
+
+#[test]
+fn a_version_of_which_the_kept_copy_is_damaged_is_read_from_the_remote() {
+    let (mut left, mut right) = pair(&[("a", "1")]);
+    left.write("a", "2");
+    left.sync();
+    right.sync();
+    let one = ContentId::of(b"1");
+    std::fs::write(right.root.join(".instep/history").join(one.to_string()), "?").unwrap();
+    let mut bytes = Vec::new();
+    assert!(!export::copy(&right.workspace, None, one, &mut bytes, &Silent).unwrap());
+    assert!(export::copy(&right.workspace, Some(&right.remote), one, &mut bytes, &Silent).unwrap());
+    assert_eq!(bytes, b"1");
 }

@@ -1,5 +1,6 @@
 //! Retention: what a person set is what holds, and nothing goes that stands nowhere else.
 
+use std::io::Write;
 use std::time::Duration;
 
 use instep_core::content::ContentId;
@@ -16,8 +17,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 fn kept(machine: &Machine) -> Vec<String> {
     let kept = machine.workspace.state.kept(b"").unwrap();
     for version in &kept {
-        let name = machine.root.join(".instep/history").join(version.content.to_string());
-        assert!(name.exists(), "a version is on record and not kept");
+        assert!(machine.keeps(version.content), "a version is on record and not kept");
     }
     let mut paths: Vec<String> =
         kept.iter().map(|kept| String::from_utf8(kept.path.clone()).unwrap()).collect();
@@ -57,8 +57,24 @@ fn both_versions_of_a_conflict_are_kept_where_their_folder_moves_with_it() {
     left.write("c/f", "here");
     assert_eq!(left.sync().conflicts.len(), 1);
     for version in ["here", "there"] {
-        let file = left.root.join(".instep/history").join(ContentId::of(version.as_bytes()).to_string());
-        assert_eq!(std::fs::read_to_string(file).unwrap(), version);
+        assert!(left.keeps(ContentId::of(version.as_bytes())), "{version}");
+    }
+}
+
+#[test]
+fn what_a_conflict_names_is_kept_apart_from_a_file_that_a_program_has_open() {
+    let (mut left, mut right) = pair(&[("f", "the same")]);
+    let mut program = std::fs::OpenOptions::new().append(true).open(left.root.join("f")).unwrap();
+    right.write("f", "new");
+    right.sync();
+    left.sync();
+    right.write("g", "another");
+    right.sync();
+    left.write("g", "the same");
+    assert_eq!(left.sync().conflicts.len(), 1);
+    program.write_all(b" file goes on").unwrap();
+    for version in ["the same", "the same file goes on"] {
+        assert!(left.keeps(ContentId::of(version.as_bytes())), "{version}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use instep_core::clock::{Clock, Timestamp};
+use instep_core::content::ContentId;
 use instep_core::progress::Silent;
 use instep_core::remote::MachineStamp;
 use instep_engine::cycle::outcome::Outcome;
@@ -79,6 +80,12 @@ impl Machine {
     pub fn rename(&self, from: &str, to: &str) {
         fs::create_dir_all(self.root.join(to).parent().unwrap()).unwrap();
         fs::rename(self.root.join(from), self.root.join(to)).unwrap();
+    }
+
+    /// Answers whether a file in its history holds this.
+    pub fn keeps(&self, content: ContentId) -> bool {
+        let mut files = fs::read_dir(self.root.join(".instep/history")).unwrap();
+        files.any(|file| ContentId::of(&fs::read(file.unwrap().path()).unwrap()) == content)
     }
 
     /// Lets days go by.
