@@ -202,7 +202,7 @@ fn keeping_both_leaves_a_copy_named_after_its_machine_and_content() {
     settle(&mut right, Choice::Both);
     right.sync();
     left.sync();
-    let copy = format!("f.right-{}", instep_core::content::ContentId::of(b"right\n").short());
+    let copy = format!("f.right-{}", ContentId::of(b"right\n").short());
     assert_eq!(right.drawing(), format!("f=left\n;{copy}=right\n"));
     assert_eq!(left.drawing(), right.drawing());
 }
