@@ -202,13 +202,6 @@ fn what_arrives_in_a_folder_that_was_renamed_and_renamed_back_is_durable_with_th
     story(16_242_215, &[20, 22, 28, 30, 33], "meanwhile edits disk disks policies joins rot");
 }
 
-#[test]
-fn a_conflict_keeps_a_copy_that_no_program_has_open() {
-    let steps: Vec<u64> = [3..=6, 8..=10, 12..=12, 14..=20, 25..=34, 36..=38].into_iter().flatten().collect();
-    let layers = "remote meanwhile edits crashes disk clocks backups disks history policies joins rot";
-    story(16_240_914, &steps, layers);
-}
-
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
