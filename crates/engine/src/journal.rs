@@ -200,7 +200,7 @@ impl<F: Folder> Recovery<'_, F> {
                 self.keep_ours(operation, slot, path, ours)?;
             }
             self.notices.push(format!(
-                "{} was edited in the moment in which it was replaced; the edit is back in place.",
+                "the file {} was edited in the moment in which it was replaced; the edit is back in place.",
                 instep_core::path::escape(path)
             ));
             return Ok(());
@@ -358,7 +358,8 @@ impl<F: Folder> Recovery<'_, F> {
             let name = slot_name(&format!("recovered-{number}"))?;
             if placed(self.folder.place((&self.staging, slot), (&root, &name)))? {
                 let was = instep_core::path::escape(paths[1]);
-                self.notices.push(format!("{was} could not go back to its place; it stands at {name}."));
+                self.notices
+                    .push(format!("what stood at {was} could not go back there; it stands at {name}."));
                 return Ok(());
             }
         }

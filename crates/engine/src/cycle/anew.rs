@@ -105,7 +105,7 @@ impl<F: Folder> Cycle<'_, F> {
             match applied.failed.get(&change.node) {
                 Some(held) => drop(anew.unsure.insert(path, held.clone())),
                 None => self.notices.push(format!(
-                    "{path} was written anew: the disk had refused to keep it, and may have kept nothing of it"
+                    "the file {path} was written anew: the disk had refused to keep it, and may have kept nothing of it"
                 )),
             }
         }
@@ -204,7 +204,10 @@ mod tests {
         let written_later = inode(&later);
         let (state, outcome) = sync((root, &place, "first"), state, Vec::new());
         let notices = outcome.unwrap().notices;
-        assert!(notices.iter().any(|notice| notice.starts_with("f was written anew")), "{notices:?}");
+        assert!(
+            notices.iter().any(|notice| notice.starts_with("the file f was written anew")),
+            "{notices:?}"
+        );
         assert_eq!(fs::read_to_string(&refused).unwrap(), "not on the disk");
         assert_ne!(inode(&refused), before, "the file of which the disk may have nothing still stands there");
         assert_eq!(inode(&later), written_later, "what was written after the refusal was written twice");

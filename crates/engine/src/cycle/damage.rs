@@ -116,7 +116,7 @@ impl<F: Folder> Cycle<'_, F> {
         };
         for path in &mended {
             self.notices.push(format!(
-                "{path} had lost its content when the machine stopped; its last good version is back, and what was \
+                "the file {path} had lost its content when the machine stopped; its last good version is back, and what was \
                  left is kept (operation {})",
                 deed.id
             ));

@@ -357,7 +357,7 @@ impl<F: Folder> Cycle<'_, F> {
             let path = one.path()?;
             Some(match one.copy() {
                 None => format!(
-                    "{path} {shows} both versions between markers on this machine; edit them away and sync, or \
+                    "the file {path} {shows} both versions between markers on this machine; edit them away and sync, or \
                      `instep resolve` it"
                 ),
                 Some(copy) => format!(
