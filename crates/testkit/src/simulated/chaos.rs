@@ -39,11 +39,13 @@ pub enum Layer {
     Joins,
     /// What is at rest on a disk changes by itself.
     Rot,
+    /// Files have several names: hard links.
+    Names,
 }
 
 impl Layer {
     /// All of them.
-    pub const ALL: [Layer; 13] = [
+    pub const ALL: [Layer; 14] = [
         Layer::Remote,
         Layer::Meanwhile,
         Layer::Edits,
@@ -57,6 +59,7 @@ impl Layer {
         Layer::Contact,
         Layer::Joins,
         Layer::Rot,
+        Layer::Names,
     ];
 
     /// Reads a word, as `crashes`.

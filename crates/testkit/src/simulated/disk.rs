@@ -367,6 +367,13 @@ impl Disk {
         self.create(folder, name, Body::Link(target.to_vec()), 0o777)
     }
 
+    /// Gives a file one more name: a hard link.
+    pub fn name_again(&mut self, number: Number, folder: Number, name: &[u8]) -> Result<(), Errno> {
+        let key = self.free_name(folder, name)?;
+        self.set(vec![(folder, key, Some((name.to_vec(), number)))]);
+        Ok(())
+    }
+
     /// Takes a name away: a file's, or an empty folder's.
     pub fn remove(&mut self, folder: Number, name: &[u8], is_folder: bool) -> Result<(), Errno> {
         let number = self.find(folder, name)?;
@@ -465,8 +472,9 @@ impl Disk {
     /// Damages a file that is at rest, without a trace in its times; the byte becomes one that no text has, and that
     /// tells this damage from any other. Answers whether it could.
     pub fn rot(&mut self, number: Number, at: usize, damage: u8) -> bool {
-        let Some(Inode { body: Body::File(data), ground: Body::File(ground), dirty: None, .. }) =
-            self.inodes.get_mut(&number)
+        let Some(Inode {
+            body: Body::File(data), ground: Body::File(ground), dirty: None, names: 0..=1, ..
+        }) = self.inodes.get_mut(&number)
         else {
             return false;
         };

@@ -44,6 +44,27 @@ pub(super) fn in_sight(disk: &Disk) -> BTreeMap<Number, ContentId> {
     disk.walk().into_iter().filter_map(data).collect()
 }
 
+/// What of these stands under more names than of those.
+fn more(
+    these: &BTreeMap<Number, (ContentId, usize)>,
+    those: &BTreeMap<Number, (ContentId, usize)>,
+) -> Vec<(Number, ContentId)> {
+    let names = |number| those.get(number).map_or(0, |(_, names)| *names);
+    let more = these.iter().filter(|(number, (_, count))| *count > names(*number));
+    more.map(|(number, (content, _))| (*number, *content)).collect()
+}
+
+/// What a person sees, with what it holds and under how many names.
+fn names_in_sight(disk: &Disk) -> BTreeMap<Number, (ContentId, usize)> {
+    let mut found: BTreeMap<Number, (ContentId, usize)> = BTreeMap::new();
+    for (_, number) in disk.walk() {
+        if let Ok(data) = disk.data(number) {
+            found.entry(number).or_insert_with(|| (ContentId::of(data), 0)).1 += 1;
+        }
+    }
+    found
+}
+
 impl SimulatedFolder {
     fn call<T>(
         &self,
@@ -69,9 +90,9 @@ impl SimulatedFolder {
         act: impl FnOnce(&mut Disk) -> Result<(), Errno>,
     ) -> Result<(), FolderError> {
         self.call(Does::Writes, verb, name.as_bytes(), |entered| {
-            let before = in_sight(&entered.station.disk);
+            let before = names_in_sight(&entered.station.disk);
             act(&mut entered.station.disk)?;
-            let after = in_sight(&entered.station.disk);
+            let after = names_in_sight(&entered.station.disk);
             let machine = entered.station.index;
             if entered.chaos.tells() {
                 let path = |(dir, name): &(&SimulatedDir, &Name)| {
@@ -80,23 +101,23 @@ impl SimulatedFolder {
                 let paths: Vec<String> = ends.iter().map(path).collect();
                 entered.tell(format_args!("  {verb} {}", paths.join(" ")));
             }
-            for (number, content) in before.iter().filter(|(number, _)| !after.contains_key(number)) {
+            for (number, content) in more(&before, &after) {
                 // What came into sight in this very act is nobody's: it is where we have it from.
-                let is_ours = entered.station.placed.remove(number)
-                    && entered.station.disk.inode(*number).is_ok_and(|inode| !inode.by_person);
+                let is_ours = entered.station.placed.remove(&number)
+                    && entered.station.disk.inode(number).is_ok_and(|inode| !inode.by_person);
                 // Moved, it has other times: nobody can tell any more that it changed by itself.
-                let moved = |rot: &&mut Rotten| rot.machine == machine && rot.number == *number;
+                let moved = |rot: &&mut Rotten| rot.machine == machine && rot.number == number;
                 entered.chaos.rotten.values_mut().filter(moved).for_each(|rot| rot.excused = true);
-                if !is_ours && !entered.station.disk.is_refused_unheard(*number) {
+                if !is_ours && !entered.station.disk.is_refused_unheard(number) {
                     let what = format!("{verb} {name} at {}", entered.station.name);
-                    entered.chaos.ledger.record(*content, Reason::Displaced(machine, *number), what);
+                    entered.chaos.ledger.record(content, Reason::Displaced(machine, number), what);
                 }
             }
-            for number in after.keys().filter(|number| !before.contains_key(number)) {
-                if !entered.chaos.ledger.give_back(machine, *number) {
-                    entered.station.placed.insert(*number);
+            for (number, content) in more(&after, &before) {
+                if !entered.chaos.ledger.give_back(machine, number) {
+                    entered.station.placed.insert(number);
                 }
-                if entered.chaos.spoiled.contains(&after[number]) {
+                if entered.chaos.spoiled.contains(&content) {
                     let broken =
                         format!("R3 a damaged copy is given back: {name} at {}", entered.station.name);
                     entered.chaos.broken.get_or_insert(broken);

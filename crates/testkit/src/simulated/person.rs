@@ -3,7 +3,7 @@
 use instep_core::content::ContentId;
 use rustix::io::Errno;
 
-use super::chaos::Chaos;
+use super::chaos::{Chaos, Layer};
 use super::disk::{Body, Disk, Number, ROOT, Rename, STATE};
 use super::station::Station;
 
@@ -16,6 +16,10 @@ const FILES_MAX: usize = 14;
 
 /// Does one thing.
 pub fn act(station: &mut Station, chaos: &mut Chaos) {
+    if chaos.knows(Layer::Names) && chaos.chance.percent(6) {
+        let done = name_twice(station, chaos);
+        return chaos.trace(format_args!("{}", done.is_ok()));
+    }
     let done = match chaos.chance.below(100) {
         0..=24 => write(station, chaos),
         25..=34 => save_over(station, chaos),
@@ -301,7 +305,21 @@ fn use_handle(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let bytes = station.disk.data(number)?.to_vec();
     let verb = if whole { "rewrite" } else { "append to" };
     tell(station, chaos, format_args!("{verb} open file {number} = {}", words(&bytes)));
-    chaos.ledger.rewrite(station.index, number, ContentId::of(&bytes));
+    // If it has a name still, it is edited under that.
+    if !station.disk.walk().iter().any(|(_, other)| *other == number) {
+        chaos.ledger.rewrite(station.index, number, ContentId::of(&bytes));
+    }
+    Ok(())
+}
+
+/// Gives a file one more name.
+fn name_twice(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
+    let (folder, name, number) = something(station, chaos, is_file)?;
+    let (to, new) = (some_folder(station, chaos), some_name(chaos).as_bytes());
+    station.disk.name_again(number, to, new)?;
+    let (from, target) = (path(station, folder, &name), path(station, to, new));
+    tell(station, chaos, format_args!("hard link {from} -> {target}"));
+    excuse_rot(station, chaos);
     Ok(())
 }
 
