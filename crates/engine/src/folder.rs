@@ -67,6 +67,11 @@ impl Metadata {
         self.kind == DiskKind::File && self.mode & 0o100 != 0
     }
 
+    /// Answers whether other names lead to this file, hard links, in the workspace or outside.
+    pub fn has_other_names(&self) -> bool {
+        self.kind == DiskKind::File && self.names > 1
+    }
+
     /// Answers whether two observations can be of the same content: same identity, length and times.
     pub fn same_content(&self, other: &Metadata) -> bool {
         self.key == other.key

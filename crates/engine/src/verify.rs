@@ -19,7 +19,7 @@ use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
 use instep_core::node::{Body, Known, NodeId, Row, Side};
 use instep_core::operation::{Operation, OperationId};
-use instep_core::path::TreePath;
+use instep_core::path::{Name, TreePath};
 use instep_core::progress::Observer;
 use instep_core::remote::Lineage;
 use instep_core::tree::{Entry, Key, Leaf, Place, Tree, Unknown};
@@ -69,6 +69,18 @@ pub struct Verified {
     pub remote: Looked,
     /// Steps of an interrupted run that wait to be finished.
     pub unfinished: u64,
+    /// Files of the history that hold something else by now, by name.
+    pub written_to: Vec<WrittenTo>,
+}
+
+/// A file of the history that holds something else than what it was kept for: a program that had it open went on writing,
+/// or the disk damaged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenTo {
+    /// Where it stood, if all versions of that content that are written down stood there.
+    pub path: Option<TreePath>,
+    /// Its name in the folder of the history.
+    pub name: Name,
 }
 
 /// How much was looked at.

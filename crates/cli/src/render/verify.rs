@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use instep_core::remote::Lineage;
-use instep_engine::verify::{Copy, Fault, FaultKind, HeadFault, Looked, Verified};
+use instep_engine::verify::{Copy, Fault, FaultKind, HeadFault, Looked, Verified, WrittenTo};
 use serde_json::{Value, json};
 
 use super::outcome::{held_json, quoted, short_id};
@@ -73,6 +73,13 @@ fn remarks(found: &Verified) -> Vec<String> {
     }
     if found.unfinished > 0 {
         remarks.push("A sync was interrupted; the next one finishes it.".to_owned());
+    }
+    for WrittenTo { path, name } in &found.written_to {
+        let of = path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
+        remarks.push(format!(
+            "A version{of} changed after it was put away: a program had it open, or the disk damaged it.\n  What it \
+             holds now: .instep/history/{name}"
+        ));
     }
     match &found.remote {
         Looked::Away(why) => remarks.push(format!("The remote was not checked: {}", sentence(why))),
@@ -250,15 +257,24 @@ fn fields(look: &Look, found: &Verified) -> Value {
         "remote": remote,
         "unfinished": found.unfinished,
         "faults": faults.collect::<Vec<_>>(),
+        "written_to": found.written_to.iter().map(written_to_json).collect::<Vec<_>>(),
         "held": found.held.iter().map(held_json).collect::<Vec<_>>(),
     })
+}
+
+fn written_to_json(WrittenTo { path, name }: &WrittenTo) -> Value {
+    let rest = json!({"file": format!(".instep/history/{name}")});
+    match path {
+        Some(path) => path_object(path, rest),
+        None => rest,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
     use instep_core::operation::OperationId;
-    use instep_core::path::TreePath;
+    use instep_core::path::{Name, TreePath};
     use instep_engine::verify::Counts;
 
     use super::super::tests::{before, plain};
@@ -284,7 +300,9 @@ mod tests {
         let faults = kinds.into_iter().map(|(path, kind)| Fault { path, kind }).collect();
         let counts = Counts { files: 3, changed: 1, objects: 2, objects_read: 1, ..Counts::default() };
         let remote = Looked::Whole { ahead: true };
-        let found = Verified { counts, faults, remote, unfinished: 1, ..Verified::default() };
+        let name = Name::new(b"8fb7024b").unwrap();
+        let written_to = vec![WrittenTo { path: path("k"), name }];
+        let found = Verified { counts, faults, remote, unfinished: 1, written_to, ..Verified::default() };
         expect![[r#"
             Checked  3 files here (0 B) · 0 versions kept (0 B) · 2 contents there, 1 read (0 B)    0.1 s
               ✗ E-STATE-CORRUPT  The state database is damaged: Page 3 is never used.
@@ -313,6 +331,8 @@ mod tests {
                   fix: `instep sync -n` shows what a sync makes of it; put a copy aside first.
             1 file changed here since the last sync.
             A sync was interrupted; the next one finishes it.
+            A version of k changed after it was put away: a program had it open, or the disk damaged it.
+              What it holds now: .instep/history/8fb7024b
             The remote got something since the last sync; that was not checked.
             8 faults. Nothing was changed.
         "#]].assert_eq(&text(&plain(), None, &found, 100));

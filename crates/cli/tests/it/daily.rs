@@ -107,6 +107,8 @@ fn everything_is_checked_and_what_is_wrong_is_named() {
           ✗ x.txt  E-HISTORY-DAMAGED  The version that operation ID put away at HH:MM is not what it was.
               safe: That content was at the remote, whose past may hold it still.
               fix: `instep log x.txt` lists its versions; one that the remote has comes from there.
+        A version of x.txt changed after it was put away: a program had it open, or the disk damaged it.
+          What it holds now: .instep/history/10e1a16f0805bd7128d2ff11264ffd33566f0ad1d980ebd0f2b3848815d2e72b
         1 fault. Nothing was changed.
     "#]];
     shows(&pair.right.run(["verify", "x.txt", "--read-data"]), &spoiled);

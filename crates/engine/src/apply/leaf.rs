@@ -291,6 +291,13 @@ impl<F: Folder> Work<'_, '_, F> {
             false => self.setting.contents.keep((&staging, slot), content),
         };
         kept.map_err(|error| self.held(change, &error))?;
+        if let Some(path) = change.from.as_ref().filter(|_| ours.is_some())
+            && metadata.is_some_and(|metadata| metadata.has_other_names())
+        {
+            self.applied
+                .notices
+                .push(format!("other names of {path} (hard links) still lead to what it held before"));
+        }
         if let Some(metadata) = metadata.filter(|_| !mutant::is_on("kept-without-a-row")) {
             self.applied.kept.push(Kept {
                 content,

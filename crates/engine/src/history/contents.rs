@@ -2,6 +2,7 @@
 //!
 //! It is filled by renaming what was displaced, so keeping costs no copy. A program that had a file open may still write
 //! to it there; so a content is hashed again whenever it is used, and what a conflict names is kept in a copy of its own.
+//! So is what has other names, hard links, under which anybody may write to it.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -29,8 +30,12 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(Contents { folder, dir })
     }
 
-    /// Takes a file or link that was displaced: renames it to its content's name.
+    /// Takes a file or link that was displaced into the staging folder: renames it to its content's name.
     pub fn keep(&self, from: (&F::Dir, &Name), content: ContentId) -> Result<(), FolderError> {
+        let found = self.folder.metadata(from.0, from.1)?;
+        if found.is_some_and(|found| found.has_other_names()) && !mutant::is_on("other-names-forgotten") {
+            self.copy_apart(from, content)?;
+        }
         for twin in 0..TWINS_MAX {
             match self.folder.place(from, (&self.dir, &twin_name(content, twin))) {
                 Err(error) if error.failure() == FolderFailure::Taken => {
@@ -53,6 +58,27 @@ impl<'a, F: Folder> Contents<'a, F> {
             },
             answer => answer,
         }
+    }
+
+    /// Copies a file, unless somebody wrote to it just now, and waits for the disk.
+    fn copy_apart(&self, (dir, from): (&F::Dir, &Name), content: ContentId) -> Result<(), FolderError> {
+        if self.holds_own(content)? {
+            return Ok(());
+        }
+        let copy = name(&format!("c-{content}"));
+        match self.folder.remove_file(dir, &copy) {
+            Err(error) if error.failure() != FolderFailure::Missing => return Err(error),
+            _ => {}
+        }
+        let mut file = self.folder.create(dir, &copy)?;
+        let found = content_of(self.folder, dir, from, &mut file)?;
+        self.folder.copy_attributes((dir, from), (dir, &copy))?;
+        file.finish(true)?;
+        if found != content {
+            return self.folder.remove_file(dir, &copy);
+        }
+        self.keep_own((dir, &copy), content)?;
+        self.sync()
     }
 
     /// Answers whether a copy of a content is kept that [we wrote](Self::keep_own), and is whole; reads it.
@@ -122,11 +148,13 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(!self.has(content)? || self.sound_twin(content)?.is_some())
     }
 
-    /// Drops every copy of a kept content that still is what its name says; what a program wrote to meanwhile stays.
+    /// Drops every copy of a kept content that still is what its name says; what a program wrote to meanwhile stays,
+    /// unless it has other names.
     pub fn drop_content(&self, content: ContentId) -> Result<(), FolderError> {
         for twin in self.twins(content)?.into_iter().rev() {
             let found = content_of(self.folder, &self.dir, &twin, &mut std::io::sink())?;
-            if found == content || mutant::is_on("retention-does-not-look") {
+            let stands_elsewhere = self.file(&twin)?.is_some_and(|found| found.has_other_names());
+            if found == content || stands_elsewhere || mutant::is_on("retention-does-not-look") {
                 self.folder.remove_file(&self.dir, &twin)?;
             }
         }
@@ -160,9 +188,9 @@ impl<'a, F: Folder> Contents<'a, F> {
         Ok(all)
     }
 
-    /// The length of a kept file in bytes, by its name in the folder.
-    pub fn size(&self, name: &Name) -> Result<Option<u64>, FolderError> {
-        Ok(self.folder.metadata(&self.dir, name)?.map(|found| found.size))
+    /// Looks at a kept file, by its name in the folder.
+    pub fn file(&self, name: &Name) -> Result<Option<Metadata>, FolderError> {
+        self.folder.metadata(&self.dir, name)
     }
 
     /// What a kept file holds now, by its name in the folder.

@@ -6,7 +6,7 @@ use instep_core::content::ContentId;
 use instep_core::path::{Name, TreePath};
 use instep_core::progress::{Event, Phase};
 
-use super::{Check, FaultKind, Kept};
+use super::{Check, FaultKind, Kept, WrittenTo};
 use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::history::contents::Contents;
@@ -52,8 +52,14 @@ impl<F: Folder> Check<'_, F> {
                 return Err(EngineError::Cancelled);
             }
             let names = all.get(content).map_or(&[][..], Vec::as_slice);
-            let copies = self.copies(&contents, *content, *length, names)?;
+            let (copies, others) = self.copies(&contents, *content, *length, names)?;
             self.kept.insert(*content, copies);
+            for name in others.into_iter().filter(|_| !self.request.is_further) {
+                let mut paths = versions.iter().filter(|(_, kept)| kept.content == *content);
+                let path = paths.next().map(|(path, _)| path.clone());
+                let path = path.filter(|path| paths.all(|(other, _)| other == path));
+                self.found.written_to.push(WrittenTo { path, name });
+            }
         }
         self.observer.observe(Event::Ended { phase: Phase::History });
         self.found.counts.versions = versions.len() as u64;
@@ -61,17 +67,19 @@ impl<F: Folder> Check<'_, F> {
         Ok(versions)
     }
 
-    /// Looks at the files of one content: reads them, or only their lengths.
+    /// Looks at the files of one content: reads them, or only their lengths. Answers which hold something else, too, that
+    /// stands under no other name.
     fn copies(
         &mut self,
         contents: &Contents<'_, F>,
         content: ContentId,
         length: Option<u64>,
         names: &[Name],
-    ) -> Result<Copies, EngineError> {
-        let mut copies = Copies::default();
+    ) -> Result<(Copies, Vec<Name>), EngineError> {
+        let (mut copies, mut others) = (Copies::default(), Vec::new());
         for name in names {
-            let size = contents.size(name)?.unwrap_or_default();
+            let file = contents.file(name)?;
+            let size = file.map_or(0, |file| file.size);
             let is_sound = if self.request.read_data && !self.request.is_further {
                 self.found.counts.versions_read += 1;
                 // What can't be read is as good as gone, and no reason not to look at the rest.
@@ -80,13 +88,16 @@ impl<F: Folder> Check<'_, F> {
                 length.is_none_or(|length| length == size)
             };
             if is_sound {
-                copies.sound += 1
+                copies.sound += 1;
             } else {
-                copies.other += 1
+                copies.other += 1;
+                if !file.is_some_and(|file| file.has_other_names()) {
+                    others.push(name.clone());
+                }
             }
             self.observer.observe(Event::Advanced { phase: Phase::History, files: 1, bytes: size });
         }
-        Ok(copies)
+        Ok((copies, others))
     }
 
     /// The versions that are written down and are not there.

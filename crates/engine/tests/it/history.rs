@@ -435,6 +435,29 @@ fn a_restored_version_gives_way_to_the_one_that_it_replaced() {
     }
 }
 
+/// As `cp -al` and package stores make them.
+#[test]
+fn a_replaced_version_stays_what_it_was_whatever_is_written_under_another_name_of_its_file() {
+    let (mut left, mut right) = pair(&[("a", "1"), ("gone", "of the removed one")]);
+    let outside = tempfile::tempdir().unwrap();
+    for name in ["a", "gone"] {
+        std::fs::hard_link(right.root.join(name), outside.path().join(name)).unwrap();
+    }
+    left.write("a", "2");
+    left.remove("gone");
+    left.sync();
+    let notices = right.sync().notices;
+    let told = "other names of a (hard links) still lead to what it held before";
+    assert_eq!(notices, [told]);
+    std::fs::write(outside.path().join("a"), "written to outside").unwrap();
+    std::fs::write(outside.path().join("gone"), "too").unwrap();
+    for content in ["1", "of the removed one"] {
+        assert!(right.keeps(ContentId::of(content.as_bytes())), "{content}");
+    }
+    take_back(&mut right, UndoRequest::default());
+    assert_eq!(right.drawing(), "a=1;gone=of the removed one");
+}
+
 #[test]
 fn a_version_of_which_the_kept_copy_is_damaged_is_read_from_the_remote() {
     let (mut left, mut right) = pair(&[("a", "1")]);

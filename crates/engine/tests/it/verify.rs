@@ -1,6 +1,7 @@
 //! Verify: a world in order has no faults, whatever a person does to it; each kind of damage is found and named.
 
 use std::fs;
+use std::io::Write;
 
 use instep_core::content::ContentId;
 use instep_core::path::TreePath;
@@ -119,6 +120,27 @@ fn what_waits_is_no_fault() {
     for machine in [&left, &right] {
         assert_eq!(told(&all(machine)), []);
     }
+}
+
+#[test]
+fn what_a_program_wrote_to_a_version_that_was_replaced_can_be_found() {
+    let (mut left, mut right) = pair(&[("f", "the same")]);
+    let mut program = fs::OpenOptions::new().append(true).open(left.root.join("f")).unwrap();
+    right.write("f", "new");
+    right.sync();
+    left.sync();
+    right.write("g", "another");
+    right.sync();
+    left.write("g", "the same");
+    assert_eq!(left.sync().conflicts.len(), 1);
+    program.write_all(b" file goes on").unwrap();
+    let found = quick(&left);
+    // The conflict over g keeps a copy of its own.
+    assert_eq!(told(&found), []);
+    let [written_to] = &found.written_to[..] else { panic!("{:?}", found.written_to) };
+    assert_eq!(written_to.path, None, "it may be of f or of g");
+    let file = left.root.join(".instep/history").join(written_to.name.to_string());
+    assert_eq!(fs::read_to_string(file).unwrap(), "the same file goes on");
 }
 
 #[test]
