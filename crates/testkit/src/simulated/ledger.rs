@@ -115,9 +115,15 @@ impl Ledger {
         self.entries.is_empty()
     }
 
-    /// What counts and is not among what was found.
-    pub fn missing(&self, found: &BTreeSet<ContentId>) -> Vec<String> {
-        let lost = self.entries.iter().filter(|((content, _), _)| !found.contains(content));
+    /// What counts and is not among what was found; what a machine put away must be at that machine.
+    pub fn missing(&self, found: &BTreeSet<ContentId>, at_machines: &[BTreeSet<ContentId>]) -> Vec<String> {
+        let is_there = |content: &ContentId, reason: &Reason| match reason {
+            Reason::Displaced(machine, _) | Reason::Conflict(machine) => {
+                at_machines[*machine].contains(content)
+            }
+            Reason::Sent => found.contains(content),
+        };
+        let lost = self.entries.iter().filter(|((content, reason), _)| !is_there(content, reason));
         lost.map(|((content, reason), what)| format!("{} {reason:?}: {what}", content.short())).collect()
     }
 }

@@ -411,10 +411,10 @@ impl World {
 
     fn check_ledger(&self, when: &str) {
         let mut found = self.place.reachable();
-        for machine in self.machines.iter() {
-            found.extend(lock(machine).contents());
-        }
-        let missing = lock(&self.chaos).ledger.missing(&found);
+        let at_machines: Vec<BTreeSet<ContentId>> =
+            self.machines.iter().map(|machine| lock(machine).contents().into_iter().collect()).collect();
+        found.extend(at_machines.iter().flatten());
+        let missing = lock(&self.chaos).ledger.missing(&found, &at_machines);
         if !missing.is_empty() {
             self.fail(format!("R1 lost ({when}): {}", missing.join("; ")));
         }
