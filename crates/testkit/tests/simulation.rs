@@ -202,6 +202,13 @@ fn what_arrives_in_a_folder_that_was_renamed_and_renamed_back_is_durable_with_th
     story(16_242_215, &[20, 22, 28, 30, 33], "meanwhile edits disk disks policies joins rot");
 }
 
+#[test]
+fn what_was_saved_anew_as_it_was_in_the_moment_of_an_exchange_is_durable_as_a_kept_version() {
+    let steps = [0, 2, 3, 4, 7, 8, 10, 11, 12, 13, 14, 22];
+    let layers = "remote meanwhile edits crashes disk clocks disks history policies joins rot names";
+    story(18_105_020, &steps, layers);
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();

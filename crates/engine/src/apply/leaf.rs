@@ -133,7 +133,9 @@ impl<F: Folder> Work<'_, '_, F> {
         (dir, name): (&F::Dir, &Name),
         found: &Metadata,
     ) -> Result<(), StepError> {
-        if found.kind == DiskKind::File && is_doubtful(found, self.setting.doubt) {
+        // Under another name, somebody may write to it as soon as it is displaced.
+        let is_shared = found.has_other_names() && !mutant::is_on("other-names-forgotten");
+        if is_shared || found.kind == DiskKind::File && is_doubtful(found, self.setting.doubt) {
             self.keep_copy(change, (dir, name))?;
         }
         let is_done = self.all_durable || mutant::is_on("displaced-not-durable");
@@ -220,7 +222,7 @@ impl<F: Folder> Work<'_, '_, F> {
         {
             return Err(open);
         }
-        match self.keep_displaced(change, (&dir, &name), slot, Some(&staged.metadata))? {
+        match self.keep_displaced(change, (&dir, &name, &found), slot, Some(&staged.metadata))? {
             Displaced::Known => {
                 self.ground.rekey(change.node, staged.metadata.key);
                 self.note_placed(change, leaf, &staged);
@@ -258,11 +260,11 @@ impl<F: Folder> Work<'_, '_, F> {
     }
 
     /// Names what was displaced into the slot. What the plan knew goes to the history; anything else is an edit made
-    /// meanwhile, and gets its name back. `ours` is what took the name, if anything did.
+    /// meanwhile, and gets its name back. `found` is what was made durable, and `ours` what took the name, if anything did.
     fn keep_displaced(
         &mut self,
         change: &Change,
-        target: (&F::Dir, &Name),
+        (dir, name, found): (&F::Dir, &Name, &Metadata),
         slot: &Name,
         ours: Option<&Metadata>,
     ) -> Result<Displaced, StepError> {
@@ -273,12 +275,15 @@ impl<F: Folder> Work<'_, '_, F> {
         let expected =
             self.lies_there(change).or(change.before.as_ref().and_then(|value| value.body.content()));
         let differs = expected != Some(content) && !mutant::is_on("displaced-not-compared");
-        if differs && self.give_name_back(change, target, slot, ours)? {
+        if differs && self.give_name_back(change, (dir, name), slot, ours)? {
             return Ok(Displaced::PutBack);
         }
-        if differs && !mutant::is_on("raced-not-durable") {
-            // It was written after it had been made durable. If the disk refuses it, a later wait may succeed with nothing
-            // written.
+        let is_other = |now: Metadata| now.key != found.key || now.modified != found.modified;
+        let was_saved = found.kind == DiskKind::File && metadata.is_some_and(is_other);
+        let is_raced = differs || was_saved && !mutant::is_on("saved-alike-not-durable");
+        if is_raced && !mutant::is_on("raced-not-durable") {
+            // It was written after it had been made durable, or saved anew as it was. If the disk refuses it, a later wait may
+            // succeed with nothing written.
             if let Err(error) = folder.sync_file(&staging, slot) {
                 let is_dropped = mutant::is_on("refused-is-kept");
                 if is_dropped || self.keep_anew(change, (&staging, slot), content).is_err() {
@@ -366,7 +371,7 @@ impl<F: Folder> Work<'_, '_, F> {
         {
             return Err(open);
         }
-        match self.keep_displaced(change, (&dir, &name), slot, None)? {
+        match self.keep_displaced(change, (&dir, &name, &found), slot, None)? {
             Displaced::Known => {
                 self.keep_aside(change, asides)?;
                 self.ground.remove(change.node);
@@ -580,6 +585,35 @@ mod tests {
         for what in ["/", "d/", "f"] {
             assert!(before.iter().any(|done| *done == what), "{what} waits: {synced:?}");
         }
+    }
+
+    #[test]
+    fn what_was_saved_anew_as_it_was_in_the_moment_of_an_exchange_is_durable_before_it_counts_as_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let synced = synced_by_an_edit(home.path(), |left| {
+            let (beside, name) = (left.join("d/beside"), left.join("d/f"));
+            let save = move || fs::write(&beside, "base").and_then(|()| fs::rename(&beside, &name)).unwrap();
+            vec![("f", Fault::Exchanged(Box::new(save)))]
+        });
+        assert!(synced.iter().any(|what| what.starts_with("q-")), "{synced:?}");
+    }
+
+    #[test]
+    fn what_has_other_names_is_copied_before_it_is_displaced() {
+        let copies = |links: bool| {
+            let home = tempfile::tempdir().unwrap();
+            let other = home.path().join("another name");
+            let synced = synced_by_an_edit(home.path(), |left| {
+                if links {
+                    fs::hard_link(left.join("d/f"), other).unwrap();
+                }
+                Vec::new()
+            });
+            let before = synced.iter().take_while(|what| *what != "exchange f");
+            before.filter(|what| what.starts_with("c-")).count()
+        };
+        // The new version, and the old one.
+        assert_eq!((copies(false), copies(true)), (1, 2));
     }
 
     #[test]
