@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, params};
 use crate::digest::DigestCache;
 use crate::failure::EngineError;
 use crate::form::FormCache;
-use schema::{FORMAT, SCHEMA};
+use schema::{ADDED, FORMAT, SCHEMA};
 
 /// How long the log may be when the database is closed: less than what SQLite copies into the database at each commit.
 const LOG_BYTES_MAX: u64 = 4_000_000;
@@ -153,6 +153,7 @@ impl State {
             FORMAT => {}
             _ => return Err(EngineError::StateVersion { found, known: FORMAT }),
         }
+        connection.execute_batch(ADDED)?;
         let mut state = State { connection, log };
         state.renumber_conflicts()?;
         Ok(state)
@@ -580,6 +581,13 @@ impl State {
                 kind: row.get(5)?,
             })
         })?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// When retention met the kept versions of each operation first, in its own time.
+    pub fn met(&self) -> Result<BTreeMap<String, Timestamp>, EngineError> {
+        let mut query = self.connection.prepare_cached("SELECT operation, time FROM met")?;
+        let found = query.query_map([], |row| Ok((row.get(0)?, Timestamp::from_ns(row.get(1)?))))?;
         Ok(found.collect::<Result<_, _>>()?)
     }
 }

@@ -1,8 +1,10 @@
 //! Retention: displaced versions go when their time is over, and not before.
 //!
-//! It runs at the end of a cycle, at most once a day, by this machine's own time of receipt. A version that never reached
-//! a remote, or that an open conflict needs, stays whatever its age. A kept file that a program wrote to after it was
-//! displaced no longer is what its name says: it stays too.
+//! It runs at the end of a cycle, at most once a day, and has a time of its own: a wrong clock must not let versions go
+//! that a right one would keep. That time goes on with the clock from run to run, stands still where the clock is put
+//! back, and counts a leap of it, or a time in which nothing was synced, as one day. A version is as old as the run that
+//! met it first. One that never reached a remote, or that an open conflict needs, stays whatever its age. A kept file that
+//! a program wrote to after it was displaced no longer is what its name says: it stays too.
 //!
 //! What is written down is there: a version leaves the record first, in one transaction with a note of what is to be
 //! dropped, and its file after that. If that is interrupted, the next cycle finishes it by the note.
@@ -23,7 +25,7 @@ use crate::failure::EngineError;
 use crate::folder::Folder;
 use crate::state::{Kept, State};
 
-/// The note of when it last ran.
+/// The note of when it last ran, by the clock and in its own time, in seconds.
 const NOTE: &str = "retention";
 
 /// The note of contents that left the record, and whose files are still to be dropped.
@@ -31,6 +33,9 @@ const DROPPING: &str = "retention-dropping";
 
 /// How long it rests between two runs, in seconds.
 const REST_SECONDS: i64 = 24 * 60 * 60;
+
+/// What the clock goes on by between two runs is believed up to this, in seconds.
+const BELIEVED_SECONDS: i64 = 2 * REST_SECONDS;
 
 /// Drops what is over its time; answers how many contents went.
 pub fn run<F: Folder>(
@@ -40,14 +45,24 @@ pub fn run<F: Folder>(
     now: Timestamp,
 ) -> Result<usize, EngineError> {
     drop_noted(state, contents)?;
-    let last = state.note(NOTE)?.and_then(|text| text.parse::<i64>().ok());
-    if last.is_some_and(|last| (0..REST_SECONDS).contains(&(now.seconds() - last))) {
+    let noted = state.note(NOTE)?.unwrap_or_default();
+    let mut times = noted.split(' ').map(|time| time.parse::<i64>().ok());
+    let (last, before) = (times.next().flatten(), times.next().flatten().unwrap_or_default());
+    let passed = last.map_or(0, |last| now.seconds().saturating_sub(last));
+    if last.is_some() && (0..REST_SECONDS).contains(&passed) {
         return Ok(0);
     }
+    let own = Timestamp::from_seconds(before.saturating_add(believed(passed)));
     let kept = state.kept(b"")?;
-    let aged = age(state, &kept)?;
+    let mut met = state.met()?;
+    let operations: BTreeSet<&str> = kept.iter().map(|version| version.operation.as_str()).collect();
+    met.retain(|operation, _| operations.contains(operation.as_str()));
+    for operation in operations {
+        met.entry(operation.to_owned()).or_insert(own);
+    }
+    let aged = age(state, &kept, &met)?;
     let mut going = BTreeSet::new();
-    for content in expired(&aged, retention, now) {
+    for content in expired(&aged, retention, own) {
         if contents.may_drop(content)? {
             going.insert(content);
         }
@@ -57,10 +72,21 @@ pub fn run<F: Folder>(
     state.transact(|write| {
         write.forget_kept(&gone)?;
         write.note(DROPPING, &noted.join(" "))?;
-        write.note(NOTE, &now.seconds().to_string())
+        write.met(&met)?;
+        write.note(NOTE, &format!("{} {}", now.seconds(), own.seconds()))
     })?;
     drop_noted(state, contents)?;
     Ok(going.len())
+}
+
+/// What of the time that the clock says has passed is believed, in seconds.
+fn believed(passed: i64) -> i64 {
+    match passed {
+        _ if mutant::is_on("clock-lets-go") => passed,
+        ..0 => 0,
+        0..=BELIEVED_SECONDS => passed,
+        _ => REST_SECONDS,
+    }
 }
 
 /// Drops the files of what left the record. What was displaced once more since is on record again, and stays.
@@ -80,24 +106,26 @@ fn drop_noted<F: Folder>(state: &mut State, contents: &Contents<'_, F>) -> Resul
 }
 
 /// Each kept version with what decides about it.
-fn age(state: &State, kept: &[Kept]) -> Result<Vec<Aged>, EngineError> {
+fn age(state: &State, kept: &[Kept], met: &BTreeMap<String, Timestamp>) -> Result<Vec<Aged>, EngineError> {
     let needed = needed_by_conflicts(state)?;
+    // Of those that were met together, the clock alone can tell which is newer.
+    let mut in_order: Vec<(Timestamp, &Kept)> = kept.iter().map(|one| (met[&one.operation], one)).collect();
+    in_order.sort_by_key(|(met, version)| (*met, version.time));
     let mut files: BTreeMap<&[u8], NodeId> = BTreeMap::new();
-    let mut newest: BTreeMap<&[u8], Timestamp> = BTreeMap::new();
-    for version in kept {
+    let mut newest: BTreeMap<&[u8], &str> = BTreeMap::new();
+    for (_, version) in &in_order {
         let next = NodeId(files.len() as u64 + 1);
         files.entry(&version.path).or_insert(next);
-        let latest = newest.entry(&version.path).or_insert(version.time);
-        *latest = (*latest).max(version.time);
+        newest.insert(&version.path, &version.operation);
     }
     let mut deletions = Deletions::default();
     let mut aged = Vec::with_capacity(kept.len());
-    for version in kept {
-        let is_newest = newest[version.path.as_slice()] == version.time;
+    for (newer, (met, version)) in (1..).zip(in_order.into_iter().rev()) {
+        let is_newest = newest[version.path.as_slice()] == version.operation;
         aged.push(Aged {
             content: version.content,
             node: files[version.path.as_slice()],
-            displaced: version.time,
+            displaced: Timestamp::from_ns(met.ns().saturating_sub(newer)),
             last: is_newest && deletions.hold(state, version)?,
             pinned: (!state.has_reached_a_remote(version.content)?
                 && !mutant::is_on("retention-drops-unsent"))
@@ -206,7 +234,9 @@ mod tests {
         let stuck = in_order[1].to_string();
         let disk = DiskFolder::open(root.path()).unwrap();
         let faulty = Faulty::new(disk, vec![(stuck.as_str(), Fault::Remove(Errno::IO))]);
-        assert!(run(&mut state, &Contents::open(&faulty).unwrap(), &none, now).is_err());
+        let contents = Contents::open(&faulty).unwrap();
+        run(&mut state, &contents, &none, Timestamp::from_seconds(99 * DAY)).unwrap();
+        assert!(run(&mut state, &contents, &none, now).is_err());
         let recorded = |state: &State| -> BTreeSet<String> {
             state.kept(b"").unwrap().iter().map(|version| version.content.to_string()).collect()
         };

@@ -3,6 +3,14 @@
 /// The format of the database; an older program refuses a newer one untouched.
 pub(super) const FORMAT: u32 = 1;
 
+/// Tables that a database of this format may lack, as an older program made it.
+pub(super) const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS met (
+    operation TEXT PRIMARY KEY,
+    time INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
 /// The tables of a new database.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE remote (

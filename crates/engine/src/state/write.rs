@@ -1,6 +1,6 @@
 //! What may be written to the workspace database, inside one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use instep_core::clock::Timestamp;
 use instep_core::content::ContentId;
@@ -466,6 +466,15 @@ impl Write<'_> {
                     kept.kind
                 ],
             )?;
+        }
+        Ok(())
+    }
+
+    /// Notes when retention met the kept versions of these operations first; all others are forgotten.
+    pub fn met(&self, operations: &BTreeMap<String, Timestamp>) -> Result<(), EngineError> {
+        self.run("DELETE FROM met", [])?;
+        for (operation, time) in operations {
+            self.run("INSERT INTO met (operation, time) VALUES (?1, ?2)", params![operation, time.ns()])?;
         }
         Ok(())
     }

@@ -40,11 +40,9 @@ fn with_history() -> (Machine, Machine) {
 fn the_retention_that_a_person_sets_is_the_one_that_a_cycle_uses() {
     let (_left, mut right) = with_history();
     right.settings.retention = Retention { keep_last: 0, keep_within: DAY * 10, deleted: DAY * 20 };
-    right.wait_days(11);
-    right.sync();
+    right.live_days(11);
     assert_eq!(kept(&right), ["deleted"]);
-    right.wait_days(10);
-    right.sync();
+    right.live_days(10);
     assert_eq!(kept(&right), [""; 0]);
 }
 
@@ -86,17 +84,15 @@ fn what_an_open_conflict_needs_stays_whatever_its_age() {
     right.sync();
     assert_eq!(left.sync().conflicts.len(), 1);
     left.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
-    left.wait_days(400);
-    left.sync();
+    left.live_days(5);
     assert_eq!(kept(&left), ["f", "f"]);
 }
 
 #[test]
 fn the_last_version_of_a_file_that_lives_on_is_not_one_of_a_deleted_file() {
     let (_left, mut right) = with_history();
-    right.settings.retention = Retention { keep_last: 1, keep_within: DAY, deleted: DAY * 30 };
-    right.wait_days(400);
-    right.sync();
+    right.settings.retention = Retention { keep_last: 1, keep_within: DAY, deleted: DAY * 3 };
+    right.live_days(5);
     assert_eq!(kept(&right), ["replaced"]);
 }
 
@@ -104,8 +100,8 @@ fn the_last_version_of_a_file_that_lives_on_is_not_one_of_a_deleted_file() {
 fn retention_rests_for_a_day_and_runs_in_a_cycle_that_has_nothing_else_to_do() {
     let (_left, mut right) = with_history();
     right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
-    right.sync();
-    right.wait_days(2);
+    right.live_days(1);
+    right.wait_days(1);
     right.try_sync(Request { dry_run: true, ..Request::default() }).unwrap();
     assert_eq!(kept(&right), ["deleted", "replaced"]);
     assert!(right.sync().done.is_empty());
@@ -130,8 +126,7 @@ fn a_version_that_was_offered_and_never_taken_counts_as_never_sent() {
     right.try_sync(mirror).unwrap();
     assert_eq!(right.drawing(), "a=2;b=1");
     right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
-    right.wait_days(400);
-    right.sync();
+    right.live_days(5);
     assert_eq!(kept(&right), ["a"]);
 }
 
@@ -143,8 +138,7 @@ fn a_content_that_was_kept_twice_leaves_no_copy_behind() {
     left.sync();
     right.sync();
     right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
-    right.wait_days(5);
-    right.sync();
+    right.live_days(5);
     let left_over = std::fs::read_dir(right.root.join(".instep/history")).unwrap().count();
     assert_eq!((kept(&right), left_over), (Vec::new(), 0));
 }
@@ -169,7 +163,7 @@ fn nothing_that_an_open_conflict_needs_goes() {
     left.sync();
     assert_eq!(right.sync().conflicts.len(), 3);
     right.settings.retention = Retention { keep_last: 0, keep_within: DAY, deleted: DAY };
-    right.wait_days(400);
+    right.live_days(5);
     assert_eq!(right.sync().conflicts.len(), 3);
     let one = ContentId::of(b"1").to_string();
     assert!(right.root.join(".instep/history").join(&one).exists());
@@ -183,7 +177,27 @@ fn nothing_that_an_open_conflict_needs_goes() {
         let choice = Choice::Content(b"settled".to_vec());
         resolve(&mut right.workspace, &right.remote, &right.settings, &[(number, choice)], &Silent).unwrap();
     }
-    right.wait_days(2);
-    right.sync();
+    right.live_days(2);
     assert!(!right.root.join(".instep/history").join(&one).exists());
+}
+
+#[test]
+fn a_clock_that_leaps_lets_no_version_go() {
+    for leaps in [[400, -400], [-4_000, 4_000]] {
+        let (mut left, mut right) = pair(&[("deleted", "gone"), ("replaced", "old"), ("stays", "1")]);
+        right.settings.retention = Retention { keep_last: 0, keep_within: DAY * 10, deleted: DAY * 10 };
+        right.live_days(2);
+        // The versions are put away under a clock that is wrong.
+        right.wait_days(leaps[0]);
+        left.write("replaced", "new");
+        left.remove("deleted");
+        left.sync();
+        right.sync();
+        right.live_days(3);
+        right.wait_days(leaps[1]);
+        right.live_days(3);
+        assert_eq!(kept(&right), ["deleted", "replaced"], "{leaps:?}");
+        right.live_days(6);
+        assert_eq!(kept(&right), [""; 0], "{leaps:?}");
+    }
 }

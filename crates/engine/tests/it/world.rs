@@ -93,6 +93,14 @@ impl Machine {
         self.clock.ahead_seconds.fetch_add(days * 24 * 3_600, Ordering::Relaxed);
     }
 
+    /// Lets days go by, with a sync on each.
+    pub fn live_days(&mut self, days: i64) {
+        for _ in 0..days {
+            self.wait_days(1);
+            self.sync();
+        }
+    }
+
     pub fn try_sync(&mut self, request: Request) -> Result<Outcome, EngineError> {
         cycle::run(&mut self.workspace, &self.remote, &self.settings, &request, &Silent)
     }
