@@ -110,8 +110,9 @@ impl Machine {
         };
         let shared = Shared { station: Arc::new(Mutex::new(station)), chaos: Arc::clone(chaos) };
         let workspace = set_up(&shared, index, 0, 0);
-        let ages = Duration::from_secs(300 * 365 * 24 * 3600);
-        let retention = Retention { keep_last: u64::MAX, keep_within: ages, deleted: ages };
+        // A world lives for less, however its clocks leap.
+        let month = Duration::from_secs(30 * 24 * 3_600);
+        let retention = Retention { keep_last: 0, keep_within: month, deleted: month };
         let settings = SyncSettings { workers: 1, strategy, retention, ..SyncSettings::default() };
         let remote = SimulatedRemote::new(place, shared.clone(), world);
         Machine { shared, workspace, remote, settings, is_away: false, boots: 0, set_ups: 0 }
