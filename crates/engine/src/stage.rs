@@ -242,9 +242,11 @@ impl<'a, F: Folder> Staging<'a, F> {
         Ok(Some(Box::new(self.folder.open(&self.dir, &staged.name)?)))
     }
 
-    /// Gives a staged content to the history, as a copy of [its own](Contents::keep_own).
+    /// Gives one more file with a staged content to the history, as a copy of [its own](Contents::keep_own).
     pub fn keep(&mut self, content: ContentId, kept: &Contents<'_, F>) -> Result<(), FolderError> {
-        self.multiply(content, 2)?;
+        // Those that are staged go elsewhere.
+        let staged = self.staged.get(&content).map_or(0, Vec::len);
+        self.multiply(content, staged + 1)?;
         let Some(staged) = self.take(content) else { return Ok(()) };
         if !mutant::is_on("conflict-copy-not-durable") {
             self.folder.sync_file(&self.dir, &staged.name)?;

@@ -45,12 +45,17 @@ impl<F: Folder> Cycle<'_, F> {
         if mutant::is_on("conflict-keeps-nothing") {
             return Ok(());
         }
-        let open: BTreeSet<ContentId> =
-            self.workspace.state.conflicts(record.id)?.into_iter().map(|record| record.id).collect();
+        // While a conflict goes on, it may come to name another version.
+        let mut named = BTreeSet::new();
+        for open in conflict::open(&self.workspace.state, record.id)? {
+            let leaves = Side::BOTH.into_iter().filter_map(|side| open.conflict.version(side)?.leaf);
+            named.extend(leaves.map(|leaf| (open.conflict.id.0, leaf.content)));
+        }
         let mut kept = Vec::new();
-        for conflict in thought.plan.conflicts.iter().filter(|conflict| !open.contains(&conflict.id.0)) {
+        for conflict in &thought.plan.conflicts {
             for side in Side::BOTH {
                 if let Some(version) = conflict.version(side)
+                    && version.leaf.is_some_and(|leaf| !named.contains(&(conflict.id.0, leaf.content)))
                     && let Some(entry) = self.keep_version(side, version, thought, look, tools)?
                 {
                     kept.push(entry);

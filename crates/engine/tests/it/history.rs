@@ -459,6 +459,18 @@ fn a_replaced_version_stays_what_it_was_whatever_is_written_under_another_name_o
 }
 
 #[test]
+fn a_copy_that_is_kept_is_none_of_those_that_arrive() {
+    let (mut left, mut right) = pair(&[("a/d", "the same")]);
+    std::fs::hard_link(left.root.join("a/d"), left.root.parent().unwrap().join("another name")).unwrap();
+    right.remove("a");
+    right.write("a", "the same");
+    right.write("e", "the same");
+    right.sync();
+    assert_eq!(left.sync().held, []);
+    assert_eq!(left.drawing(), "a=the same;e=the same");
+}
+
+#[test]
 fn a_version_of_which_the_kept_copy_is_damaged_is_read_from_the_remote() {
     let (mut left, mut right) = pair(&[("a", "1")]);
     left.write("a", "2");
