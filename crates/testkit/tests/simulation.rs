@@ -209,6 +209,13 @@ fn what_was_saved_anew_as_it_was_in_the_moment_of_an_exchange_is_durable_as_a_ke
     story(18_105_020, &steps, layers);
 }
 
+#[test]
+fn a_conflict_that_comes_to_name_another_version_keeps_that_too() {
+    let steps = [9, 11, 12, 13, 14, 15, 17, 18, 19, 24, 26, 29, 30, 32, 34, 35, 36, 37, 38, 39];
+    let layers = "remote meanwhile edits crashes disk backups disks history policies joins rot names";
+    story(19_015_838, &steps, layers);
+}
+
 /// Lives through a row of seeds with these kinds of trouble; something must have gone wrong in them.
 fn rows(first: u64, seeds: u64, layers: &[Layer]) -> Counts {
     let mut counts = Counts::default();
