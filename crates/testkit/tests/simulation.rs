@@ -210,6 +210,12 @@ fn what_was_saved_anew_as_it_was_in_the_moment_of_an_exchange_is_durable_as_a_ke
 }
 
 #[test]
+fn nobody_answers_for_what_a_person_overwrites_under_a_name_of_that_very_moment() {
+    let steps = [6, 8, 9, 10, 15, 20, 24, 25, 26, 27, 28, 29, 37];
+    story(20_000_781, &steps, "remote meanwhile edits crashes disk backups disks policies joins rot names");
+}
+
+#[test]
 fn a_conflict_that_comes_to_name_another_version_keeps_that_too() {
     let steps = [9, 11, 12, 13, 14, 15, 17, 18, 19, 24, 26, 29, 30, 32, 34, 35, 36, 37, 38, 39];
     let layers = "remote meanwhile edits crashes disk backups disks history policies joins rot names";

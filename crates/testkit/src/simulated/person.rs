@@ -152,7 +152,7 @@ fn write(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let at = path(station, folder, &name);
     tell(station, chaos, format_args!("write {at} = {}", words(&bytes)));
     let was = station.disk.metadata(number)?.modified.ns();
-    station.disk.write(number, |data| *data = bytes)?;
+    edit(station, chaos, number, |data| *data = bytes)?;
     if chaos.chance.percent(5) {
         tell(station, chaos, format_args!("  with its old time"));
         station.disk.set_modified(number, was)?;
@@ -161,6 +161,20 @@ fn write(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
         station.handles.push(number);
     }
     Ok(())
+}
+
+/// Writes to a file as it stands. If it got another name just now, and was displaced under the first, that version is the
+/// person's own to overwrite.
+fn edit(
+    station: &mut Station,
+    chaos: &mut Chaos,
+    number: Number,
+    act: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), Errno> {
+    if station.acting && station.named_again.contains(&number) {
+        chaos.ledger.give_back(station.index, number);
+    }
+    station.disk.write(number, act)
 }
 
 /// Saves as editors do: a new file, renamed over the old one.
@@ -282,7 +296,7 @@ fn use_handle(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
         station.handles.push(number);
         if chaos.chance.percent(30) {
             tell(station, chaos, format_args!("  and truncate it"));
-            station.disk.write(number, Vec::clear)?;
+            edit(station, chaos, number, Vec::clear)?;
         }
         return Ok(());
     }
@@ -296,7 +310,7 @@ fn use_handle(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     chaos.serial += 1;
     let line = format!("appended {}\n", chaos.serial);
     let whole = chaos.chance.percent(40);
-    station.disk.write(number, |data| {
+    edit(station, chaos, number, |data| {
         if whole {
             data.clear();
         }
@@ -319,6 +333,7 @@ fn name_twice(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     station.disk.name_again(number, to, new)?;
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     tell(station, chaos, format_args!("hard link {from} -> {target}"));
+    station.named_again.insert(number);
     excuse_rot(station, chaos);
     Ok(())
 }

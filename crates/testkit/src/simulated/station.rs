@@ -78,6 +78,8 @@ pub struct Station {
     pub faulted: bool,
     /// The person did something in the present act.
     pub edited: bool,
+    /// Files that the person gave one more name in the present act: the engine may have looked before.
+    pub named_again: BTreeSet<Number>,
 }
 
 /// A machine and its world, shared by all that work on it.
