@@ -195,6 +195,9 @@ impl<F: Folder> Recovery<'_, F> {
         if is_vacant && self.put_back(slot, path, None)? {
             return Ok(());
         }
+        if text != old {
+            self.make_durable(slot)?;
+        }
         if text != old && self.put_back(slot, path, new)? {
             if let Some(ours) = new.and_then(ContentId::parse) {
                 self.keep_ours(operation, slot, path, ours)?;
@@ -206,6 +209,16 @@ impl<F: Folder> Recovery<'_, F> {
             return Ok(());
         }
         self.keep(operation, slot, path, (found, new))
+    }
+
+    /// If a power cut took an edit that just got its name back, our version would be taken for a copy that never had it.
+    fn make_durable(&self, slot: &Name) -> Result<(), EngineError> {
+        let found = self.folder.metadata(&self.staging, slot)?;
+        if found.is_some_and(|found| found.kind == DiskKind::File) && !mutant::is_on("edit-back-not-durable")
+        {
+            self.folder.sync_file(&self.staging, slot)?;
+        }
+        Ok(())
     }
 
     /// Where the disk knows no exchange, the old version stands aside for a moment in which nothing has its name.
@@ -513,6 +526,20 @@ mod tests {
     fn what_was_brought_here_and_gave_way_to_an_edit_is_kept_though_recovery_was_killed_in_between() {
         assert_eq!(texts(recovered_from(("old", "new"), &write(), None)), "f=old | ");
         assert_eq!(texts(recovered_from(("an edit", "new"), &write(), None)), "f=an edit | =new");
+    }
+
+    /// Else a power cut could leave what looks as if our version had never had the name.
+    #[test]
+    fn an_edit_is_durable_before_it_gets_its_name_back() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Faulty::new(DiskFolder::create(home.path()).unwrap(), Vec::new());
+        fs::write(home.path().join("f"), "new").unwrap();
+        fs::write(home.path().join(".instep/staging/q-1"), "an edit").unwrap();
+        let mut state = State::in_memory().unwrap();
+        let text = serde_json::to_string(&write()).unwrap();
+        state.transact(|write| write.journal("0000000000000001", 0, &[text])).unwrap();
+        recover(&folder, &mut state, Timestamp::from_seconds(1), None).unwrap();
+        assert_eq!(*folder.synced.lock().unwrap(), ["q-1", "exchange f"]);
     }
 
     #[test]

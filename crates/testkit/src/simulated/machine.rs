@@ -107,7 +107,7 @@ impl Machine {
             began: 0,
             faulted: false,
             edited: false,
-            named_again: BTreeSet::new(),
+            touched: BTreeSet::new(),
         };
         let shared = Shared { station: Arc::new(Mutex::new(station)), chaos: Arc::clone(chaos) };
         let workspace = set_up(&shared, index, 0, 0);
@@ -253,7 +253,7 @@ impl Machine {
         {
             let mut entered = self.shared.enter();
             (entered.station.acting, entered.station.began) = (true, entered.chaos.now);
-            entered.station.named_again.clear();
+            entered.station.touched.clear();
         }
         let answer = act(self);
         let mut entered = self.shared.enter();

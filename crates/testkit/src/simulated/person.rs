@@ -163,18 +163,22 @@ fn write(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Writes to a file as it stands. If it got another name just now, and was displaced under the first, that version is the
-/// person's own to overwrite.
+/// Writes to a file as it stands. If it got another name just now, or what it held, and was displaced under the first name,
+/// that version is the person's own to overwrite.
 fn edit(
     station: &mut Station,
     chaos: &mut Chaos,
     number: Number,
     act: impl FnOnce(&mut Vec<u8>),
 ) -> Result<(), Errno> {
-    if station.acting && station.named_again.contains(&number) {
+    if station.acting && !station.touched.insert(number) && is_in_sight(station, number) {
         chaos.ledger.give_back(station.index, number);
     }
     station.disk.write(number, act)
+}
+
+fn is_in_sight(station: &Station, number: Number) -> bool {
+    station.disk.walk().iter().any(|(_, other)| *other == number)
 }
 
 /// Saves as editors do: a new file, renamed over the old one.
@@ -320,7 +324,7 @@ fn use_handle(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     let verb = if whole { "rewrite" } else { "append to" };
     tell(station, chaos, format_args!("{verb} open file {number} = {}", words(&bytes)));
     // If it has a name still, it is edited under that.
-    if !station.disk.walk().iter().any(|(_, other)| *other == number) {
+    if !is_in_sight(station, number) {
         chaos.ledger.rewrite(station.index, number, ContentId::of(&bytes));
     }
     Ok(())
@@ -333,7 +337,7 @@ fn name_twice(station: &mut Station, chaos: &mut Chaos) -> Result<(), Errno> {
     station.disk.name_again(number, to, new)?;
     let (from, target) = (path(station, folder, &name), path(station, to, new));
     tell(station, chaos, format_args!("hard link {from} -> {target}"));
-    station.named_again.insert(number);
+    station.touched.insert(number);
     excuse_rot(station, chaos);
     Ok(())
 }

@@ -78,8 +78,8 @@ pub struct Station {
     pub faulted: bool,
     /// The person did something in the present act.
     pub edited: bool,
-    /// Files that the person gave one more name in the present act: the engine may have looked before.
-    pub named_again: BTreeSet<Number>,
+    /// Files that the person wrote to, or gave one more name, in the present act: the engine may have looked before.
+    pub touched: BTreeSet<Number>,
 }
 
 /// A machine and its world, shared by all that work on it.
