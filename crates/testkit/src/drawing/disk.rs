@@ -125,6 +125,10 @@ pub fn build(drawing: &Drawing, folder: &Path, times: Times) -> io::Result<()> {
 pub fn change(from: &Drawing, to: &Drawing, folder: &Path, times: Times) -> io::Result<()> {
     let moves = moves(from, to);
     let parked = folder.with_extension("parked");
+    // What a change that was cut off had on its way is gone, as if somebody had moved it elsewhere.
+    if parked.is_dir() {
+        fs::remove_dir_all(&parked)?;
+    }
     fs::create_dir(&parked)?;
     let mut now = from.clone();
     for (number, one) in moves.iter().enumerate() {
