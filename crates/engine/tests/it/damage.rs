@@ -68,7 +68,7 @@ fn a_file_that_a_power_cut_emptied_gets_back_what_it_had() {
         left.write("f", left_over);
         let outcome = left.sync();
         assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
-        assert!(outcome.notices[0].starts_with("f had lost its content"), "{:?}", outcome.notices);
+        assert!(outcome.notices[0].starts_with("the file f had lost its content"), "{:?}", outcome.notices);
         assert_eq!(left.drawing(), "f=content;g=2");
         right.sync();
         assert_eq!(right.drawing(), "f=content;g=2");
@@ -104,7 +104,7 @@ fn a_file_that_changed_without_a_trace_gets_back_what_it_had() {
     left.workspace.boot = Some("second".to_owned());
     let outcome = left.sync();
     assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
-    assert!(outcome.notices[0].starts_with("f had lost its content"), "{:?}", outcome.notices);
+    assert!(outcome.notices[0].starts_with("the file f had lost its content"), "{:?}", outcome.notices);
     assert_eq!(left.drawing(), "f=good;g=2");
     right.sync();
     assert_eq!(right.drawing(), "f=good;g=2");
