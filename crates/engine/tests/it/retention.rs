@@ -1,6 +1,5 @@
 //! Retention: what a person set is what holds, and nothing goes that stands nowhere else.
 
-use std::io::Write;
 use std::time::Duration;
 
 use instep_core::content::ContentId;
@@ -9,7 +8,7 @@ use instep_core::retention::Retention;
 use instep_engine::conflict::resolve::{Choice, contents, resolve};
 use instep_engine::cycle::request::Request;
 
-use crate::world::{Machine, pair};
+use crate::world::{Machine, pair, written_to_after_it_was_replaced};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -61,16 +60,7 @@ fn both_versions_of_a_conflict_are_kept_where_their_folder_moves_with_it() {
 
 #[test]
 fn what_a_conflict_names_is_kept_apart_from_a_file_that_a_program_has_open() {
-    let (mut left, mut right) = pair(&[("f", "the same")]);
-    let mut program = std::fs::OpenOptions::new().append(true).open(left.root.join("f")).unwrap();
-    right.write("f", "new");
-    right.sync();
-    left.sync();
-    right.write("g", "another");
-    right.sync();
-    left.write("g", "the same");
-    assert_eq!(left.sync().conflicts.len(), 1);
-    program.write_all(b" file goes on").unwrap();
+    let (left, _right) = written_to_after_it_was_replaced();
     for version in ["the same", "the same file goes on"] {
         assert!(left.keeps(ContentId::of(version.as_bytes())), "{version}");
     }

@@ -1,7 +1,6 @@
 //! Verify: a world in order has no faults, whatever a person does to it; each kind of damage is found and named.
 
 use std::fs;
-use std::io::Write;
 
 use instep_core::content::ContentId;
 use instep_core::path::TreePath;
@@ -15,7 +14,7 @@ use instep_engine::verify::{
 };
 use instep_remote::memory::MemoryPlace;
 
-use crate::world::{Machine, pair};
+use crate::world::{Machine, pair, written_to_after_it_was_replaced};
 
 fn check(machine: &Machine, request: &VerifyRequest) -> Verified {
     let reach = Reach::open(&machine.remote);
@@ -124,16 +123,7 @@ fn what_waits_is_no_fault() {
 
 #[test]
 fn what_a_program_wrote_to_a_version_that_was_replaced_can_be_found() {
-    let (mut left, mut right) = pair(&[("f", "the same")]);
-    let mut program = fs::OpenOptions::new().append(true).open(left.root.join("f")).unwrap();
-    right.write("f", "new");
-    right.sync();
-    left.sync();
-    right.write("g", "another");
-    right.sync();
-    left.write("g", "the same");
-    assert_eq!(left.sync().conflicts.len(), 1);
-    program.write_all(b" file goes on").unwrap();
+    let (left, _right) = written_to_after_it_was_replaced();
     let found = quick(&left);
     // The conflict over g keeps a copy of its own.
     assert_eq!(told(&found), []);

@@ -1,6 +1,7 @@
 //! A world of machines: each a folder on the disk, all round one remote in memory.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -152,5 +153,21 @@ pub fn pair(files: &[(&str, &str)]) -> (Machine, Machine) {
     left.sync();
     right.sync();
     assert_eq!(left.drawing(), right.drawing());
+    (left, right)
+}
+
+/// The left one has replaced a version of `f` that a program had open, has a conflict over `g`, which holds the same, and
+/// the program went on writing.
+pub fn written_to_after_it_was_replaced() -> (Machine, Machine) {
+    let (mut left, mut right) = pair(&[("f", "the same")]);
+    let mut program = fs::OpenOptions::new().append(true).open(left.root.join("f")).unwrap();
+    right.write("f", "new");
+    right.sync();
+    left.sync();
+    right.write("g", "another");
+    right.sync();
+    left.write("g", "the same");
+    assert_eq!(left.sync().conflicts.len(), 1);
+    program.write_all(b" file goes on").unwrap();
     (left, right)
 }
