@@ -197,16 +197,16 @@ impl<F: Folder> Recovery<'_, F> {
         }
         if text != old {
             self.make_durable(slot)?;
-        }
-        if text != old && self.put_back(slot, path, new)? {
-            if let Some(ours) = new.and_then(ContentId::parse) {
-                self.keep_ours(operation, slot, path, ours)?;
+            if self.put_back(slot, path, new)? {
+                if let Some(ours) = new.and_then(ContentId::parse) {
+                    self.keep_ours(operation, slot, path, ours)?;
+                }
+                self.notices.push(format!(
+                    "the file {} was edited in the moment in which it was replaced; the edit is back in place.",
+                    instep_core::path::escape(path)
+                ));
+                return Ok(());
             }
-            self.notices.push(format!(
-                "the file {} was edited in the moment in which it was replaced; the edit is back in place.",
-                instep_core::path::escape(path)
-            ));
-            return Ok(());
         }
         self.keep(operation, slot, path, (found, new))
     }

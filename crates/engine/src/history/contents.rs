@@ -283,6 +283,23 @@ mod tests {
     use crate::folder::disk::DiskFolder;
 
     #[test]
+    fn what_was_written_to_a_kept_file_under_another_name_of_it_goes_with_its_version() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DiskFolder::create(home.path()).unwrap();
+        let (contents, id) = (Contents::open(&folder).unwrap(), ContentId::of(b"old"));
+        fs::write(home.path().join("f"), "old").unwrap();
+        fs::hard_link(home.path().join("f"), home.path().join("g")).unwrap();
+        contents.keep((&folder.root(), &name("f")), id).unwrap();
+        fs::write(home.path().join("g"), "written to later").unwrap();
+        let mut bytes = Vec::new();
+        assert!(contents.copy_to(id, &mut bytes).unwrap());
+        assert_eq!(bytes, b"old");
+        contents.drop_content(id).unwrap();
+        assert_eq!(fs::read_dir(home.path().join(".instep/history")).unwrap().count(), 0);
+        assert_eq!(fs::read_to_string(home.path().join("g")).unwrap(), "written to later");
+    }
+
+    #[test]
     fn what_a_program_wrote_to_a_kept_file_is_neither_taken_for_its_content_nor_dropped() {
         let home = tempfile::tempdir().unwrap();
         let folder = DiskFolder::create(home.path()).unwrap();

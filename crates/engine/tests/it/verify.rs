@@ -134,6 +134,19 @@ fn what_a_program_wrote_to_a_version_that_was_replaced_can_be_found() {
 }
 
 #[test]
+fn what_was_written_under_another_name_of_a_replaced_file_needs_no_looking_for() {
+    let (mut left, mut right) = pair(&[("f", "one")]);
+    let another = left.root.parent().unwrap().join("another name");
+    fs::hard_link(left.root.join("f"), &another).unwrap();
+    right.write("f", "new");
+    right.sync();
+    left.sync();
+    fs::write(another, "written to later").unwrap();
+    let found = all(&left);
+    assert_eq!((told(&found), found.written_to), (vec![], vec![]));
+}
+
+#[test]
 fn a_kept_version_that_is_gone_or_spoiled_is_named() {
     let (_place, left, _right) = lived();
     let kept = left.root.join(".instep/history").join(ContentId::of(b"one").to_string());
