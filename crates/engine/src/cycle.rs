@@ -537,15 +537,15 @@ impl<'a, F: Folder> Cycle<'a, F> {
         if !self.request.dry_run {
             let (fresh, formed) = (&look.scan.fresh, &look.scan.formed);
             let (stale, asked) = (look.scan.stale_if_whole(), look.asked);
-            let boot = self.looked_into().filter(|_| self.restarted);
+            let notes = if self.restarted { self.restart_notes(record)? } else { Vec::new() };
             // Should a power cut take this, the next cycle finds the same once more, doubts no less (the time of the last
             // cycle and the system's start go back together), and writes it again.
             self.workspace.state.transact_soon(|write| {
                 write.digests(fresh)?;
                 write.forget_digests(stale)?;
                 write.forms(formed)?;
-                if let Some(boot) = boot {
-                    write.note(damage::NOTE, &boot)?;
+                for (name, value) in &notes {
+                    write.note(name, value)?;
                 }
                 write.head(record.id, look.head.as_ref(), Some(stamp))?;
                 write.times(record.id, asked, asked)

@@ -24,7 +24,9 @@ use crate::scan::Scan;
 use crate::state::RemoteRecord;
 
 /// The note of the start of the system under which the last cycle ended.
-pub(super) const NOTE: &str = "boot";
+const BOOT: &str = "boot";
+/// The note of the moment since which nothing is believed, while damage is left.
+const DOUBTED: &str = "doubted";
 
 /// How long before the end of the last cycle a file counts as just written.
 const RECENT_NS: i64 = 10 * 60 * 1_000_000_000;
@@ -35,22 +37,36 @@ pub(super) type Damaged = BTreeMap<TreePath, Leaf>;
 impl<F: Folder> Cycle<'_, F> {
     /// Answers whether the system was started anew since the last cycle.
     pub(super) fn has_restarted(&self) -> Result<bool, EngineError> {
-        let before = self.workspace.state.note(NOTE)?;
+        let before = self.workspace.state.note(BOOT)?;
         Ok(match (&before, &self.workspace.boot) {
             (Some(before), Some(now)) => before != now && !mutant::is_on("restart-unseen"),
             _ => false,
         })
     }
 
-    /// What to write down as the start of the system that was looked into; nothing while damage is left.
-    pub(super) fn looked_into(&self) -> Option<String> {
-        self.workspace.boot.clone().filter(|_| self.damaged.is_empty())
+    /// What to note of the system's start once the cycle is over. While damage is left, or nothing is known of the remote
+    /// by which damage could have been told, the next cycle looks again, and as far back.
+    pub(super) fn restart_notes(
+        &self,
+        record: &RemoteRecord,
+    ) -> Result<Vec<(&'static str, String)>, EngineError> {
+        let boot = self.workspace.boot.clone().map(|boot| (BOOT, boot));
+        if !self.restarted {
+            return Ok(boot.into_iter().collect());
+        }
+        let Some(since) = self.doubted_since(record)? else { return Ok(Vec::new()) };
+        Ok(match self.damaged.is_empty() || mutant::is_on("doubt-is-forgotten") {
+            true => boot.into_iter().chain([(DOUBTED, String::new())]).collect(),
+            false => vec![(DOUBTED, since.ns().to_string())],
+        })
     }
 
     /// The moment since which nothing that was found is believed; none if the system runs on.
     pub(super) fn doubted_since(&self, record: &RemoteRecord) -> Result<Option<Timestamp>, EngineError> {
-        let synced = record.synced.filter(|_| self.restarted);
-        Ok(synced.map(|synced| Timestamp::from_ns(synced.ns().saturating_sub(RECENT_NS))))
+        let Some(synced) = record.synced.filter(|_| self.restarted) else { return Ok(None) };
+        let noted = self.workspace.state.note(DOUBTED)?.and_then(|noted| noted.parse().ok());
+        let recent = synced.ns().saturating_sub(RECENT_NS);
+        Ok(Some(Timestamp::from_ns(noted.map_or(recent, |noted: i64| noted.min(recent)))))
     }
 
     /// The files that lost what they had when the last cycle ended.

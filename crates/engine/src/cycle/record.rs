@@ -180,8 +180,7 @@ impl<F: Folder> Cycle<'_, F> {
             tree.find(&held.path).is_some_and(|place| matches!(tree.at(place).entry, Entry::Unknown(_)))
         };
         let held: Vec<&Held> = outcome.held.iter().filter(|held| !is_seen(held)).take(HELD_MAX).collect();
-        let (id, request, boot) = (record.id, self.request, self.looked_into());
-        let boot = boot.as_deref();
+        let (id, request, notes) = (record.id, self.request, self.restart_notes(record)?);
         let rewound = self.rewound;
         let forget = thought.first_contact || rewound;
         let unseen = unseen(thought);
@@ -233,8 +232,8 @@ impl<F: Folder> Cycle<'_, F> {
             if request.paths.is_empty() {
                 write.held(id, &held)?;
             }
-            if let Some(boot) = boot {
-                write.note(super::damage::NOTE, boot)?;
+            for (name, value) in &notes {
+                write.note(name, value)?;
             }
             if request.paths.is_empty() && applied.failed.is_empty() {
                 write.clear_choices(id)?;

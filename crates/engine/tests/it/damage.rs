@@ -11,8 +11,10 @@ use instep_engine::digest::Digest;
 use instep_engine::failure::EngineError;
 use instep_engine::folder::Folder;
 use instep_engine::workspace::{Opening, Workspace, find};
+use instep_remote::memory::MemoryPlace;
 
-use crate::world::pair;
+use crate::line::Line;
+use crate::world::{Machine, pair};
 
 struct Frozen;
 
@@ -80,6 +82,23 @@ fn a_file_that_a_power_cut_emptied_gets_back_what_it_had() {
     }
 }
 
+/// The blocks of a file that is in step get other bytes while its identity, length and times stay.
+fn rot(machine: &mut Machine, path: &str, bytes: &str) {
+    let good = ContentId::of(&fs::read(machine.root.join(path)).unwrap());
+    machine.write(path, bytes);
+    let folder = Arc::clone(&machine.workspace.folder);
+    let name = Name::new(path.as_bytes()).unwrap();
+    let noted = loop {
+        let (metadata, observed) = (folder.metadata(&folder.root(), &name).unwrap(), folder.now().unwrap());
+        let digest = Digest { metadata: metadata.unwrap(), content: good, observed };
+        if !digest.is_racy() {
+            break digest;
+        }
+        std::thread::yield_now();
+    };
+    machine.workspace.state.transact(|write| write.digests(&[noted])).unwrap();
+}
+
 #[test]
 fn a_file_that_changed_without_a_trace_gets_back_what_it_had() {
     let (mut left, mut right) = pair(&[("f", "good"), ("g", "1")]);
@@ -87,19 +106,7 @@ fn a_file_that_changed_without_a_trace_gets_back_what_it_had() {
     left.write("g", "2");
     left.sync();
     right.sync();
-    // Its blocks got other bytes while identity, length and times stayed: what is noted of it is the good content.
-    left.write("f", "rot!");
-    let folder = Arc::clone(&left.workspace.folder);
-    let name = Name::new(b"f").unwrap();
-    let noted = loop {
-        let (metadata, observed) = (folder.metadata(&folder.root(), &name).unwrap(), folder.now().unwrap());
-        let digest = Digest { metadata: metadata.unwrap(), content: ContentId::of(b"good"), observed };
-        if !digest.is_racy() {
-            break digest;
-        }
-        std::thread::yield_now();
-    };
-    left.workspace.state.transact(|write| write.digests(&[noted])).unwrap();
+    rot(&mut left, "f", "rot!");
     assert_eq!((left.sync().done.len(), left.drawing()), (0, "f=rot!;g=2".to_owned()), "nothing tells it");
     left.workspace.boot = Some("second".to_owned());
     let outcome = left.sync();
@@ -110,6 +117,42 @@ fn a_file_that_changed_without_a_trace_gets_back_what_it_had() {
     assert_eq!(right.drawing(), "f=good;g=2");
     let kept = left.workspace.state.kept(b"f").unwrap();
     assert!(kept.iter().any(|kept| kept.content == ContentId::of(b"rot!")), "what was left is kept");
+}
+
+#[test]
+fn a_damaged_file_is_not_forgotten_while_its_content_cannot_be_had() {
+    let (place, good) = (MemoryPlace::new(), ContentId::of(b"good"));
+    let mut machine = Machine::new("left", &place);
+    machine.workspace.boot = Some("first".to_owned());
+    machine.write("f", "good");
+    machine.sync();
+    rot(&mut machine, "f", "rot!");
+    machine.workspace.boot = Some("second".to_owned());
+    place.damage(good, None);
+    for _ in 0..3 {
+        let held = machine.sync().held;
+        assert_eq!(held.len(), 1, "{held:?}");
+        assert_eq!(held[0].code, "E-DAMAGED");
+        machine.wait_days(1);
+    }
+    place.damage(good, Some(b"good"));
+    machine.sync();
+    assert_eq!(machine.drawing(), "f=good");
+}
+
+#[test]
+fn a_remote_that_is_new_does_not_look_for_damage_in_the_place_of_the_one_that_is_known() {
+    let mut machine = Machine::new("left", &MemoryPlace::new());
+    machine.workspace.boot = Some("first".to_owned());
+    machine.write("f", "good");
+    machine.sync();
+    machine.write("f", "");
+    machine.workspace.boot = Some("second".to_owned());
+    let known = std::mem::replace(&mut machine.remote, Line::at("another:", MemoryPlace::new().open()));
+    machine.sync();
+    machine.remote = known;
+    machine.sync();
+    assert_eq!(machine.drawing(), "f=good");
 }
 
 #[test]
