@@ -269,7 +269,7 @@ impl From<FolderError> for CommandError {
             FolderFailure::Missing => ("E-IO-MISSING", None),
             FolderFailure::Raced | FolderFailure::Taken | FolderFailure::NotEmpty => ("E-RACE", None),
             FolderFailure::Unnameable => ("E-PATH-NAME", None),
-            FolderFailure::Unsupported => {
+            FolderFailure::Fixed | FolderFailure::Unsupported => {
                 ("E-IO-UNSUPPORTED", Some("`instep doctor` lists what this disk can do."))
             }
         };

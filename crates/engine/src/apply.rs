@@ -279,9 +279,20 @@ impl<F: Folder> Work<'_, '_, F> {
             FolderFailure::Taken | FolderFailure::Raced | FolderFailure::Missing => CHANGED.to_owned(),
             FolderFailure::NotEmpty => "the folder holds something that is not synced".to_owned(),
             FolderFailure::Unnameable => "this disk can't hold the name".to_owned(),
+            FolderFailure::Fixed => self.fixed(change),
             _ => format!("{error}: {}", error.source),
         };
         StepError::Held(Held { path: change.path().clone(), side: Side::Local, code: error.code(), why })
+    }
+
+    /// Why a move fails for good.
+    fn fixed(&self, change: &Change) -> String {
+        let seen = self.setting.places.of(change.node);
+        let from = seen.map_or_else(|| change.path().clone(), |at| self.setting.tree.path(at));
+        format!(
+            "this file system can't rename {from}, which holds a mount, or lies in a layer of a container's image; move it \
+             yourself (`mv`), then sync again"
+        )
     }
 
     fn raced(&self, change: &Change) -> StepError {

@@ -135,6 +135,8 @@ pub enum FolderFailure {
     Exhausted,
     /// The name is too long or of a form that the disk can't hold.
     Unnameable,
+    /// The file system renames nothing from there to here: a lower layer of it, or a mount, is in the way.
+    Fixed,
     /// The file system can't do this.
     Unsupported,
     /// Anything else, a failing disk among it.
@@ -152,6 +154,7 @@ impl FolderError {
         use rustix::io::Errno;
         let Some(code) = self.source.raw_os_error() else { return FolderFailure::Broken };
         match Errno::from_raw_os_error(code) {
+            Errno::XDEV if matches!(self.verb, "place" | "exchange" | "replace") => FolderFailure::Fixed,
             Errno::NOENT => FolderFailure::Missing,
             Errno::EXIST => FolderFailure::Taken,
             Errno::NOTEMPTY => FolderFailure::NotEmpty,
@@ -183,7 +186,7 @@ impl FolderError {
             | FolderFailure::NotEmpty => "E-RACE",
             FolderFailure::Exhausted => "E-IO-FILES",
             FolderFailure::Unnameable => "E-PATH-LONG",
-            FolderFailure::Unsupported | FolderFailure::Broken => "E-IO",
+            FolderFailure::Fixed | FolderFailure::Unsupported | FolderFailure::Broken => "E-IO",
         }
     }
 }

@@ -163,7 +163,12 @@ impl DiskFolder {
         if is_folder {
             let mode = Mode::from_raw_mode(0o700);
             rustix::fs::mkdirat(to.0, to.1.as_bytes(), mode)?;
-            return rustix::fs::renameat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes());
+            let placed = rustix::fs::renameat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes());
+            if placed.is_err() {
+                // It would be taken for a person's own.
+                let _ = rustix::fs::unlinkat(to.0, to.1.as_bytes(), AtFlags::REMOVEDIR);
+            }
+            return placed;
         }
         let linked = rustix::fs::linkat(from.0, from.1.as_bytes(), to.0, to.1.as_bytes(), AtFlags::empty());
         match linked.map_err(unsupported_link) {

@@ -161,6 +161,23 @@ fn a_disk_that_knows_neither_a_refusing_rename_nor_second_names_refuses_a_taken_
 }
 
 #[test]
+fn a_folder_that_can_not_be_placed_by_steps_leaves_no_empty_one() {
+    let (home, folder) = workspace();
+    fs::create_dir_all(home.path().join("d")).unwrap();
+    let (root, name) = (folder.root(), name("d"));
+    let inside = folder.open_folder(&root, &name).unwrap();
+    assert_eq!(folder.place_by_steps((&root, &name), (&inside, &name)), Err(Errno::INVAL));
+    assert!(!home.path().join("d/d").exists());
+}
+
+#[test]
+fn what_a_file_system_does_not_rename_is_no_race() {
+    let failure = |verb: &'static str| FolderError::new(verb, b"d", Errno::XDEV).failure();
+    assert_eq!(failure("place"), FolderFailure::Fixed, "a folder in a lower layer of overlayfs");
+    assert_eq!(failure("open"), FolderFailure::Raced, "a mount that came in between");
+}
+
+#[test]
 fn an_exchange_keeps_both_even_a_file_and_a_full_folder() {
     let (home, folder) = workspace();
     let (root, state) = (folder.root(), folder.state());
