@@ -273,16 +273,51 @@ fn a_root_on_another_kind_of_disk_syncs() {
             ),
         ] {
             let pair = connected();
-            // An overlay's own folders lie on a disk in memory: not every disk can carry one.
-            let over = pair.area().join("right-home/over");
-            fs::create_dir(&over).unwrap();
-            mount_memory(&over, "size=64m");
-            ["upper", "work", "lower"].iter().for_each(|name| fs::create_dir(over.join(name)).unwrap());
-            let inside = format!("dir={}/", over.display());
+            let inside = format!("dir={}/", layers(&pair).display());
             let words: Vec<String> = words.iter().map(|word| word.replace("dir=", &inside)).collect();
             mount(pair.right.folder(), &words.iter().map(String::as_str).collect::<Vec<_>>());
             syncs_here(kind, &pair);
         }
+    });
+}
+
+/// Where an overlay on the right machine has its own folders, on a disk in memory: not every disk can carry one.
+fn layers(pair: &Pair) -> PathBuf {
+    let over = pair.area().join("right-home/over");
+    fs::create_dir(&over).unwrap();
+    mount_memory(&over, "size=64m");
+    ["upper", "work", "lower"].iter().for_each(|name| fs::create_dir(over.join(name)).unwrap());
+    over
+}
+
+/// As in a container, of the folders that came with its image.
+#[test]
+fn a_folder_that_its_disk_does_not_rename_is_named_and_mv_helps() {
+    mounting("a_folder_that_its_disk_does_not_rename_is_named_and_mv_helps", || {
+        let pair = connected();
+        let over = layers(&pair);
+        fs::create_dir(over.join("lower/logs")).unwrap();
+        fs::write(over.join("lower/logs/first"), "1").unwrap();
+        let folders =
+            "lowerdir=lower,upperdir=upper,workdir=work".replace("dir=", &format!("dir={}/", over.display()));
+        let options = format!("{folders},redirect_dir=off");
+        mount(pair.right.folder(), &["-t", "overlay", "instep-test", "-o", &options]);
+        assert_eq!(pair.right.connect(&pair.bare).code, 0);
+        assert_eq!((pair.right.run(["sync"]).code, pair.left.run(["sync"]).code), (0, 0));
+        fs::rename(pair.left.folder().join("logs"), pair.left.folder().join("records")).unwrap();
+        assert_eq!(pair.left.run(["sync"]).code, 0);
+        let output = pair.right.run(["sync"]);
+        all_right(wrong_error("E13", &output, &[3], &["E-IO"]).into_iter().collect());
+        assert!(output.mentions("can't rename logs") && output.mentions("`mv`"), "E13: {output}");
+        let moved = Command::new("mv").args(["logs", "records"]).current_dir(pair.right.folder()).status();
+        assert!(moved.unwrap().success());
+        for machine in [&pair.right, &pair.left, &pair.right] {
+            let output = machine.run(["sync"]);
+            assert_eq!(output.code, 0, "E13: {output}");
+            assert_eq!(fs::read_to_string(machine.folder().join("records/first")).unwrap(), "1", "E13");
+            assert!(!machine.folder().join("logs").exists(), "E13: {output}");
+        }
+        nothing_lost_or_touched("E13", &pair);
     });
 }
 
