@@ -182,8 +182,11 @@ impl Held {
         Ok(touched)
     }
 
-    fn keep_folder(&mut self, mut items: Vec<Item>) -> ObjectId {
+    fn keep_folder(&mut self, mut items: Vec<Item>) -> Result<ObjectId, RemoteError> {
         items.sort_by(|a, b| a.name.cmp(&b.name));
+        if items.windows(2).any(|pair| pair[0].name == pair[1].name) {
+            return Err(misuse("a draft holds a name twice"));
+        }
         let mut bytes = Vec::new();
         for item in &items {
             bytes.extend_from_slice(format!("{:?} {} ", item.kind, item.object).as_bytes());
@@ -192,7 +195,7 @@ impl Held {
         }
         let object = ContentId::of(&bytes).into();
         self.folders.insert(object, Arc::new(items));
-        object
+        Ok(object)
     }
 
     /// Names the folders of a draft, innermost first; answers the root's name.
@@ -203,7 +206,7 @@ impl Held {
             let object = match (&entry.kind, entry.object) {
                 (_, Some(object)) => object,
                 (ListedKind::Folder, None) if foreign && below.is_empty() => continue,
-                (ListedKind::Folder, None) => self.keep_folder(below),
+                (ListedKind::Folder, None) => self.keep_folder(below)?,
                 _ => return Err(misuse("a draft holds an entry without content")),
             };
             let known = match entry.kind {
@@ -221,7 +224,7 @@ impl Held {
             items[folder].push(Item { name: entry.name.clone(), kind: entry.kind.clone(), object });
         }
         let root = std::mem::take(&mut items[0]);
-        Ok(self.keep_folder(root))
+        self.keep_folder(root)
     }
 }
 

@@ -1,61 +1,163 @@
-//! A plan for some paths only: what lies at or below them, and the folders on the way there.
+//! A part of a plan: what some paths name, or all but what must wait. What is left is a plan again: no name is taken
+//! twice, no folder goes with something in it, and nothing comes to stand where nothing is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use instep_core::node::{Known, NodeId};
-use instep_core::path::TreePath;
+use instep_core::mutant;
+use instep_core::node::{Body, Known, NodeId, Value};
+use instep_core::path::{Name, TreePath};
 use instep_core::plan::{Change, Plan};
 
 use super::outcome::Held;
 
-/// Leaves out of a plan what the paths do not name. Rows of nodes whose change is left out keep what they had.
+/// Leaves out of a plan what the paths do not name, but for what makes way for it, and the folders that it comes to stand
+/// in. Rows of nodes whose change is left out keep what they had.
 pub fn select(plan: Plan, paths: &[TreePath], known: &Known) -> Plan {
-    if paths.is_empty() { plan } else { retain(plan, |change| is_named(change, paths), known) }
+    if paths.is_empty() {
+        return plan;
+    }
+    let needs = Needs::of(&plan);
+    let kept = closure(nodes(&plan, |change| is_named(change, paths)), |node| needs.of_node(node));
+    retain(plan, |node| kept.contains(node), known)
 }
 
-/// Leaves out of a plan what would change just these paths at the remote.
+/// Leaves out of a plan what would change just these paths at the remote, and what can't be done without that.
 pub fn hold_back(plan: Plan, paths: &BTreeSet<TreePath>, known: &Known) -> Plan {
     if paths.is_empty() {
         return plan;
     }
-    let held: BTreeSet<NodeId> = plan
-        .changes
-        .remote
-        .iter()
-        .filter(|change| [&change.from, &change.to].into_iter().flatten().any(|path| paths.contains(path)))
-        .map(|change| change.node)
-        .collect();
-    retain(plan, |change| !held.contains(&change.node), known)
+    let touches =
+        |change: &Change| [&change.from, &change.to].into_iter().flatten().any(|path| paths.contains(path));
+    let held =
+        plan.changes.remote.iter().filter(|change| touches(change)).map(|change| change.node).collect();
+    leave_out(plan, held, known)
 }
 
-/// Leaves out of a plan what would change these nodes.
+/// Leaves out of a plan what would change these nodes, and what can't be done without that.
 pub fn leave(plan: Plan, nodes: &BTreeMap<NodeId, Held>, known: &Known) -> Plan {
-    if nodes.is_empty() { plan } else { retain(plan, |change| !nodes.contains_key(&change.node), known) }
+    if nodes.is_empty() { plan } else { leave_out(plan, nodes.keys().copied().collect(), known) }
 }
 
-/// Keeps the changes that are wanted, and the folders that must be made for them.
-fn retain(mut plan: Plan, is_wanted: impl Fn(&Change) -> bool, known: &Known) -> Plan {
-    let changes = || plan.changes.local.iter().chain(&plan.changes.remote);
-    let parent = |change: &Change| change.after.as_ref().map(|after| after.parent);
-    let made: BTreeMap<NodeId, Option<NodeId>> = changes()
-        .filter(|change| change.before.is_none())
-        .map(|change| (change.node, parent(change)))
-        .collect();
-    let mut kept = BTreeSet::new();
-    for change in changes().filter(|change| is_wanted(change)) {
-        kept.insert(change.node);
-        // The folders that must be made on the way to where it comes to stand, be it new or moved.
-        let mut at = parent(change);
-        while let Some((folder, above)) = at.and_then(|folder| Some((folder, made.get(&folder)?))) {
-            kept.insert(folder);
-            at = *above;
+fn leave_out(plan: Plan, held: BTreeSet<NodeId>, known: &Known) -> Plan {
+    let needs = Needs::of(&plan);
+    let held = closure(held, |node| needs.on_node(node));
+    retain(plan, |node| !held.contains(node), known)
+}
+
+/// Which changes can't be done without which others, by their nodes.
+#[derive(Default)]
+struct Needs {
+    needed: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    needing: BTreeMap<NodeId, BTreeSet<NodeId>>,
+}
+
+impl Needs {
+    fn of(plan: &Plan) -> Self {
+        let mut needs = Needs::default();
+        if !mutant::is_on("parts-need-nothing") {
+            needs.add(&plan.changes.local);
+            needs.add(&plan.changes.remote);
+        }
+        needs
+    }
+
+    /// Adds those of one side.
+    fn add(&mut self, changes: &[Change]) {
+        let made = changes.iter().filter(|change| change.before.is_none());
+        let made: BTreeSet<NodeId> = made.map(|change| change.node).collect();
+        let leaving: Vec<&Change> =
+            changes.iter().filter(|change| spot(change).0 != spot(change).1).collect();
+        let mut holders: BTreeMap<Spot<'_>, NodeId> = BTreeMap::new();
+        let mut inside: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for change in &leaving {
+            let Some(held) = spot(change).0 else { continue };
+            holders.insert(held, change.node);
+            inside.entry(held.0).or_default().push(change.node);
+        }
+        let is_folder = |change: &&&Change| {
+            let body = change.after.as_ref().map(|after| after.body);
+            body == Some(Body::Folder) && change.before.is_some()
+        };
+        let moving: Vec<&&Change> = leaving.iter().filter(is_folder).collect();
+        for change in &leaving {
+            let Some(taken) = spot(change).1 else {
+                // What it held goes, or goes elsewhere, before it.
+                let held = inside.get(&change.node).into_iter().flatten();
+                held.for_each(|held| self.insert(change.node, *held));
+                continue;
+            };
+            if made.contains(&taken.0) {
+                self.insert(change.node, taken.0);
+            }
+            if let Some(holder) = holders.get(&taken) {
+                self.insert(change.node, *holder);
+            }
+        }
+        for change in &moving {
+            // A folder that comes to stand in what it holds now: that leaves it first.
+            for other in &moving {
+                if is_below(&change.to, &other.to) && is_below(&other.from, &change.from) {
+                    self.insert(change.node, other.node);
+                }
+            }
         }
     }
-    let changed: BTreeSet<NodeId> =
-        plan.changes.local.iter().chain(&plan.changes.remote).map(|change| change.node).collect();
-    let goes_on = |node: &NodeId| kept.contains(node) || !changed.contains(node);
-    plan.changes.local.retain(|change| kept.contains(&change.node));
-    plan.changes.remote.retain(|change| kept.contains(&change.node));
+
+    fn insert(&mut self, node: NodeId, needed: NodeId) {
+        self.needed.entry(node).or_default().insert(needed);
+        self.needing.entry(needed).or_default().insert(node);
+    }
+
+    /// What a node's change can't be done without.
+    fn of_node(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.needed.get(&node).into_iter().flatten().copied()
+    }
+
+    /// What can't be done without a node's change.
+    fn on_node(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.needing.get(&node).into_iter().flatten().copied()
+    }
+}
+
+/// A name in a folder.
+type Spot<'c> = (NodeId, &'c Name);
+
+/// Where a change's node stands, and where it comes to stand.
+fn spot(change: &Change) -> (Option<Spot<'_>>, Option<Spot<'_>>) {
+    fn at(value: &Option<Value>) -> Option<Spot<'_>> {
+        value.as_ref().map(|value| (value.parent, &value.name))
+    }
+    (at(&change.before), at(&change.after))
+}
+
+fn is_below(path: &Option<TreePath>, above: &Option<TreePath>) -> bool {
+    matches!((path, above), (Some(path), Some(above)) if path != above && path.is_within(above))
+}
+
+/// The nodes of the changes for which something is true.
+fn nodes(plan: &Plan, is: impl Fn(&Change) -> bool) -> BTreeSet<NodeId> {
+    let changes = plan.changes.local.iter().chain(&plan.changes.remote);
+    changes.filter(|change| is(change)).map(|change| change.node).collect()
+}
+
+/// All that can be come to from some nodes.
+fn closure<I: Iterator<Item = NodeId>>(
+    mut all: BTreeSet<NodeId>,
+    next: impl Fn(NodeId) -> I,
+) -> BTreeSet<NodeId> {
+    let mut pending: Vec<NodeId> = all.iter().copied().collect();
+    while let Some(node) = pending.pop() {
+        pending.extend(next(node).filter(|next| all.insert(*next)));
+    }
+    all
+}
+
+/// Keeps the changes of some nodes.
+fn retain(mut plan: Plan, is_kept: impl Fn(&NodeId) -> bool, known: &Known) -> Plan {
+    let changed = nodes(&plan, |_| true);
+    let goes_on = |node: &NodeId| is_kept(node) || !changed.contains(node);
+    plan.changes.local.retain(|change| is_kept(&change.node));
+    plan.changes.remote.retain(|change| is_kept(&change.node));
     plan.forgotten.retain(goes_on);
     keep_rows_with_parents(&mut plan, goes_on, known);
     plan
@@ -82,6 +184,109 @@ fn keep_rows_with_parents(plan: &mut Plan, goes_on: impl Fn(&NodeId) -> bool, kn
         });
         if plan.rows.len() == before {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use instep_core::content::ContentId;
+    use instep_core::tree::{Leaf, LeafKind};
+
+    const FILE: Body = Body::Leaf(Leaf {
+        kind: LeafKind::File,
+        exec: false,
+        size: 0,
+        content: ContentId::from_bytes([0; 32]),
+    });
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text.as_bytes()).unwrap()
+    }
+
+    /// A change of node `id`: where it stands and where it comes to stand, each with its folder's node; "" is nowhere.
+    fn change(id: u64, body: Body, from: (u64, &str), to: (u64, &str)) -> Change {
+        let place = |(_, text): (u64, &str)| (!text.is_empty()).then(|| path(text));
+        let value = |at: (u64, &str)| {
+            let name = place(at)?.name()?.clone();
+            Some(Value { parent: NodeId(at.0), name, body })
+        };
+        Change { node: NodeId(id), before: value(from), after: value(to), from: place(from), to: place(to) }
+    }
+
+    fn plan(remote: Vec<Change>) -> Plan {
+        let mut plan = Plan::default();
+        plan.changes.remote = remote;
+        plan
+    }
+
+    fn left(plan: &Plan) -> Vec<u64> {
+        plan.changes.remote.iter().map(|change| change.node.0).collect()
+    }
+
+    #[test]
+    fn what_a_part_of_a_plan_needs_goes_with_it_or_waits_with_it() {
+        let root = NodeId::ROOT.0;
+        let nowhere = (root, "");
+        let tables: [(&str, Vec<Change>, &str, &[u64], &str, &[u64]); 4] = [
+            (
+                "a folder takes a file's name",
+                vec![
+                    change(1, FILE, (root, "b"), nowhere),
+                    change(2, Body::Folder, nowhere, (root, "b")),
+                    change(3, FILE, nowhere, (2, "b/a")),
+                    change(4, FILE, nowhere, (root, "other")),
+                ],
+                "b/a",
+                &[1, 2, 3],
+                "b",
+                &[4],
+            ),
+            (
+                "a file takes the name of a folder that moves",
+                vec![
+                    change(1, Body::Folder, (root, "r"), (root, "s")),
+                    change(2, FILE, nowhere, (root, "r")),
+                    change(3, FILE, nowhere, (root, "other")),
+                ],
+                "r",
+                &[1, 2],
+                "s",
+                &[3],
+            ),
+            (
+                "a folder goes whose file moves out",
+                vec![
+                    change(2, FILE, (1, "d/x"), (root, "x")),
+                    change(1, Body::Folder, (root, "d"), nowhere),
+                    change(3, FILE, nowhere, (root, "other")),
+                ],
+                "d",
+                &[2, 1],
+                "x",
+                &[3],
+            ),
+            (
+                "two folders change places, one in the other",
+                vec![
+                    change(1, Body::Folder, (root, "a"), (2, "b/a")),
+                    change(2, Body::Folder, (1, "a/b"), (root, "b")),
+                    change(3, FILE, nowhere, (root, "other")),
+                ],
+                "a b/a",
+                &[1, 2],
+                "b",
+                &[3],
+            ),
+        ];
+        for (name, changes, asked, goes, held, stays) in tables {
+            let known = Known::default();
+            let asked_for: Vec<TreePath> = asked.split(' ').map(path).collect();
+            let selected = select(plan(changes.clone()), &asked_for, &known);
+            assert_eq!(left(&selected), goes, "{name}: only {asked}");
+            let rest = hold_back(plan(changes), &BTreeSet::from([path(held)]), &known);
+            assert_eq!(left(&rest), stays, "{name}: all but {held}");
         }
     }
 }

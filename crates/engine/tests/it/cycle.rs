@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use instep_core::clock::Timestamp;
 use instep_core::conflict::ConflictKind;
 use instep_core::node::PerSide;
+use instep_core::path::TreePath;
 use instep_engine::cycle::request::Request;
 use instep_engine::failure::{Danger, EngineError};
 use instep_remote::memory::MemoryPlace;
@@ -292,4 +293,21 @@ fn after_a_commit_that_was_taken_late_a_version_is_as_old_as_it_was_and_of_who_w
     let open = &outcome.conflicts[0];
     assert_eq!(open.conflict.remote.as_ref().unwrap().modified, Some(Timestamp::from_seconds(1_000)));
     assert_eq!(open.machines.remote, "right");
+}
+
+#[test]
+fn a_sync_of_some_paths_takes_along_what_stands_in_their_way() {
+    let (mut left, mut right) = pair(&[("b", "a file"), ("r/a", "in a folder"), ("other", "1")]);
+    left.remove("b");
+    left.write("b/a", "now a folder");
+    left.rename("r", "s");
+    left.write("r", "now a file");
+    left.write("other", "2");
+    let paths = ["b/a", "r"].map(|path| TreePath::new(path.as_bytes()).unwrap()).to_vec();
+    left.try_sync(Request { paths, explicit: true, ..Request::default() }).unwrap();
+    right.sync();
+    assert_eq!(right.drawing(), "b/a=now a folder;other=1;r=now a file;s/a=in a folder");
+    left.sync();
+    right.sync();
+    assert_eq!(right.drawing(), left.drawing());
 }

@@ -1,4 +1,4 @@
-//! Random lives of two machines round one remote: whatever they do, no version is lost, and at the end they agree.
+//! Random lives of two machines round one remote, or two: whatever they do, no version is lost, and at the end they agree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,9 @@ use instep_engine::failure::EngineError;
 use instep_engine::history::restore::{Moment, RestoreRequest, restore};
 use instep_engine::history::undo::{UndoRequest, undo};
 use instep_engine::reach::Reach;
+use instep_remote::memory::MemoryPlace;
 
+use crate::line::Line;
 use crate::world::Machine;
 
 const NAMES: [&str; 7] = ["a", "b", "d/a", "d/b", "d/e/c", "e", "f/a"];
@@ -46,8 +48,19 @@ fn standing(machine: &Machine) -> BTreeMap<String, ContentId> {
 struct Life {
     random: Random,
     machines: [Machine; 2],
+    /// Each machine's line to the remote that it does not speak to now, if there are two.
+    resting: [Option<Line>; 2],
     story: Vec<String>,
     counter: u64,
+}
+
+/// What went wrong is told with what came before.
+impl Drop for Life {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.story.join("\n"));
+        }
+    }
 }
 
 impl Life {
@@ -116,7 +129,18 @@ impl Life {
         }
     }
 
+    /// From now on, the machine speaks to its other remote, if it has one.
+    fn turn(&mut self, at: usize) {
+        if let Some(other) = &mut self.resting[at] {
+            std::mem::swap(&mut self.machines[at].remote, other);
+            self.story.push(format!("{at} turns to {}", self.machines[at].remote.describe().address));
+        }
+    }
+
     fn act(&mut self, at: usize) {
+        if self.random.percent(30) {
+            self.turn(at);
+        }
         let what = self.random.below(12);
         let request = self.request();
         let name = *self.random.pick(&NAMES).unwrap();
@@ -164,9 +188,7 @@ impl Life {
                 format!("{at} restores {name}: {:?}", done.map(|done| done.changed))
             }
             3 => {
-                let id = machine.workspace.state.remote("memory:").unwrap().id;
-                let first =
-                    machine.workspace.state.conflicts(id).unwrap().first().map(|record| record.number);
+                let first = conflicts(machine).first().copied();
                 let Some(number) = first else {
                     machine.remote.forgive();
                     return;
@@ -187,11 +209,7 @@ impl Life {
                 );
                 let done = machine.try_sync(request);
                 if let Err(error) = &done {
-                    assert!(
-                        matches!(error, EngineError::Remote(_)),
-                        "{words}: {error:?}\n{}",
-                        self.story.join("\n")
-                    );
+                    assert!(matches!(error, EngineError::Remote(_)), "{words}: {error:?}");
                 }
                 let done = done.map(|outcome| {
                     let done = outcome.done.iter();
@@ -201,13 +219,13 @@ impl Life {
             }
         };
         self.machines[at].remote.forgive();
-        self.story.push(format!("{told}\n    remote: {}", self.there()));
+        self.story.push(format!("{told}\n    remote: {}", self.there(at)));
         self.nothing_lost(at, &before);
     }
 
-    /// What the remote lists.
-    fn there(&self) -> String {
-        let remote = &self.machines[0].remote;
+    /// What a machine's remote lists.
+    fn there(&self, at: usize) -> String {
+        let remote = &self.machines[at].remote;
         let Some(head) = remote.head().unwrap() else { return String::new() };
         let entries = remote.snapshot(&head, None).unwrap().entries;
         let mut paths: Vec<String> = Vec::new();
@@ -225,71 +243,86 @@ impl Life {
             let stands = now.values().any(|one| one == content);
             let kept = self.machines[at].root.join(".instep/history").join(content.to_string()).exists();
             let parked = fs::read_dir(self.machines[at].root.join(".instep/staging")).unwrap().count() > 0;
-            assert!(stands || kept || parked, "{path} is lost on {at}\n{}", self.story.join("\n"));
+            assert!(stands || kept || parked, "{path} is lost on {at}");
+        }
+    }
+
+    /// Does something with each machine at each of its remotes, one after the other, as a sync with all of them does.
+    fn everywhere(&mut self, mut what: impl FnMut(&mut Life, usize)) {
+        for at in [0, 1] {
+            what(self, at);
+            if self.resting[at].is_some() {
+                self.turn(at);
+                what(self, at);
+            }
+        }
+    }
+
+    /// Syncs as a person does who waits for it; answers what was done.
+    fn sync(&mut self, at: usize) -> Vec<String> {
+        let machine = &mut self.machines[at];
+        machine.remote.forgive();
+        let request = Request { allow_delete: true, explicit: true, ..Request::default() };
+        let outcome = machine.try_sync(request).unwrap();
+        let done = outcome.done.iter().map(|one| format!("{:?} {:?} {}", one.side, one.kind, one.path));
+        let done: Vec<String> = done.collect();
+        let (open, held) = (outcome.conflicts.len(), outcome.held);
+        self.story.push(format!("{at} at the end: {done:?} {open} conflicts, held {held:?}"));
+        self.story.push(format!("    remote: {}", self.there(at)));
+        done
+    }
+
+    /// Settles what is open, one way or another: what can't be settled one way, as two names in a knot, can be another.
+    fn settle(&mut self, at: usize, round: usize) {
+        let machine = &mut self.machines[at];
+        for number in conflicts(machine) {
+            let mut choices = [Choice::There, Choice::Here, Choice::Both];
+            choices.rotate_left(round % 3);
+            for choice in choices {
+                let (remote, settings) = (&machine.remote, &machine.settings);
+                let chosen = [(number, choice)];
+                let settled = resolve(&mut machine.workspace, remote, settings, &chosen, &Silent);
+                if settled.is_ok_and(|settled| settled.refused.is_empty()) {
+                    break;
+                }
+            }
         }
     }
 
     fn end(&mut self) {
-        for _ in 0..4 {
-            for at in [0, 1] {
-                self.machines[at].remote.forgive();
-                let request = Request { allow_delete: true, explicit: true, ..Request::default() };
-                let outcome = self.machines[at].try_sync(request);
-                let outcome = outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", self.story.join("\n")));
-                let done: Vec<_> = outcome
-                    .done
-                    .iter()
-                    .map(|one| format!("{:?} {:?} {}", one.side, one.kind, one.path))
-                    .collect();
-                self.story.push(format!(
-                    "{at} at the end: {done:?} {} conflicts, held {:?}",
-                    outcome.conflicts.len(),
-                    outcome.held
-                ));
-            }
-        }
-        // What is open is settled, and then both are the same.
-        for round in 0..20 {
-            for at in [0, 1] {
-                let machine = &mut self.machines[at];
-                let id = machine.workspace.state.remote("memory:").unwrap().id;
-                for record in machine.workspace.state.conflicts(id).unwrap() {
-                    let number = record.number;
-                    // What can't be settled one way, as two names in a knot, can be another.
-                    let mut choices = [Choice::There, Choice::Here, Choice::Both];
-                    choices.rotate_left(round % 3);
-                    for choice in choices {
-                        let (remote, settings) = (&machine.remote, &machine.settings);
-                        let settled =
-                            resolve(&mut machine.workspace, remote, settings, &[(number, choice)], &Silent);
-                        if settled.is_ok_and(|settled| settled.refused.is_empty()) {
-                            break;
-                        }
-                    }
+        let mut is_quiet = false;
+        for round in 0..24 {
+            is_quiet = true;
+            self.everywhere(|life, at| {
+                // At first it is seen whether what can be settled by itself is.
+                if round > 3 {
+                    life.settle(at, round);
                 }
-                let request = Request { allow_delete: true, explicit: true, ..Request::default() };
-                machine.try_sync(request).unwrap();
-            }
-            if self.machines[0].drawing() == self.machines[1].drawing() {
+                let done = life.sync(at);
+                is_quiet &= done.is_empty() && conflicts(&life.machines[at]).is_empty();
+            });
+            if is_quiet {
                 break;
             }
         }
-        let [left, right] = &mut self.machines;
-        assert_eq!(left.drawing(), right.drawing(), "they do not agree\n{}", self.story.join("\n"));
-        for machine in [left, right] {
-            let request = Request { allow_delete: true, explicit: true, ..Request::default() };
-            machine.try_sync(request.clone()).unwrap();
-            let outcome = machine.try_sync(request).unwrap();
-            assert!(outcome.done.is_empty(), "not quiet: {:?}\n{}", outcome.done, self.story.join("\n"));
-        }
+        assert!(is_quiet, "it never ends");
+        let [left, right] = &self.machines;
+        assert_eq!(left.drawing(), right.drawing(), "they do not agree");
     }
 }
 
-fn live(seed: u64, steps: usize) {
-    let place = instep_remote::memory::MemoryPlace::new();
+/// The numbers of the conflicts with the remote that a machine speaks to.
+fn conflicts(machine: &Machine) -> Vec<u64> {
+    let state = &machine.workspace.state;
+    let id = state.remote(&machine.remote.describe().address).unwrap().id;
+    state.conflicts(id).unwrap().iter().map(|record| record.number).collect()
+}
+
+fn live(seed: u64, steps: usize, resting: [Option<Line>; 2]) {
+    let place = MemoryPlace::new();
     let machines = ["left", "right"].map(|name| Machine::new(name, &place));
-    let mut life =
-        Life { random: Random::new(seed), machines, story: vec![format!("seed {seed}")], counter: 0 };
+    let (random, story) = (Random::new(seed), vec![format!("seed {seed}")]);
+    let mut life = Life { random, machines, resting, story, counter: 0 };
     for _ in 0..steps {
         let at = life.random.below(2);
         if life.random.percent(60) { life.edit(at) } else { life.act(at) }
@@ -297,11 +330,21 @@ fn live(seed: u64, steps: usize) {
     life.end();
 }
 
+fn seeds() -> std::ops::Range<u64> {
+    let set = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = set("SEED").unwrap_or(0);
+    first..first + set("SEEDS").unwrap_or(6)
+}
+
 #[test]
 fn no_version_is_lost_and_all_agree_whatever_they_do() {
-    let first = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let count = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
-    for seed in first..first + count {
-        live(seed, 40);
+    seeds().for_each(|seed| live(seed, 40, [None, None]));
+}
+
+#[test]
+fn no_version_is_lost_and_all_agree_round_two_remotes() {
+    for seed in seeds() {
+        let other = MemoryPlace::new();
+        live(seed, 40, [(); 2].map(|()| Some(Line::at("memory:other", other.open()))));
     }
 }

@@ -138,6 +138,9 @@ pub fn a_draft_in_disorder_is_refused(bench: &Bench) {
     let mut draft = draft_of(&*remote, &one_file("1"));
     draft.entries[0].object = None;
     assert!(remote.prepare(None, &draft).is_err());
+    let mut draft = draft_of(&*remote, &one_file("1"));
+    draft.entries.push(draft.entries[0].clone());
+    assert!(remote.prepare(None, &draft).is_err(), "one name twice");
     assert_eq!(remote.head().unwrap(), None);
 }
 
