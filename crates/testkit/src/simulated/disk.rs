@@ -44,6 +44,8 @@ pub struct Inode {
     /// The person wrote it last, and not the engine.
     pub by_person: bool,
     dropped: Dropped,
+    /// When the disk last refused to keep it, by its clock.
+    refused: i64,
     modified: i64,
     changed: i64,
     born: i64,
@@ -174,6 +176,7 @@ impl Disk {
             dirty: None,
             by_person: self.by_person,
             dropped: Dropped::No,
+            refused: i64::MIN,
             modified: now,
             changed: now,
             born: now,

@@ -19,6 +19,15 @@ impl Change {
     }
 }
 
+impl Inode {
+    /// Answers whether the disk refused to keep it, and nobody can know of it any more: there is no record of that, or it
+    /// is younger than the refusal, as the clock was put back in between. Its name may have changed since.
+    fn is_refused_unheard(&self) -> bool {
+        let is_younger = self.modified.min(self.changed) > self.refused;
+        self.dropped == Dropped::Forgotten || self.dropped != Dropped::No && is_younger
+    }
+}
+
 impl Disk {
     /// Makes a file's content durable, not its name.
     pub fn sync_file(&mut self, number: Number) -> Result<(), Errno> {
@@ -32,13 +41,11 @@ impl Disk {
         Ok(())
     }
 
-    /// Writing a file back fails: the next try will succeed, with nothing written. Of a file that is younger than the
-    /// clock, as that was put back, nobody can tell afterwards that it was written before.
+    /// Writing a file back fails: the next try will succeed, with nothing written.
     pub fn fail_sync(&mut self, number: Number) {
         let now = self.tick();
         if let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.dirty.is_some()) {
-            let is_younger = inode.modified.min(inode.changed) > now;
-            inode.dropped = if is_younger { Dropped::Forgotten } else { Dropped::Now };
+            (inode.dropped, inode.refused) = (Dropped::Now, now);
         }
     }
 
@@ -94,7 +101,7 @@ impl Disk {
 
     /// Answers whether the disk refused to keep a file, and nobody can know of it any more.
     pub fn is_refused_unheard(&self, number: Number) -> bool {
-        self.inode(number).is_ok_and(|inode| inode.dropped == Dropped::Forgotten)
+        self.inode(number).is_ok_and(Inode::is_refused_unheard)
     }
 
     /// Makes a folder's names durable, and what they depend on.
@@ -201,8 +208,7 @@ impl Disk {
         disk.log.clear();
         // Also what the disk refused, if no sync can know of it any more.
         let is_theirs = |inode: &Inode| {
-            inode.by_person
-                && (inode.dropped == Dropped::Forgotten || inode.dirty.is_some_and(|at| at >= since))
+            inode.by_person && (inode.is_refused_unheard() || inode.dirty.is_some_and(|at| at >= since))
         };
         let theirs: Vec<Number> =
             disk.inodes.iter().filter(|(_, inode)| is_theirs(inode)).map(|(number, _)| *number).collect();
