@@ -590,12 +590,27 @@ mod tests {
     #[test]
     fn what_was_saved_anew_as_it_was_in_the_moment_of_an_exchange_is_durable_before_it_counts_as_kept() {
         let home = tempfile::tempdir().unwrap();
-        let synced = synced_by_an_edit(home.path(), |left| {
-            let (beside, name) = (left.join("d/beside"), left.join("d/f"));
-            let save = move || fs::write(&beside, "base").and_then(|()| fs::rename(&beside, &name)).unwrap();
-            vec![("f", Fault::Exchanged(Box::new(save)))]
-        });
+        let synced = synced_by_an_edit(home.path(), |left| vec![("f", saved_alike(left))]);
         assert!(synced.iter().any(|what| what.starts_with("q-")), "{synced:?}");
+    }
+
+    #[test]
+    fn what_the_disk_refuses_of_a_save_in_the_moment_of_an_exchange_is_kept_in_a_file_of_ours() {
+        let [first, home] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let synced = synced_by_an_edit(first.path(), |left| vec![("f", saved_alike(left))]);
+        let slot = synced.into_iter().find(|what| what.starts_with("q-")).unwrap().leak();
+        let synced = synced_by_an_edit(home.path(), |left| {
+            vec![("f", saved_alike(left)), (slot, Fault::SyncOnce(Errno::IO))]
+        });
+        let next = synced.iter().skip_while(|what| *what != "exchange f").nth(1);
+        assert!(next.is_some_and(|what| what.starts_with("c-")), "{synced:?}");
+    }
+
+    /// In the moment of its exchange, `d/f` is saved anew as it is.
+    fn saved_alike(left: &Path) -> Fault {
+        let (beside, name) = (left.join("d/beside"), left.join("d/f"));
+        let save = move || fs::write(&beside, "base").and_then(|()| fs::rename(&beside, &name)).unwrap();
+        Fault::Exchanged(Box::new(save))
     }
 
     #[test]
