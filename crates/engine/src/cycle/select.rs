@@ -225,62 +225,73 @@ mod tests {
         plan.changes.remote.iter().map(|change| change.node.0).collect()
     }
 
+    struct Case {
+        name: &'static str,
+        changes: Vec<Change>,
+        /// The paths that are named, and what goes.
+        asked: &'static str,
+        goes: &'static [u64],
+        /// The path that is held, and what is left.
+        held: &'static str,
+        stays: &'static [u64],
+    }
+
     #[test]
     fn what_a_part_of_a_plan_needs_goes_with_it_or_waits_with_it() {
         let root = NodeId::ROOT.0;
         let nowhere = (root, "");
-        let tables: [(&str, Vec<Change>, &str, &[u64], &str, &[u64]); 4] = [
-            (
-                "a folder takes a file's name",
-                vec![
+        let cases = [
+            Case {
+                name: "a folder takes a file's name",
+                changes: vec![
                     change(1, FILE, (root, "b"), nowhere),
                     change(2, Body::Folder, nowhere, (root, "b")),
                     change(3, FILE, nowhere, (2, "b/a")),
                     change(4, FILE, nowhere, (root, "other")),
                 ],
-                "b/a",
-                &[1, 2, 3],
-                "b",
-                &[4],
-            ),
-            (
-                "a file takes the name of a folder that moves",
-                vec![
+                asked: "b/a",
+                goes: &[1, 2, 3],
+                held: "b",
+                stays: &[4],
+            },
+            Case {
+                name: "a file takes the name of a folder that moves",
+                changes: vec![
                     change(1, Body::Folder, (root, "r"), (root, "s")),
                     change(2, FILE, nowhere, (root, "r")),
                     change(3, FILE, nowhere, (root, "other")),
                 ],
-                "r",
-                &[1, 2],
-                "s",
-                &[3],
-            ),
-            (
-                "a folder goes whose file moves out",
-                vec![
+                asked: "r",
+                goes: &[1, 2],
+                held: "s",
+                stays: &[3],
+            },
+            Case {
+                name: "a folder goes whose file moves out",
+                changes: vec![
                     change(2, FILE, (1, "d/x"), (root, "x")),
                     change(1, Body::Folder, (root, "d"), nowhere),
                     change(3, FILE, nowhere, (root, "other")),
                 ],
-                "d",
-                &[2, 1],
-                "x",
-                &[3],
-            ),
-            (
-                "two folders change places, one in the other",
-                vec![
+                asked: "d",
+                goes: &[2, 1],
+                held: "x",
+                stays: &[3],
+            },
+            Case {
+                name: "two folders change places, one in the other",
+                changes: vec![
                     change(1, Body::Folder, (root, "a"), (2, "b/a")),
                     change(2, Body::Folder, (1, "a/b"), (root, "b")),
                     change(3, FILE, nowhere, (root, "other")),
                 ],
-                "a b/a",
-                &[1, 2],
-                "b",
-                &[3],
-            ),
+                asked: "a b/a",
+                goes: &[1, 2],
+                held: "b",
+                stays: &[3],
+            },
         ];
-        for (name, changes, asked, goes, held, stays) in tables {
+        for Case { name, changes, asked, goes, held, stays } in cases {
             let known = Known::default();
             let asked_for: Vec<TreePath> = asked.split(' ').map(path).collect();
             let selected = select(plan(changes.clone()), &asked_for, &known);

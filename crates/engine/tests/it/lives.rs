@@ -56,6 +56,7 @@ struct Life {
 
 /// What went wrong is told with what came before.
 impl Drop for Life {
+    #[expect(clippy::print_stderr, reason = "a test that fails prints its story")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.story.join("\n"));
